@@ -1,0 +1,137 @@
+"""Brings a database to the current schema: `python -m sql.migrate`. Any number at once are safe.
+
+The numbered files of `sql/migrations` are applied in order, each once and in one transaction. Then the role that the
+functions use gets its rights (rows, no DDL) and its `statement_timeout`, which no pooler drops.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import default_migration_table
+
+from shared.settings import Settings
+from sql.owner import DatabaseUnavailableError, connect, run
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+RACED = (psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateObject)
+LOCK = 5_206_417_880_337_914  # any number, the same for every migration of this service
+
+
+def migrate(environment: Mapping[str, str], wait: float = 30) -> str:
+    """Migrates the database that `environment` names (DB_*), and says in one line what it did.
+
+    Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, psycopg2.Error when it refuses.
+    """
+    with closing(connect(environment, wait)) as owner:
+        with owner.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        applied = _apply(environment)
+        _prepare_role(owner, environment)
+    return f"Migrations applied: {', '.join(applied)}." if applied else "The schema is current."
+
+
+def _apply(environment: Mapping[str, str]) -> list[str]:
+    """Applies what is missing. The caller holds the advisory lock, so a lock row of yoyo's is one whose process died."""
+    settings = Settings.read(environment)
+    place = DatabaseURI(
+        "postgresql",
+        settings.db_user,
+        settings.db_pass,
+        settings.db_host,
+        settings.db_port,
+        settings.db_name,
+        {},
+    )
+    backend = PostgresqlBackend(place, default_migration_table)
+    with closing(backend.connection):
+        backend.execute("SET statement_timeout = 0")
+        backend.init_database()
+        backend.break_lock()
+        with backend.lock():
+            missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
+            backend.apply_migrations(missing)
+            return [migration.id for migration in missing]
+
+
+def _prepare_role(owner: connection, environment: Mapping[str, str]) -> None:
+    """Gives the functions' role its rights and its statement time-out."""
+    settings = Settings.read(environment)
+    role = environment.get("DB_APP_USER") or settings.db_user
+    if role != settings.db_user:
+        _ensure_role(owner, role, environment)
+        _grant(owner, role)
+    _set_timeout(owner, role, f"{round(settings.db_statement_timeout * 1000)}ms")
+
+
+def _ensure_role(owner: connection, role: str, environment: Mapping[str, str]) -> None:
+    """The role exists and may log in with its password, or is given it."""
+    password = environment.get("DB_APP_PASS", "")
+
+    def ensure() -> None:
+        try:
+            connect(environment, wait=0, user=role, password=password).close()
+        except DatabaseUnavailableError:
+            with owner.cursor() as cursor:
+                cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+                verb = sql.SQL("ALTER" if cursor.rowcount else "CREATE")
+                change = sql.SQL("{} ROLE {} LOGIN PASSWORD {}")
+                cursor.execute(change.format(verb, sql.Identifier(role), sql.Literal(password)))
+
+    _again_when_raced(ensure)
+
+
+def _grant(owner: connection, role: str) -> None:
+    """Rows of every table but the migration tool's own, now and in tables to come; nothing that changes the schema."""
+    with owner.cursor() as cursor:
+        cursor.execute("SELECT current_database(), current_schema()")
+        database, schema = cursor.fetchone() or ("", "")
+        names = {"role": sql.Identifier(role), "database": sql.Identifier(database), "schema": sql.Identifier(schema)}
+        rows, ids = "SELECT, INSERT, UPDATE, DELETE", "USAGE"
+        for right in (
+            "GRANT CONNECT ON DATABASE {database} TO {role}",
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT {rows} ON ALL TABLES IN SCHEMA {{schema}} TO {{role}}",
+            f"GRANT {ids} ON ALL SEQUENCES IN SCHEMA {{schema}} TO {{role}}",
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT {rows} ON TABLES TO {{role}}",
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT {ids} ON SEQUENCES TO {{role}}",
+        ):
+            cursor.execute(sql.SQL(right).format(**names))
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename ~ '^_?yoyo_'", [schema])
+        for (table,) in cursor.fetchall():
+            revoke = sql.SQL("REVOKE ALL ON {schema}.{table} FROM {role}")
+            cursor.execute(revoke.format(table=sql.Identifier(table), **names))
+
+
+def _set_timeout(owner: connection, role: str, timeout: str) -> None:
+    def change() -> None:
+        with owner.cursor() as cursor:
+            cursor.execute("SELECT rolconfig FROM pg_roles WHERE rolname = %s", [role])
+            (settings,) = cursor.fetchone() or (None,)
+            if f"statement_timeout={timeout}" not in (settings or []):
+                alter = sql.SQL("ALTER ROLE {} SET statement_timeout = {}")
+                cursor.execute(alter.format(sql.Identifier(role), sql.Literal(timeout)))
+
+    _again_when_raced(change)
+
+
+def _again_when_raced(change: Callable[[], None]) -> None:
+    """A role belongs to the whole server: a migration of another of its databases may be changing it at this moment."""
+    for _ in range(20):
+        try:
+            return change()
+        except RACED as raced:
+            last = raced
+            time.sleep(0.05)
+    raise last
+
+
+if __name__ == "__main__":
+    run(migrate)

@@ -1,0 +1,17 @@
+-- The claim of a charge: the key with its lease, and the payment as PENDING with all that the gateway is asked with.
+-- One commit. A race for the key (primary key) or for the trip's fare (payments_one_fare_per_trip) aborts the whole.
+WITH payment AS (
+    INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, payment_token,
+                          base_fare, distance_km, rate_per_km, surge_multiplier, metadata)
+    VALUES (%(trip_id)s, %(amount)s, %(currency)s, %(method)s, 'PENDING', %(reference)s, %(gateway)s, %(payment_token)s,
+            %(base_fare)s, %(distance_km)s, %(rate_per_km)s, %(surge_multiplier)s, %(metadata)s)
+    RETURNING payment_id, amount, created_at, payment_json(payments) AS shown
+), claimed AS (
+    INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, traceparent,
+                                  locked_at, asked, ask_after)
+    SELECT %(key_hash)s, %(fingerprint)s, payment_id, %(correlation_id)s, %(traceparent)s,
+           now(), 1, now() + make_interval(secs => %(lock_timeout)s)
+      FROM payment
+    RETURNING locked_at
+)
+SELECT payment_id, amount, created_at, shown::text AS shown, locked_at FROM payment, claimed

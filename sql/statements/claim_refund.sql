@@ -1,0 +1,35 @@
+-- The claim of a refund: locks the payment's row, reserves the amount (all that is left unless one is given) on it, and
+-- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it: the row
+-- that is locked decides, so refunds at the same moment never reserve more than there is (payments_refunds_within_amount).
+-- What is reserved is counted from that row too, never from `p`: PostgreSQL checks constraints on what the snapshot shows of
+-- `p` before it finds out that the row changed since, and a reservation that was just given back would fail them.
+WITH payment AS (
+    SELECT payment_id, reserved_amount, amount - refunded_amount - reserved_amount AS remaining
+      FROM payments
+     WHERE payment_id = %(payment_id)s AND status = 'SUCCESS' AND gateway = ANY (%(gateways)s)
+       FOR UPDATE
+), reserved AS (
+    UPDATE payments AS p
+       SET reserved_amount = payment.reserved_amount + coalesce(%(amount)s, payment.remaining), updated_at = now()
+      FROM payment
+     WHERE p.payment_id = payment.payment_id
+       AND payment.remaining > 0 AND coalesce(%(amount)s, payment.remaining) <= payment.remaining
+    RETURNING p.*
+), refund AS (
+    INSERT INTO payment_refunds (payment_id, amount, status, reference, reason, metadata)
+    SELECT payment.payment_id, coalesce(%(amount)s, payment.remaining), 'PENDING', %(reference)s, %(reason)s, %(metadata)s
+      FROM payment, reserved
+    RETURNING *
+), claimed AS (
+    INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, refund_id, correlation_id, traceparent,
+                                  locked_at, asked, ask_after)
+    SELECT %(key_hash)s, %(fingerprint)s, payment_id, refund_id, %(correlation_id)s, %(traceparent)s,
+           now(), 1, now() + make_interval(secs => %(lock_timeout)s)
+      FROM refund
+    RETURNING locked_at
+)
+SELECT refund.refund_id, refund.amount, refund.created_at, claimed.locked_at,
+       reserved.currency, reserved.method, reserved.gateway, reserved.gateway_id AS payment_gateway_id,
+       reserved.reference AS payment_reference,
+       refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown
+  FROM refund, reserved, claimed

@@ -1,0 +1,6 @@
+-- Notes that the sink took these events. It need not be durable at once: an event that is sent again is dropped by its id,
+-- so the commit does not wait for the disk.
+WITH unhurried AS (SELECT set_config('synchronous_commit', 'off', true))
+UPDATE outbox SET delivered_at = now()
+  FROM unhurried
+ WHERE event_id = ANY (%(event_ids)s) AND delivered_at IS NULL

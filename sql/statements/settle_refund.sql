@@ -1,0 +1,44 @@
+-- The end of a refund: what was reserved is given back or free again, and receipt of it in event, totals (by trigger) and
+-- the stored answer, in one commit. Only a PENDING refund is settled; whoever comes second gets no row. Whether the payment
+-- is wholly refunded is decided from its updated row alone, which is right under any concurrency.
+WITH settled AS (
+    UPDATE payment_refunds
+       SET status = %(status)s, failure_code = %(failure_code)s, updated_at = now(),
+           gateway_id = coalesce(%(gateway_id)s, gateway_id)
+     WHERE refund_id = %(refund_id)s AND status = 'PENDING'
+    RETURNING *
+), payment AS (
+    UPDATE payments AS p
+       SET reserved_amount = p.reserved_amount - settled.amount,
+           refunded_amount = p.refunded_amount + CASE settled.status WHEN 'REFUNDED' THEN settled.amount ELSE 0 END,
+           status = CASE WHEN settled.status = 'REFUNDED' AND p.refunded_amount + settled.amount = p.amount
+                         THEN 'REFUNDED' ELSE p.status END,
+           updated_at = now()
+      FROM settled
+     WHERE p.payment_id = settled.payment_id
+    RETURNING p.*
+), shown AS (
+    SELECT settled.status, settled.reference, settled.payment_id,
+           refund_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS refund,
+           payment_json(ROW(payment.*)::payments) AS payment
+      FROM settled, payment
+), answered AS (
+    UPDATE idempotency_keys
+       SET answer_status = CASE shown.status WHEN 'REFUNDED' THEN 201 ELSE 402 END, answer = shown.refund,
+           expires_at = now() + make_interval(secs => %(key_ttl)s), locked_at = NULL, ask_after = NULL
+      FROM shown
+     WHERE key_hash = %(key_hash)s
+    RETURNING answer_status, answer, correlation_id, traceparent
+), event AS (
+    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data)
+    SELECT reference || CASE status WHEN 'REFUNDED' THEN '.refunded' ELSE '.failed' END,
+           CASE status WHEN 'REFUNDED' THEN 'com.ridehailing.payment.refunded.v1'
+                       ELSE 'com.ridehailing.refund.failed.v1' END,
+           'payments/' || payment_id, correlation_id, traceparent, with_refund(payment, refund)
+      FROM shown, answered
+    RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at
+)
+SELECT answered.answer_status, answered.answer::text AS answer,
+       event.event_id, event.type, event.subject, event.correlation_id, event.traceparent,
+       event.data::text AS data, event.created_at
+  FROM answered, event
