@@ -1,0 +1,27 @@
+"""A receipt as JSON, and as a page to read, print or keep."""
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment
+
+from shared.report import Receipt
+
+_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    (Path(__file__).parent / "receipt.html").read_text(encoding="utf-8")
+)
+
+
+def json_receipt(receipt: Receipt) -> str:
+    """The receipt as JSON text; `payment` in it is the payment as it stands now."""
+    return (
+        f'{{"receipt_number": {json.dumps(receipt.number)}, "amount": {receipt.amount},'
+        f' "currency": {json.dumps(receipt.currency)}, "issued_at": {json.dumps(receipt.issued_at)},'
+        f' "payment": {receipt.payment}}}'
+    )
+
+
+def html_receipt(receipt: Receipt) -> str:
+    """The receipt as a page of HTML that needs nothing else: no script, no font, no picture."""
+    payment = json.loads(receipt.payment, parse_float=str)
+    return _PAGE.render(receipt=receipt, payment=payment)

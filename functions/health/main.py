@@ -1,0 +1,53 @@
+"""GET /health, / and /openapi.json, and the answer for every address that no function has."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import functions_framework
+
+from shared import VERSION
+from shared.answer import Answer
+from shared.database import Database
+from shared.door import Call, door
+from shared.routes import CLIENT_FUNCTIONS, ROUTES
+
+PATIENCE = 2.0
+
+database = Database()
+openapi = (Path(__file__).parent / "openapi.json").read_text(encoding="utf-8")
+
+
+@functions_framework.http
+@door("health", limited=False)
+def health(call: Call) -> Answer:
+    if call.path == "/":
+        return Answer(200, json.dumps(index()))
+    if call.path == "/openapi.json":
+        return Answer(200, openapi, headers={"Cache-Control": "public, max-age=300"})
+    return report_health()
+
+
+def report_health() -> Answer:
+    """UP (200) where a database that takes payments answers within 2 seconds, else DOWN (503)."""
+    up = database.writable_within(PATIENCE)
+    state = "UP" if up else "DOWN"
+    body = {
+        "service": "payment-service",
+        "version": VERSION,
+        "status": state,
+        "database_status": state,
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    return Answer(200 if up else 503, json.dumps(body))
+
+
+def index() -> dict[str, object]:
+    """What this is, and which endpoints there are."""
+    return {
+        "service": "payment-service",
+        "version": VERSION,
+        "description": "Charges completed trips exactly once.",
+        "documentation": "/openapi.json",
+        "endpoints": [f"{route.method} {route.template}" for route in ROUTES if route.function in CLIENT_FUNCTIONS],
+    }

@@ -1,0 +1,22 @@
+"""GET /metrics and /metrics/prometheus: totals of the business, and what whoever is on call watches."""
+
+import functions_framework
+
+from functions.metrics.formats import PROMETHEUS, json_totals, prometheus_totals
+from shared.answer import JSON, Answer
+from shared.database import Database
+from shared.door import Call, door
+from shared.totals import read_totals
+
+database = Database()
+
+
+@functions_framework.http
+@door("metrics", limited=False)
+def metrics(call: Call) -> Answer:
+    totals = read_totals(database)
+    wanted = call.prefers(JSON, "text/plain", "application/openmetrics-text")
+    headers = {"Vary": "Accept"}
+    if call.path == "/metrics/prometheus" or wanted != JSON:
+        return Answer(200, prometheus_totals(totals), PROMETHEUS, headers)
+    return Answer(200, json_totals(totals), headers=headers)

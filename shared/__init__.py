@@ -1,0 +1,3 @@
+"""What the functions of the payment service share."""
+
+VERSION = "1.0.0"

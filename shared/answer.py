@@ -1,0 +1,63 @@
+"""What a function answers."""
+
+import json
+from dataclasses import dataclass, field, replace
+
+from shared.problems import CONTENT_TYPE, Problem
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, body and headers of an answer; the door adds the rest. `about` goes into the request's line in the log."""
+
+    status: int
+    body: str = ""
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    about: dict[str, int] = field(default_factory=dict)
+
+    def replayed(self) -> "Answer":
+        """The same answer, marked as one that was given before."""
+        return replace(self, headers=self.headers | {"Idempotent-Replayed": "true"})
+
+
+def final_answer(status: int, shown: str, payment_id: int, refund_id: int | None, correlation_id: str) -> Answer:
+    """The final answer of a charge or refund, made from what is stored of it, so that every repetition is the same.
+
+    `shown` is the JSON of the payment or refund as it was settled, `correlation_id` that of the request that claimed it.
+    """
+    about = _about(payment_id, refund_id)
+    if status == 201:
+        headers = {"Location": f"/payments/{payment_id}"} if refund_id is None else {}
+        return Answer(201, shown, headers=headers, about=about)
+    settled = json.loads(shown)
+    failure_code = json.dumps(settled["failure_code"])
+    if refund_id is None:
+        instance = "/payments"
+        problem = Problem(
+            "payment_declined",
+            "The gateway declined the charge. To try again, send a new Idempotency-Key.",
+            members={"failure_code": failure_code, "payment": shown},
+        )
+    else:
+        instance = f"/payments/{payment_id}/refunds"
+        problem = Problem(
+            "refund_declined",
+            "The gateway declined the refund; what was reserved for it is free again.",
+            members={"failure_code": failure_code, "refund": shown},
+        )
+    return Answer(status, problem.document(instance, correlation_id), CONTENT_TYPE, about=about)
+
+
+def pending_answer(shown: str, payment_id: int, refund_id: int | None) -> Answer:
+    """The answer while the gateway's word is not known: the same key asks again."""
+    headers = {"Retry-After": "2"}
+    if refund_id is None:
+        headers["Location"] = f"/payments/{payment_id}"
+    return Answer(202, shown, headers=headers, about=_about(payment_id, refund_id))
+
+
+def _about(payment_id: int, refund_id: int | None) -> dict[str, int]:
+    return {"payment_id": payment_id} if refund_id is None else {"payment_id": payment_id, "refund_id": refund_id}

@@ -1,0 +1,118 @@
+"""Charging a completed trip exactly once: look, claim, charge, settle."""
+
+import time
+from decimal import Decimal
+
+from shared import json_text
+from shared.answer import Answer, final_answer
+from shared.database import Conflict, Row
+from shared.fare import Fare, NotChargeable, compute_fare
+from shared.gateway import CASH
+from shared.idempotency import fingerprint, hash_key
+from shared.known import Ledger, answer_if_known, in_progress
+from shared.lease import Lease, lease_of
+from shared.models import PaymentRequest
+from shared.problems import Problem, invalid
+from shared.reference import new_reference
+from shared.settings import SETTINGS
+from shared.settle import carry_out, event_in
+from shared.tracing import Trace
+from shared.trips import completed_trip, missing_distance
+
+RACES = 5
+ONE_FARE = "payments_one_fare_per_trip"
+
+
+def charge(ledger: Ledger, request: PaymentRequest, key: str, trace: Trace) -> Answer:
+    """Charges a trip once for a key, whatever dies in between, and answers as the contract says.
+
+    Nothing is written before the claim, so a refusal uses up nothing. Raises Problem for a refusal, and DatabaseUnavailable
+    where the claim's outcome is not known; once it is, every failure answers 202.
+    """
+    if ledger.gateway.needs_token and request.method != "CASH" and request.payment_token is None:
+        raise invalid(("payment_token", f"is required with {request.method}"))
+    key_hash = hash_key(key)
+    content = fingerprint("/payments", request.content())
+    priced: tuple[Decimal, Fare | None] | None = None
+    lost_to = ""
+    for _ in range(RACES):
+        if known := answer_if_known(ledger, key_hash, content):
+            return known
+        if lost_to == ONE_FARE:
+            refuse_if_collected(ledger, request.trip_id)
+        priced = priced or price(request, trace)
+        claim = _claim_of(request, *priced, key_hash, content, trace)
+        try:
+            if request.method == "CASH":
+                return collect_cash(ledger, claim)
+            lease = claim_payment(ledger, claim, request)
+        except Conflict as lost:
+            lost_to = lost.constraint
+        else:
+            return carry_out(ledger.database, ledger.gateway, ledger.publisher, lease)
+    raise in_progress()
+
+
+def price(request: PaymentRequest, trace: Trace) -> tuple[Decimal, Fare | None]:
+    """The amount to charge, in currency, and how it was computed unless it came with the request."""
+    trip = completed_trip(request.trip_id, trace)
+    if request.amount is not None:
+        return request.amount, None
+    if trip.distance_km is None:
+        raise missing_distance()
+    try:
+        fare = compute_fare(SETTINGS.base_fare, trip.distance_km, SETTINGS.rate_per_km, trip.surge_multiplier)
+    except NotChargeable as wrong:
+        raise Problem("trip_not_chargeable", f"Trip {request.trip_id}: {wrong}.") from wrong
+    return fare.total, fare
+
+
+def claim_payment(ledger: Ledger, claim: Row, request: PaymentRequest) -> Lease:
+    """The claim, in one commit. Raises Conflict where another request was faster."""
+    taken_at = time.monotonic()
+    claim |= {"gateway": ledger.gateway.name, "payment_token": request.payment_token}
+    row = ledger.database.run("claim_payment", lock_timeout=SETTINGS.idempotency_lock_timeout, **claim)[0]
+    simulate = request.metadata.get("simulate")
+    unasked: Row = {"asked": 1, "age": 0.0, "refund_id": None, "gateway_id": None}
+    unasked["simulate"] = simulate if isinstance(simulate, str) else None
+    return lease_of(claim | unasked | row, taken_at)
+
+
+def collect_cash(ledger: Ledger, claim: Row) -> Answer:
+    """Cash is claimed and settled in one commit. Raises Conflict where another request was faster."""
+    row = ledger.database.run("charge_cash", gateway=CASH, key_ttl=SETTINGS.idempotency_key_ttl, **claim)[0]
+    ledger.publisher.publish(event_in(row))
+    return final_answer(row["answer_status"], row["answer"], row["payment_id"], None, row["correlation_id"])
+
+
+def refuse_if_collected(ledger: Ledger, trip_id: int) -> None:
+    """Raises Problem trip_already_paid, naming the payment that has the trip's fare, unless it was declined meanwhile."""
+    collected = ledger.database.one("fare_of_trip", trip_id=trip_id)
+    if collected:
+        raise Problem(
+            "trip_already_paid",
+            f"The fare of trip {trip_id} is collected by payment {collected['payment_id']}.",
+            members={"payment_id": str(collected["payment_id"])},
+            retry_after=2 if collected["status"] == "PENDING" else None,
+        )
+
+
+def _claim_of(
+    request: PaymentRequest, amount: Decimal, fare: Fare | None, key_hash: bytes, content: bytes, trace: Trace
+) -> Row:
+    return {
+        "key_hash": key_hash,
+        "fingerprint": content,
+        "correlation_id": trace.correlation_id,
+        "traceparent": trace.traceparent,
+        "trip_id": request.trip_id,
+        "amount": amount,
+        "currency": SETTINGS.currency,
+        "method": request.method,
+        "reference": new_reference("PAY"),
+        "base_fare": fare and fare.base_fare,
+        "distance_km": fare and fare.distance_km,
+        "rate_per_km": fare and fare.rate_per_km,
+        "surge_multiplier": fare and fare.surge_multiplier,
+        "metadata": json_text.write(request.metadata),
+    }

@@ -1,0 +1,24 @@
+"""Amounts as Stripe counts them."""
+
+import re
+from decimal import Decimal
+
+# https://docs.stripe.com/currencies#minor-units: zero-decimal currencies, three-decimal currencies, special cases.
+_NO_DECIMALS = re.compile("BIF|CLP|DJF|GNF|JPY|KMF|KRW|MGA|PYG|RWF|VND|VUV|XAF|XOF|XPF")
+_THREE_DECIMALS = re.compile("BHD|JOD|KWD|OMR|TND")
+# Whole amounts only, and yet counted in hundredths: 5 UGX is 500.
+_WHOLE_IN_HUNDREDTHS = re.compile("ISK|UGX")
+
+
+def minor_units(amount: Decimal, currency: str) -> int | None:
+    """The amount in the unit that Stripe counts `currency` in, exactly; None where Stripe cannot express it.
+
+    Currencies of three decimals must end in 0 there, so 5.124 KWD cannot be expressed and 5.12 can.
+    """
+    if _NO_DECIMALS.fullmatch(currency):
+        units, step = amount, 1
+    elif _THREE_DECIMALS.fullmatch(currency):
+        units, step = amount * 1000, 10
+    else:
+        units, step = amount * 100, 100 if _WHOLE_IN_HUNDREDTHS.fullmatch(currency) else 1
+    return int(units) if units % step == 0 else None

@@ -1,0 +1,121 @@
+"""JSON as this service reads and writes it: strictly, and numbers as exact decimals."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+DEEPEST = 32
+LONGEST_NUMBER = 100
+
+
+class JsonError(ValueError):
+    """The text is not JSON as this service reads it. `field` is where, empty for the whole."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class _Number(str):
+    """A number that is too long or too large to be worked with."""
+
+
+def read(text: bytes) -> Any:
+    """Reads a JSON text in UTF-8: integers as int, other numbers as Decimal, exactly as written.
+
+    Raises JsonError for anything else: another encoding, NaN and Infinity, a field given twice, nesting deeper than 32,
+    a number of more than 100 digits, NUL or half a surrogate pair in a string.
+    """
+    try:
+        value = json.loads(
+            text.decode("utf-8"),
+            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else _Number(digits),
+            parse_float=_decimal,
+            parse_constant=_refuse,
+            object_pairs_hook=_object,
+        )
+    except UnicodeDecodeError:
+        raise JsonError("", "is not UTF-8") from None
+    except RecursionError:
+        raise JsonError("", f"is nested deeper than {DEEPEST}") from None
+    except JsonError:
+        raise
+    except ValueError as wrong:
+        raise JsonError("", f"is not JSON: {wrong}") from None
+    for path, message in _faults(value, "", 1):
+        raise JsonError(path, message)
+    return value
+
+
+def write(value: Any, *, canonical: bool = False) -> str:
+    """The compact JSON text of a value made of dict, list, str, int, Decimal, bool and None.
+
+    Canonical: fields in order, and numbers in their shortest form, so that equal values give equal texts.
+    """
+    if isinstance(value, dict):
+        items = sorted(value.items()) if canonical else value.items()
+        return "{" + ",".join(f"{write(name)}:{write(item, canonical=canonical)}" for name, item in items) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(write(item, canonical=canonical) for item in value) + "]"
+    if isinstance(value, Decimal) or (canonical and isinstance(value, int) and not isinstance(value, bool)):
+        return _shortest(Decimal(value)) if canonical else str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _shortest(number: Decimal) -> str:
+    sign, digits, exponent = number.as_tuple()
+    significant = "".join(map(str, digits)).lstrip("0")
+    shortened = significant.rstrip("0")
+    if not shortened:
+        return "0"
+    return f"{'-' if sign else ''}{shortened}e{int(exponent) + len(significant) - len(shortened)}"
+
+
+def _decimal(digits: str) -> Decimal | _Number:
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        return _Number(digits)
+    fits = len(digits) <= LONGEST_NUMBER and number.is_finite() and -308 <= number.adjusted() <= 308
+    return number if fits else _Number(digits)
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise JsonError(twice.encode("utf-8", "replace").decode(), "is given twice")
+    return value
+
+
+def _faults(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > DEEPEST:
+        yield path, f"is nested deeper than {DEEPEST}"
+    elif isinstance(value, _Number):
+        yield path, "is a number too large or too long"
+    elif isinstance(value, str):
+        yield from _string_faults(value, path)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            shown = name.encode("utf-8", "replace").decode()
+            inner = f"{path}.{shown}" if path else shown
+            yield from _string_faults(name, inner)
+            yield from _faults(item, inner, depth + 1)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _faults(item, f"{path}[{position}]", depth + 1)
+
+
+def _string_faults(text: str, path: str) -> Iterator[tuple[str, str]]:
+    if "\0" in text:
+        yield path, "holds a NUL character"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        yield path, "holds half a surrogate pair"

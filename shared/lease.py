@@ -1,0 +1,91 @@
+"""A lease on a request that claimed something: the right to ask the gateway about it, for a while."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.database import Database
+from shared.gateway import Order
+from shared.settings import SETTINGS
+
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 600.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Taken by one short statement; the work happens outside of it. `taken_at` is this worker's monotonic clock from before
+    the lease was taken, `locked_at` the lease itself, by the database's clock. `asked` counts this asking too."""
+
+    key_hash: bytes
+    locked_at: datetime
+    taken_at: float
+    asked: int
+    payment_id: int
+    refund_id: int | None
+    correlation_id: str
+    gateway: str
+    order: Order
+    shown: str
+
+    def allows_a_call(self) -> bool:
+        """Whether a call to the gateway that begins now ends while the lease is surely still ours. A worker that was frozen
+        past it and wakes up finds that it does not."""
+        safe = SETTINGS.idempotency_lock_timeout - SETTINGS.gateway_timeout
+        return time.monotonic() - self.taken_at < safe
+
+
+def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
+    """The lease in a row of lease_key, lease_next, or of a claim together with what was claimed."""
+    is_refund = row["refund_id"] is not None
+    order = Order(
+        reference=row["reference"],
+        payment_id=row["payment_id"],
+        amount=row["amount"],
+        currency=row["currency"],
+        created_at=row["created_at"],
+        age=row["age"],
+        payment_token=row["payment_token"],
+        gateway_id=row["gateway_id"],
+        charge_id=row["payment_gateway_id"] if is_refund else None,
+        charge_reference=row["payment_reference"] if is_refund else None,
+        simulate=row["simulate"],
+    )
+    return Lease(
+        key_hash=bytes(row["key_hash"]),
+        locked_at=row["locked_at"],
+        taken_at=taken_at,
+        asked=row["asked"],
+        payment_id=row["payment_id"],
+        refund_id=row["refund_id"],
+        correlation_id=row["correlation_id"],
+        gateway=row["gateway"],
+        order=order,
+        shown=row["shown"],
+    )
+
+
+def take_over(database: Database, key_hash: bytes) -> Lease | None:
+    """Takes an unsettled request over by its key; None where somebody else holds it or it is settled."""
+    return _take(database, "lease_key", key_hash=key_hash)
+
+
+def take_next(database: Database) -> Lease | None:
+    """Takes over the unsettled request that has been due longest; None where nothing is due."""
+    return _take(database, "lease_next")
+
+
+def _take(database: Database, name: str, **parameters: Any) -> Lease | None:
+    taken_at = time.monotonic()
+    rows = database.run(name, lock_timeout=SETTINGS.idempotency_lock_timeout, **parameters)
+    return lease_of(rows[0], taken_at) if rows else None
+
+
+def give_back(database: Database, lease: Lease, gateway_id: str | None) -> None:
+    """Frees the lease, if it is still ours; a sweep asks again after a pause that grows with the age of the claim, however
+    often its client repeats meanwhile."""
+    pause = min(max(FIRST_PAUSE, lease.order.age), LONGEST_PAUSE)
+    database.run_again(
+        "release_key", key_hash=lease.key_hash, locked_at=lease.locked_at, pause=pause, gateway_id=gateway_id
+    )

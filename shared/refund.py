@@ -1,0 +1,91 @@
+"""Giving back all or part of a payment exactly once: look, claim, refund, settle."""
+
+import time
+
+from shared import json_text
+from shared.answer import Answer
+from shared.database import Conflict, Row
+from shared.gateway import CASH
+from shared.idempotency import fingerprint, hash_key
+from shared.known import Ledger, answer_if_known, in_progress
+from shared.lease import Lease, lease_of
+from shared.models import RefundRequest
+from shared.problems import Problem
+from shared.reference import new_reference
+from shared.settings import SETTINGS
+from shared.settle import carry_out
+from shared.tracing import Trace
+
+RACES = 5
+
+
+def refund(ledger: Ledger, payment_id: int, request: RefundRequest, key: str, trace: Trace) -> Answer:
+    """Refunds a payment once for a key; under any concurrency the sum of refunds never exceeds the payment.
+
+    Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
+    once it is, every failure answers 202.
+    """
+    key_hash = hash_key(key)
+    content = fingerprint(f"/payments/{payment_id}/refunds", request.content())
+    for _ in range(RACES):
+        if known := answer_if_known(ledger, key_hash, content):
+            return known
+        try:
+            lease = claim_refund(ledger, payment_id, request, key_hash, content, trace)
+        except Conflict:
+            continue
+        if lease:
+            return carry_out(ledger.database, ledger.gateway, ledger.publisher, lease)
+        if known := answer_if_known(ledger, key_hash, content):  # the same key may have reserved what is now missing
+            return known
+        refuse(ledger, payment_id, request)
+    raise in_progress()
+
+
+def claim_refund(
+    ledger: Ledger, payment_id: int, request: RefundRequest, key_hash: bytes, content: bytes, trace: Trace
+) -> Lease | None:
+    """Reserves the amount on the payment's row, in one commit. None where the payment does not allow it. Raises Conflict
+    where another request with this key was faster."""
+    taken_at = time.monotonic()
+    reference = new_reference("REF")
+    rows = ledger.database.run(
+        "claim_refund",
+        payment_id=payment_id,
+        amount=request.amount,
+        gateways=[CASH, ledger.gateway.name],
+        reference=reference,
+        reason=request.reason,
+        metadata=json_text.write(request.metadata),
+        key_hash=key_hash,
+        fingerprint=content,
+        correlation_id=trace.correlation_id,
+        traceparent=trace.traceparent,
+        lock_timeout=SETTINGS.idempotency_lock_timeout,
+    )
+    if not rows:
+        return None
+    simulate = request.metadata.get("simulate")
+    known: Row = {"key_hash": key_hash, "correlation_id": trace.correlation_id, "payment_id": payment_id}
+    unasked: Row = {"asked": 1, "age": 0.0, "reference": reference, "payment_token": None, "gateway_id": None}
+    unasked["simulate"] = simulate if isinstance(simulate, str) else None
+    return lease_of(known | unasked | rows[0], taken_at)
+
+
+def refuse(ledger: Ledger, payment_id: int, request: RefundRequest) -> None:
+    """Raises the Problem that says why a refund was not claimed; returns where nothing stands in its way any more."""
+    payment = ledger.database.one("refundable", payment_id=payment_id)
+    if payment is None:
+        raise Problem("payment_not_found", f"There is no payment {payment_id}.")
+    if payment["gateway"] not in (CASH, ledger.gateway.name):
+        raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
+    if payment["status"] != "SUCCESS":
+        raise Problem("payment_not_refundable", f"Payment {payment_id} is {payment['status']}.")
+    if payment["remaining"] <= 0:
+        raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")
+    if request.amount is not None and request.amount > payment["remaining"]:
+        raise Problem(
+            "refund_exceeds_payment",
+            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}.",
+            errors=[("amount", f"exceeds the {payment['remaining']} that is left")],
+        )

@@ -1,0 +1,187 @@
+"""The settings of a function, read once from the environment."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+
+class SettingError(ValueError):
+    """A setting is missing or wrong; the message names it and never shows a secret."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _port(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 0 < int(value) < 65536:
+        raise ValueError("a port number, 1 to 65535")
+    return int(value)
+
+
+def _count(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
+        raise ValueError("a whole number above 0")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or float(value) == 0:
+        raise ValueError("a number of seconds above 0")
+    return float(value)
+
+
+def _money(value: str) -> Decimal:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
+        raise ValueError("a decimal number of at least 0, such as 5.0")
+    return number
+
+
+def _share(value: str) -> float:
+    if not re.fullmatch(r"0|1|0?\.[0-9]+|1\.0+|0\.[0-9]+", value):
+        raise ValueError("a share from 0 to 1")
+    return float(value)
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError("a three-letter ISO 4217 code in capitals, such as INR")
+    return value
+
+
+def _url(value: str) -> str:
+    wrong = ValueError("a URL such as http://trip-service:8081/api/v1")
+    try:
+        parts = urlsplit(value)
+        names_a_server = bool(parts.hostname) and parts.port != 0  # the port is read, and checked, only here
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not names_a_server or parts.query or parts.fragment:
+        raise wrong
+    return value.rstrip("/")
+
+
+def _optional_url(value: str) -> str:
+    return _url(value) if value else ""
+
+
+def _level(value: str) -> str:
+    if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("one of DEBUG, INFO, WARNING, ERROR")
+    return value.upper()
+
+
+def _gateway(value: str) -> str:
+    if value not in ("simulated", "stripe"):
+        raise ValueError("simulated or stripe")
+    return value
+
+
+def _rate(value: str) -> str:
+    if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", value):
+        raise ValueError("a rate such as 1000/second, or empty for none")
+    return value
+
+
+def _overrides(value: str) -> dict[str, str]:
+    """Knative's K_CE_OVERRIDES: {"extensions": {"name": "value"}}."""
+    wrong = ValueError('JSON such as {"extensions": {"name": "value"}}')
+    if not value:
+        return {}
+    try:
+        extensions = json.loads(value).get("extensions") or {}
+    except (ValueError, AttributeError):
+        raise wrong from None
+    if not isinstance(extensions, dict) or not all(
+        re.fullmatch(r"[a-z0-9]{1,20}", name) and isinstance(text, str) for name, text in extensions.items()
+    ):
+        raise wrong
+    return extensions
+
+
+def _setting(default: str, read: Callable[[str], T]) -> T:
+    """A field whose environment variable is its name in capitals."""
+    wrapped: Any = field(default=None, metadata={"default": default, "read": read})
+    return wrapped  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """Every setting of the service. Times are seconds, money is in `currency`."""
+
+    db_host: str = _setting("localhost", _text)
+    db_port: int = _setting("5432", _port)
+    db_name: str = _setting("payments", _text)
+    db_user: str = _setting("payments", _text)
+    db_pass: str = _setting("", _text)
+    db_pool_size: int = _setting("5", _count)
+    db_connect_timeout: float = _setting("2", _seconds)
+    db_statement_timeout: float = _setting("5", _seconds)
+    trip_service_url: str = _setting("http://localhost:8081", _url)
+    trip_service_timeout: float = _setting("5", _seconds)
+    notification_service_url: str = _setting("http://localhost:8083", _url)
+    notification_service_timeout: float = _setting("5", _seconds)
+    base_fare: Decimal = _setting("5.0", _money)
+    rate_per_km: Decimal = _setting("2.5", _money)
+    currency: str = _setting("INR", _currency)
+    idempotency_key_ttl: float = _setting("86400", _seconds)
+    idempotency_lock_timeout: float = _setting("60", _seconds)
+    gateway: str = _setting("simulated", _gateway)
+    gateway_timeout: float = _setting("10", _seconds)
+    gateway_success_rate: float = _setting("1", _share)
+    gateway_key_retention: float = _setting("82800", _seconds)
+    stripe_api_key: str = _setting("", _text)
+    stripe_api_base: str = _setting("https://api.stripe.com", _url)
+    rate_limit: str = _setting("1000/second", _rate)
+    log_level: str = _setting("INFO", _level)
+    k_sink: str = _setting("", _optional_url)
+    k_ce_overrides: dict[str, str] = _setting("", _overrides)
+    event_retention: float = _setting("2592000", _seconds)
+    event_queue_size: int = _setting("1000", _count)
+    event_sweep_age: float = _setting("3", _seconds)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Reads every setting, or raises SettingError for the first that is wrong."""
+        values = {}
+        for setting in fields(cls):
+            name = setting.name.upper()
+            text = environment.get(name, setting.metadata["default"])
+            try:
+                values[setting.name] = setting.metadata["read"](text)
+            except ValueError as wrong:
+                raise SettingError(f"{name} must be {wrong}") from None
+        settings = cls(**values)
+        if settings.idempotency_lock_timeout <= settings.trip_service_timeout + settings.gateway_timeout:
+            raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
+        base = urlsplit(settings.stripe_api_base)
+        if base.scheme == "http" and base.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
+        return settings
+
+
+def stop(message: str) -> NoReturn:
+    """Ends the start of this process with one clear line."""
+    sys.exit(f"payment-service cannot start: {message}")
+
+
+def _read_or_stop() -> Settings:
+    try:
+        return Settings.read(os.environ)
+    except SettingError as wrong:
+        stop(str(wrong))
+
+
+SETTINGS = _read_or_stop()
