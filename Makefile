@@ -1,0 +1,58 @@
+# The commands that developers and operators type. Each makes the virtual environment first, where it is absent.
+PYTHON ?= python3
+BIN := .venv/bin
+REQUIREMENTS := $(wildcard requirements/*.txt)
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+STAMP := .venv/.made-from
+
+.DEFAULT_GOAL := run
+.PHONY: run test migrate seed pending lint format clean venv
+
+# `exec`, so that a signal to the shell of this line reaches the runner itself.
+run: venv
+	@exec $(BIN)/python -m local.run
+
+test: lint
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# SECONDS of storm (60), SEED (a random one, which is printed), REAL=1 with the time-outs of production.
+.PHONY: chaos
+chaos: venv
+	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(REAL),--real)
+
+migrate: venv
+	@$(BIN)/python -m local.database sql.migrate
+
+seed: venv
+	@$(BIN)/python -m local.database seed.load
+
+pending: venv
+	@$(BIN)/python -m local.database shared.pending $(if $(SETTLE),--settle '$(SETTLE)' --as '$(AS)' --reason '$(REASON)')
+
+lint: venv
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: venv
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made again when the content of a requirements file or the checkout's place changes, whatever the files' times say.
+# The editable install is a plain path (compat): a finder of its own would cost every cold start.
+venv:
+	@wanted() { echo "$(CURDIR)"; cat $(REQUIREMENTS); }; \
+	if ! wanted | cmp -s - $(STAMP); then \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "payment-service needs Python 3.11 or later; $(PYTHON) is not. Say which with PYTHON=..." >&2; exit 1; }; \
+	  echo "Making the virtual environment .venv" && \
+	  $(PYTHON) -m venv --clear .venv && \
+	  echo "Installing the pinned dependencies (once, about half a minute)" && \
+	  $(PIP) -r requirements/test.txt && \
+	  $(PIP) --no-deps --config-settings editable_mode=compat --editable . && \
+	  wanted > $(STAMP); \
+	fi

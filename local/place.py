@@ -1,0 +1,75 @@
+"""Where a checkout keeps what it makes, and which processes are its own."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+
+from local import ending
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DATA = CHECKOUT / ".data"
+RUN = DATA / "run"
+LOG = DATA / "log"
+# In the environment of every process that a start makes.
+MARKER = "PAYMENT_SERVICE_CHECKOUT"
+
+
+class AlreadyRunningError(Exception):
+    """Another process of this checkout runs the service, or is about to."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """While this lasts no other process of this checkout has it. The kernel lets go of it however its holder ends.
+
+    Raises AlreadyRunningError.
+    """
+    for folder in (DATA, RUN, LOG):
+        folder.mkdir(exist_ok=True)
+    RUN.chmod(0o700)
+    with (RUN / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError(f"The service runs already from {CHECKOUT}.") from None
+        yield
+
+
+def socket_path() -> Path:
+    """Where the supervisor listens; a socket's path may be no longer than 107 bytes, and a checkout's can be."""
+    path = RUN / "supervisor.sock"
+    if len(os.fsencode(path)) < 100:
+        return path
+    return Path(tempfile.gettempdir()) / f"payments-{sha256(os.fsencode(CHECKOUT)).hexdigest()[:16]}.sock"
+
+
+def left_over() -> list[psutil.Process]:
+    """Processes of this checkout's starts, the supervisor first. (PostgreSQL overwrites its environment: see there.)"""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) == str(CHECKOUT) and process.pid != os.getpid():
+                found.append(process)
+        except psutil.Error:
+            continue  # it ended meanwhile, or is another user's
+    return sorted(found, key=_is_supervisor, reverse=True)
+
+
+def end_left_over() -> int:
+    """Ends what a start that was killed left over; says how many processes that were."""
+    ended = left_over()
+    ending.kill(ended)
+    return len(ended)
+
+
+def _is_supervisor(process: psutil.Process) -> bool:
+    try:
+        return any("supervisord" in word for word in process.cmdline())
+    except psutil.Error:
+        return False

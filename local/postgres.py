@@ -1,0 +1,219 @@
+"""Embedded PostgreSQL 18: a cluster in a folder, run in the foreground on the loopback address.
+
+For the tests a throw-away server is `with Postgres.temporary() as server`; `server.environment()` has its DB_* settings.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from local import ending
+from local.account import REACHABLE, Account, binaries, reachable, unprivileged
+from local.ports import HOST, pick
+from sql.owner import DatabaseUnavailableError, connect
+
+OWNER = "postgres"
+LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+SHARED_TEMPORARY = "/tmp"  # noqa: S108 - the folder itself is ours alone
+DURABLE: Mapping[str, str] = {}
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+class Postgres:
+    """One server: its data in `folder`/postgres, its owner's password in `folder`/postgres-password (for the caller only)."""
+
+    def __init__(self, folder: Path, port: int, options: Mapping[str, str] = DURABLE) -> None:
+        self.folder = folder
+        self.port = port
+        self.options = dict(options)
+        self.account: Account = unprivileged()
+        self.bin = binaries(self.account)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @contextmanager
+    def temporary(cls, fsync: bool = False, **options: str) -> Iterator["Postgres"]:
+        """A new server on a free port, gone with its data afterwards. `options` are settings of postgresql.conf."""
+        account = unprivileged()
+        parent = Path(tempfile.gettempdir())
+        folder = Path(
+            tempfile.mkdtemp(prefix="payments-", dir=parent if reachable(parent / "x", account) else SHARED_TEMPORARY)
+        )
+        folder.chmod(0o711)
+        server = cls(folder, pick(1)[0], {**(DURABLE if fsync else FAST), **options})
+        try:
+            server.create(sync=fsync)
+            server.start()
+            yield server
+        finally:
+            server.kill()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def data(self) -> Path:
+        """Where the cluster is. A folder that the server's account cannot reach stays empty but for a link to one it can."""
+        return (self.folder / "postgres").resolve()
+
+    @property
+    def password(self) -> str:
+        return (self.folder / "postgres-password").read_text(encoding="ascii")
+
+    def environment(self, database: str = "postgres") -> dict[str, str]:
+        """The DB_* settings of the owner of one of its databases."""
+        place = {"DB_HOST": HOST, "DB_PORT": str(self.port), "DB_NAME": database}
+        return {**place, "DB_USER": OWNER, "DB_PASS": self.password}
+
+    def create(self, sync: bool = True) -> bool:
+        """Makes the cluster where there is none, whole or not at all; says whether it did."""
+        if self.data.exists():
+            return False
+        self.folder.mkdir(exist_ok=True)
+        home = self._home()
+        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=home))
+        try:
+            self._initdb(fresh, sync)
+            (fresh / "postgres").rename(home / "postgres")
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return True
+
+    def _home(self) -> Path:
+        """The folder that holds the cluster: ours, or one outside where the server's account cannot reach ours."""
+        if reachable(self.folder / "postgres", self.account):
+            return self.folder
+        home = REACHABLE / f"data-{sha256(os.fsencode(self.folder.resolve())).hexdigest()[:16]}"
+        shutil.rmtree(home, ignore_errors=True)  # of a folder that was deleted here since
+        home.mkdir(parents=True)
+        home.chmod(0o711)
+        link = self.folder / "postgres"
+        link.unlink(missing_ok=True)
+        link.symlink_to(home / "postgres")
+        return home
+
+    def _initdb(self, fresh: Path, sync: bool) -> None:
+        """Makes the cluster in `fresh`/postgres, and the owner's password."""
+        password = secrets.token_urlsafe(24)
+        write_private(self.folder / "postgres-password", password)
+        # The server's account has to read it once, and may not read ours.
+        once = write_private(fresh / "password", password)
+        if self.account.switch:
+            os.chown(once, self.account.uid, self.account.gid)
+            os.chown(fresh, self.account.uid, self.account.gid)
+        command = [str(self.bin / "initdb"), "-D", str(fresh / "postgres"), "-U", OWNER, *LOCALE]
+        command += ["--auth=scram-sha-256", f"--pwfile={once}", *([] if sync else ["--no-sync"])]
+        done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._identity())
+        if done.returncode:
+            raise RuntimeError(f"initdb failed: {' '.join(done.stderr.decode(errors='replace').split())}")
+
+    def command(self) -> list[str]:
+        """What runs the server in the foreground; SIGINT is its fast shutdown."""
+        settings = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            # A socket's path may be no longer than 107 bytes, and a checkout's can be.
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+            "dynamic_shared_memory_type": "posix",
+            **self.options,
+        }
+        switches = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [str(self.bin / "postgres"), "-D", str(self.data), *switches]
+
+    def start(self) -> None:
+        """Starts the server and waits until it takes connections."""
+        self.clear()
+        with (self.folder / "postgres.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **self._identity()
+            )
+        self.wait()
+
+    def wait(self, seconds: float = 30) -> None:
+        """Until it takes connections; raises sql.owner.DatabaseUnavailableError after that many seconds."""
+        connect(self.environment(), seconds).close()
+
+    def stop(self) -> None:
+        """A clean, fast shutdown."""
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to every process of the server, as when the machine's memory runs out."""
+        ending.kill(self.processes())
+        if self._process:
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def restart(self) -> None:
+        """Starts again on the same port, cleanly or after `kill`."""
+        self.stop()
+        self.start()
+
+    def running_port(self, seconds: float = 30) -> int:
+        """The port of the server that runs in this folder. Raises DatabaseUnavailableError where none comes up in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+                return int(lines[3])
+            except (OSError, IndexError, ValueError):
+                time.sleep(0.05)
+        raise DatabaseUnavailableError(f"No server runs in {self.folder}.")
+
+    def processes(self) -> list[psutil.Process]:
+        """Whatever works in this cluster's folder: PostgreSQL overwrites the environment that would tell."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.cwd() == str(self.data):
+                    found.append(process)
+            except psutil.Error:
+                continue  # it ended meanwhile, or is another user's
+        return found
+
+    def clear(self) -> None:
+        """Ends what a killed start left over, and forgets its lock file: its number may be another process's by now."""
+        ending.kill(self.processes())
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def create_database(self, name: str) -> bool:
+        """Makes an empty database where there is none of that name; says whether it did."""
+        owner = connect(self.environment())
+        try:
+            with owner.cursor() as cursor:
+                cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+                if cursor.rowcount:
+                    return False
+                cursor.execute(f'CREATE DATABASE "{name}"')
+                return True
+        finally:
+            owner.close()
+
+    def _identity(self) -> dict[str, Any]:
+        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
+        if not self.account.switch:
+            return {"env": environment}
+        return {"env": environment, "user": self.account.uid, "group": self.account.gid, "extra_groups": []}
+
+
+def write_private(path: Path, text: str) -> Path:
+    """A new file that only its owner can read."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    return path

@@ -1,0 +1,199 @@
+"""`make run`: the whole service on this machine, in the foreground, until Ctrl-C or SIGTERM."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from types import FrameType
+
+import psycopg2
+
+from local import place, system
+from local.ports import HOST, free, pick
+from local.postgres import Postgres
+from local.supervisor import Supervisor, SupervisorDiedError
+from seed.load import load
+from sql.migrate import migrate
+from sql.owner import DatabaseUnavailableError
+
+DEFAULT_PORT = 8082
+DATABASE_PATIENCE = 5.0  # seconds
+START_PATIENCE = 60.0  # seconds
+REVIVAL = 2.0  # seconds between looks at what keeps dying at once
+
+
+class StopAsked(BaseException):
+    """Ctrl-C, SIGTERM, or the terminal was closed."""
+
+
+class CannotStartError(Exception):
+    """The message is one line for whoever typed the command."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What this start was asked for, and the ports it found."""
+
+    environment: Mapping[str, str]
+    door: int
+    ports: Mapping[str, int]
+    postgres: Postgres | None
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """The environment with the settings of the database's owner."""
+        return {**self.environment, **(system.embedded_settings(self.postgres) if self.postgres else {})}
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ask_to_stop)
+    try:
+        with ExitStack() as ending:
+            _run(ending)
+    except StopAsked:
+        _say("Stopped.")
+    except (
+        CannotStartError, place.AlreadyRunningError, SupervisorDiedError, DatabaseUnavailableError, psycopg2.Error,
+    ) as reason:  # fmt: skip
+        sys.exit(" ".join(str(reason).split()))
+
+
+def _run(ending: ExitStack) -> None:
+    """Starts everything, says so, and looks after it until asked to stop."""
+    ending.enter_context(place.alone())
+    ended = place.end_left_over()
+    if ended:
+        _say(f"Ended {ended} processes that an earlier start left over.")
+    start = _prepare(dict(os.environ))
+    if start.postgres and start.postgres.create():
+        elsewhere = start.postgres.data.parent != place.DATA
+        where = (
+            f", a link to {start.postgres.data}: PostgreSQL's account cannot reach the checkout" if elsewhere else ""
+        )
+        _say(f"Made a database cluster in .data/postgres{where}.")
+    if start.postgres:
+        start.postgres.clear()
+    programs = system.programs(start.environment, start.postgres, start.door, start.ports)
+    settings = system.function_settings(start.owner, start.ports)
+    supervisor = Supervisor(programs, settings)
+    ending.callback(place.end_left_over)
+    ending.callback(_stop, supervisor)
+    _prepare_database(start, supervisor)
+    _say("Starting the functions and the front door.")
+    neighbours = ["neighbours"] if system.stand_ins(start.environment) else []
+    supervisor.start(*neighbours, "functions", "front")
+    _wait_until_healthy(start, supervisor)
+    _say(summary(start))
+    while True:
+        supervisor.wait(REVIVAL)
+        supervisor.revive()
+
+
+def _prepare(environment: dict[str, str]) -> Start:
+    door = _door(environment.get("SERVICE_PORT") or str(DEFAULT_PORT))
+    wanted = [*system.FUNCTIONS, *system.NEIGHBOURS, "postgres"]
+    ports = dict(zip(wanted, pick(len(wanted)), strict=True))
+    postgres = None if environment.get("DB_HOST") else Postgres(place.DATA, ports["postgres"])
+    return Start(environment, door, ports, postgres)
+
+
+def _door(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise CannotStartError(f"SERVICE_PORT must be a port number, 1 to 65535; it is {text!r}.")
+    if not free(int(text)):
+        raise CannotStartError(
+            f"Port {text} is taken by another program. Choose another one: SERVICE_PORT=8090 make run"
+        )
+    return int(text)
+
+
+def _prepare_database(start: Start, supervisor: Supervisor) -> None:
+    """The database answers, has the current schema, and has the rows of history."""
+    owner = start.owner
+    if start.postgres:
+        supervisor.start("database")
+        start.postgres.wait()
+        start.postgres.create_database(system.DATABASE)
+    else:
+        _say(f"Using the database at {owner['DB_HOST']}.")
+    _say(migrate(owner, DATABASE_PATIENCE))
+    _say(load(owner, DATABASE_PATIENCE))
+
+
+def _wait_until_healthy(start: Start, supervisor: Supervisor) -> None:
+    """Every function lives, and the front door says that the service is able to take payments."""
+    deadline = time.monotonic() + START_PATIENCE
+    waiting = [(start.ports[name], "/healthz", name) for name in system.FUNCTIONS]
+    waiting.append((start.door, "/health", "front_door"))
+    while waiting:
+        port, path, name = waiting[0]
+        if _answers(port, path):
+            waiting.pop(0)
+            continue
+        if supervisor.states()[name] == "FATAL" or time.monotonic() > deadline:
+            raise CannotStartError(f"{name} does not start: see {place.LOG / name}.log.")
+        supervisor.wait(0.05)
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def summary(start: Start) -> str:
+    """The address, what runs, and three lines to try."""
+    address = f"http://localhost:{start.door}"
+    database = (
+        "PostgreSQL (data in .data/postgres)" if start.postgres else f"the database at {start.environment['DB_HOST']}"
+    )
+    neighbours = ", ".join(name.replace("_", " ") for name in system.stand_ins(start.environment)) or "none"
+    return f"""
+The payment service answers at {address}
+
+  functions    {", ".join(system.FUNCTIONS)}
+  database     {database}
+  stand-ins    {neighbours}
+  logs         .data/log/<process>.log, JSON lines; Ctrl-C ends everything
+
+Try:
+  curl {address}/health
+  curl {address}/payments -H 'Content-Type: application/json' -H 'Idempotency-Key: test-payment-001' \\
+    -d '{{"trip_id": 101, "method": "CARD", "amount": 150.00}}'
+  curl {address}/metrics
+"""
+
+
+def _stop(supervisor: Supervisor) -> None:
+    _say("Stopping.")
+    supervisor.stop()
+
+
+def _ask_to_stop(number: int, frame: FrameType | None) -> None:
+    """Once: what is being ended must not be interrupted."""
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    raise StopAsked
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:
+        return  # the terminal is gone; what was to be done goes on
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The process manager: which processes run, started again whenever one dies, and ended in order."""
+
+import ctypes
+import os
+import pwd
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, cast
+from xmlrpc.client import Error, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from local.place import CHECKOUT, LOG, MARKER, RUN, socket_path
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process. Groups end in the order of their `rank`, the highest first; a group's processes at once."""
+
+    name: str
+    command: list[str]
+    group: str
+    rank: int
+    directory: Path = CHECKOUT
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    stop: str = "TERM"
+
+
+class SupervisorDiedError(Exception):
+    """The process manager ended by itself."""
+
+
+class Supervisor:
+    """A supervisord of this checkout, and the programs it was given."""
+
+    def __init__(self, programs: list[Program], environment: Mapping[str, str]) -> None:
+        path = RUN / "supervisord.conf"
+        path.write_text(configuration(programs), encoding="utf-8")
+        with (LOG / "supervisor.out").open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(path)],
+                env={**environment, MARKER: str(CHECKOUT)},
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Ctrl-C is for the runner alone; when the runner is killed, the supervisor ends everything in order.
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        self._rpc = self._connect()
+
+    def start(self, *groups: str) -> None:
+        """Starts the processes of these groups, and does not wait for them."""
+        for group in groups:
+            self._rpc.startProcessGroup(group, False)
+
+    def states(self) -> dict[str, str]:
+        """The state of every process by its name, in supervisord's words (RUNNING, BACKOFF, ...)."""
+        return {info["name"]: info["statename"] for info in self._rpc.getAllProcessInfo()}
+
+    def revive(self) -> None:
+        """Starts again what the supervisor gave up on: it dies at once each time, so this is tried at the caller's pace."""
+        for info in self._rpc.getAllProcessInfo():
+            if info["statename"] == "FATAL":
+                self._rpc.startProcess(f"{info['group']}:{info['name']}", False)
+
+    def wait(self, seconds: float) -> None:
+        """Waits that long. Raises SupervisorDiedError as soon as the supervisor ends."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+        raise SupervisorDiedError(f"The process manager ended by itself (exit status {code}).")
+
+    def stop(self) -> None:
+        """Ends all processes, group by group, and returns when the last one is gone."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait()
+
+    def _connect(self) -> Any:
+        """The supervisor's remote procedures, once it answers."""
+        deadline = time.monotonic() + 20
+        while True:
+            # A transport that was refused once is of no further use.
+            transport = SupervisorTransport("", "", f"unix://{socket_path()}")
+            rpc = cast("Any", ServerProxy("http://127.0.0.1", transport=transport)).supervisor
+            try:
+                rpc.getState()
+                return rpc
+            except (OSError, HTTPException, Error):
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    self.stop()
+                    raise SupervisorDiedError(
+                        f"The process manager does not start: see {LOG}/supervisor.out."
+                    ) from None
+                time.sleep(0.02)
+
+
+def configuration(programs: list[Program]) -> str:
+    """The text of supervisord's configuration file."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    parts = [
+        f"[unix_http_server]\nfile={_plain(socket_path())}\nchmod=0700",
+        f"[supervisord]\nuser={user}\nlogfile={_plain(LOG)}/supervisor.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
+        f"pidfile={_plain(RUN)}/supervisord.pid\nchildlogdir={_plain(LOG)}\nnodaemon=true\nsilent=true",
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+    ]
+    groups: dict[tuple[str, int], list[str]] = {}
+    for program in programs:
+        groups.setdefault((program.group, program.rank), []).append(program.name)
+        parts.append(_program(program))
+    parts += [
+        f"[group:{name}]\nprograms={','.join(members)}\npriority={rank}" for (name, rank), members in groups.items()
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _program(program: Program) -> str:
+    environment = ",".join(f'{name}="{_plain(value)}"' for name, value in program.environment.items())
+    lines = {
+        "command": _plain(shlex.join(program.command)),
+        "directory": _plain(program.directory),
+        "environment": environment,
+        "autostart": "false",
+        "autorestart": "true",
+        # What dies within a second, and again, is left alone for a moment (see `revive`), lest it eat a core.
+        "startsecs": "1",
+        "startretries": "1",
+        "stopsignal": program.stop,
+        "stopwaitsecs": "40",
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": f"{_plain(LOG)}/{program.name}.log",
+        "stdout_logfile_maxbytes": "10MB",
+        "stdout_logfile_backups": "2",
+        **({"user": program.user} if program.user else {}),
+    }
+    return f"[program:{program.name}]\n" + "\n".join(f"{name}={value}" for name, value in lines.items())
+
+
+def _plain(text: object) -> str:
+    """Text that supervisord must not expand."""
+    return str(text).replace("%", "%%")
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,77 @@
+"""What runs on one machine: the functions, their neighbours, a clock and the front door, as programs of the supervisor."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from local import front_door
+from local.place import CHECKOUT, DATA, RUN
+from local.ports import HOST
+from local.postgres import Postgres, write_private
+from local.supervisor import Program
+
+FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "notify", "sweep")
+BEHIND_THE_DOOR = FUNCTIONS[:5]
+NEIGHBOURS = {"trip_service": "TRIP_SERVICE_URL", "notification_service": "NOTIFICATION_SERVICE_URL"}
+BIN = Path(sys.executable).parent
+DATABASE = "payments"
+APPLICATION = "payment_app"
+
+
+def stand_ins(environment: Mapping[str, str]) -> list[str]:
+    """The neighbours that no URL names, and that a stand-in plays."""
+    return [name for name, url in NEIGHBOURS.items() if not environment.get(url)]
+
+
+def embedded_settings(postgres: Postgres) -> dict[str, str]:
+    """The owner's settings for the embedded database, and the role for the functions with a password of its own."""
+    secret = DATA / "application-password"
+    if not secret.exists():
+        write_private(secret, secrets.token_urlsafe(24))
+    password = secret.read_text(encoding="ascii")
+    return {**postgres.environment(DATABASE), "DB_APP_USER": APPLICATION, "DB_APP_PASS": password}
+
+
+def function_settings(environment: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
+    """The environment of the functions, from the owner's: the database under their own role, and the neighbours."""
+    settings = dict(environment)
+    role = settings.pop("DB_APP_USER", ""), settings.pop("DB_APP_PASS", "")
+    if role[0]:
+        settings["DB_USER"], settings["DB_PASS"] = role
+    for name in stand_ins(environment):
+        settings[NEIGHBOURS[name]] = f"http://{HOST}:{ports[name]}"
+    if not environment.get("K_SINK"):
+        settings["K_SINK"] = f"http://{HOST}:{ports['notify']}"
+    return settings
+
+
+def programs(
+    environment: Mapping[str, str], postgres: Postgres | None, door: int, ports: Mapping[str, int]
+) -> list[Program]:
+    """Every process, in four groups: the front ones end first, the database last."""
+    made = [_database(postgres)] if postgres else []
+    for name in stand_ins(environment):
+        command = [sys.executable, "-m", f"local.{name}"]
+        made.append(Program(name, command, "neighbours", 20, environment={"PORT": str(ports[name])}))
+    for name in FUNCTIONS:
+        made.append(Program(name, _function(name, ports[name]), "functions", 30))
+    sweep = {"SWEEP_URL": f"http://{HOST}:{ports['sweep']}/"}
+    made.append(Program("timer", [sys.executable, "-m", "local.timer"], "front", 40, environment=sweep))
+    bootstrap = front_door.write(RUN, door, {name: ports[name] for name in BEHIND_THE_DOOR})
+    made.append(Program("front_door", front_door.command(bootstrap), "front", 40))
+    return made
+
+
+def _function(name: str, port: int) -> list[str]:
+    source = str(CHECKOUT / "functions" / name / "main.py")
+    framework = str(BIN / "functions-framework")
+    return [framework, "--source", source, "--target", name, "--host", HOST, "--port", str(port)]
+
+
+def _database(postgres: Postgres) -> Program:
+    user = postgres.account.name if postgres.account.switch else ""
+    environment = {"LC_ALL": "C", "TZ": "UTC", "HOME": os.sep}
+    root = Path(os.sep)
+    return Program("postgres", postgres.command(), "database", 10, root, environment, user, stop="INT")
