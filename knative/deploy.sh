@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Deploys the payment service on Knative, from nothing to an address. Safe to run again: it changes only what differs, and
+# never loses data. See the README, "On Minikube" and "In production".
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+# shellcheck source=knative/versions.env
+source "$here/versions.env"
+# shellcheck source=knative/deploy/speak.sh
+source "$here/deploy/speak.sh"
+# shellcheck source=knative/deploy/cluster.sh
+source "$here/deploy/cluster.sh"
+# shellcheck source=knative/deploy/image.sh
+source "$here/deploy/image.sh"
+# shellcheck source=knative/deploy/secret.sh
+source "$here/deploy/secret.sh"
+# shellcheck source=knative/deploy/parts.sh
+source "$here/deploy/parts.sh"
+# shellcheck source=knative/deploy/address.sh
+source "$here/deploy/address.sh"
+
+show_usage() {
+  cat <<'USAGE'
+knative/deploy.sh [options]        deploys on Minikube, which it starts unless it runs
+  --profile NAME                   Minikube's profile (minikube)
+  --cpus N --memory SIZE           for a Minikube that has to be made (4, 6g); an existing one is never resized
+  --context NAME                   deploys to this context's cluster instead, which has Knative already
+  --image NAME                     this image, which is there already, instead of building one
+  --load-command COMMAND           how to bring the image to the cluster's nodes; the image's name is put at its end
+  --overlay NAME                   minikube (default) or production, or the path of another overlay
+  --timeout SECONDS                how long each part may take (300)
+  --no-test                        leaves test-k8s.sh to you
+  --rotate-password                gives the functions a new role and password, without an interruption
+  --delete                         removes the service; the database's volume and its passwords stay
+  --delete-data                    with --delete: these too, and the namespace
+USAGE
+}
+
+read_the_options() {
+  profile=minikube cpus=4 memory=6g context='' image='' load_command='' overlay=minikube timeout=300
+  test=yes action=deploy delete_data=no
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --profile | --cpus | --memory | --context | --image | --load-command | --overlay | --timeout)
+        [ $# -ge 2 ] || stop "$1 wants a value"
+        local name=${1#--}
+        printf -v "${name//-/_}" '%s' "$2"
+        shift
+        ;;
+      --no-test) test=no ;;
+      --rotate-password) action=rotate ;;
+      --delete) action=delete ;;
+      --delete-data) delete_data=yes ;;
+      --help | -h) show_usage && exit 0 ;;
+      *) show_usage >&2 && stop "unknown option: $1" ;;
+    esac
+    shift
+  done
+  [ "$delete_data" = no ] || [ "$action" = delete ] || stop "--delete-data goes with --delete"
+  [[ $timeout =~ ^[1-9][0-9]*$ ]] || stop "--timeout wants a number of seconds"
+  if [ -n "$context" ] && [ "$action" != delete ] && [ -z "$image$load_command" ]; then
+    stop "--context wants --image, an image that the cluster can pull or has, or --load-command, how to load the one built here"
+  fi
+  case $overlay in */*) ;; *) overlay=$here/overlays/$overlay ;; esac
+  [ -f "$overlay/kustomization.yaml" ] || stop "there is no overlay $overlay"
+}
+
+deploy() {
+  if [ -z "$context" ]; then
+    start_minikube_unless_it_runs
+    install_what_is_missing_of_knative
+  fi
+  the_cluster_answers
+  provide_the_image
+  render_the_overlay
+  the_cluster_knows_every_kind
+  the_functions_can_be_reached_through_kourier
+  apply_the_foundation
+  [ "$action" != rotate ] || rotate_the_password
+  name_the_database_role_in_the_manifests
+  apply_the_database_and_wait
+  run_the_migration_unless_it_ran
+  apply_the_rest
+  wait_for_each_part
+  find_the_address
+  [ "$test" = no ] || test_what_was_deployed
+  say "The payment service answers at $address"
+  [ -z "$address_hint" ] || say "$address_hint"
+}
+
+delete() {
+  the_cluster_answers
+  image=${image:-none}
+  render_the_overlay
+  delete_the_service
+  if [ "$delete_data" = yes ]; then
+    delete_the_data
+  else
+    say "Kept: the volume, the database's passwords and the namespace (--delete --delete-data removes them too)"
+  fi
+}
+
+main() {
+  read_the_options "$@"
+  work=$(mktemp -d)
+  trap clean_up EXIT
+  the_tools_are_there
+  if [ "$action" = delete ]; then delete; else deploy; fi
+}
+
+main "$@"

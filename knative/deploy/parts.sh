@@ -1,0 +1,146 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # variables of deploy.sh, which includes this
+# The parts of the service, in their order: foundation, database, migration, everything else.
+
+apply_part() { wait_until 60 "Applied: $1" explain_the_last_try apply_quietly "$2"; }
+
+# A webhook that has just been started refuses for a few seconds, hence tried again; what it says is shown where it changed.
+apply_quietly() {
+  k apply --filename "$work/all.yaml" --selector "$1" >"$work/applied" 2>&1 || {
+    cat "$work/applied"
+    return 1
+  }
+}
+
+show_what_changed() { grep -v ' unchanged$' "$work/applied" || say "  nothing to change"; }
+
+apply_the_foundation() {
+  apply_part "namespace and settings" 'app.kubernetes.io/component in (foundation,configuration)'
+  show_what_changed
+  make_the_passwords_unless_there_are_some
+}
+
+apply_the_database_and_wait() {
+  apply_part database 'app.kubernetes.io/component in (database,pooler)'
+  show_what_changed
+  if grep -q '^kind: StatefulSet$' "$work/all.yaml"; then
+    wait_until "$timeout" "The database is ready" explain_the_pods \
+      k rollout status statefulset/payment-postgres --namespace payments --timeout=5s
+    give_the_owner_its_password
+  fi
+  if grep -q '^apiVersion: postgresql.cnpg.io/' "$work/all.yaml"; then
+    wait_until "$((timeout * 3))" "The database cluster is ready" explain_the_pods \
+      k wait --for=condition=Ready clusters.postgresql.cnpg.io/payment-postgres --namespace payments --timeout=5s
+  fi
+}
+
+# A Job's template can't be changed, so one that differs is replaced. Which it is, a hash on the Job says.
+run_the_migration_unless_it_ran() {
+  local hash
+  hash=$(awk '/^---/ {if (doc ~ /component: migration/) printf "%s", doc; doc = ""; next} {doc = doc $0 "\n"}
+    END {if (doc ~ /component: migration/) printf "%s", doc}' "$work/all.yaml" | hash_of)
+  sed -i.before "s|payments/template: unset|payments/template: $hash|" "$work/all.yaml"
+  if [ "$(ask_the_job '{.metadata.annotations.payments/template}')" = "$hash" ] && the_migration_succeeded; then
+    say "The migration of this image ran already"
+    return
+  fi
+  k delete job payment-migrate --namespace payments --ignore-not-found --wait >/dev/null
+  apply_part migration 'app.kubernetes.io/component=migration'
+  wait_until "$timeout" "The database is migrated" explain_the_migration the_migration_ended
+  the_migration_succeeded || {
+    explain_the_migration
+    stop "the migration failed"
+  }
+}
+
+ask_the_job() { k get job payment-migrate --namespace payments --ignore-not-found --output "jsonpath=$1"; }
+
+the_migration_succeeded() { [ "$(ask_the_job '{.status.conditions[?(@.type=="Complete")].status}')" = True ]; }
+
+the_migration_ended() {
+  the_migration_succeeded || [ "$(ask_the_job '{.status.conditions[?(@.type=="Failed")].status}')" = True ]
+}
+
+apply_the_rest() {
+  apply_part "functions, events and front door" 'app.kubernetes.io/component!=migration'
+  show_what_changed
+}
+
+wait_for_each_part() {
+  local kind name
+  while read -r kind name <&3; do
+    case $kind in
+      Deployment.apps/v1)
+        wait_until "$timeout" "Deployment $name" explain_the_pods \
+          k rollout status "deployment/$name" --namespace payments --timeout=5s
+        ;;
+      Service.serving.knative.dev/v1) wait_for_condition services.serving.knative.dev "$name" "Function $name" ;;
+      Broker.eventing.knative.dev/v1) wait_for_condition brokers.eventing.knative.dev "$name" "Broker $name" ;;
+      Trigger.eventing.knative.dev/v1) wait_for_condition triggers.eventing.knative.dev "$name" "Trigger $name" ;;
+      PingSource.sources.knative.dev/v1) wait_for_condition pingsources.sources.knative.dev "$name" "PingSource $name" ;;
+    esac
+  done 3< <(list_what_was_applied)
+  compare_the_brokers_address
+}
+
+list_what_was_applied() {
+  awk '/^---/ {version = kind = ""} /^apiVersion: / {version = $2} /^kind: / {kind = $2}
+    /^metadata:/ {inside = 1; next} /^[^ ]/ {inside = 0}
+    inside && /^  name: / {print kind "." version, $2}' "$work/all.yaml"
+}
+
+wait_for_condition() {
+  explained=$1/$2
+  wait_until "$timeout" "$3" explain_the_resource \
+    k wait --for=condition=Ready "$1/$2" --namespace payments --timeout=5s
+}
+
+# K_SINK names the Broker's address as its class lays it out; a cluster with another class is told so.
+compare_the_brokers_address() {
+  local wanted found
+  wanted=$(sed -n 's/^  K_SINK: //p' "$work/all.yaml")
+  found=$(k get brokers.eventing.knative.dev/payment-events --namespace payments --ignore-not-found \
+    --output 'jsonpath={.status.address.url}' 2>/dev/null) || return 0
+  [ -z "$found" ] || [ "$found" = "$wanted" ] || say "Beware: the Broker listens at $found, but K_SINK is $wanted"
+}
+
+explain_the_resource() {
+  k get "$explained" --namespace payments --output \
+    'jsonpath={range .status.conditions[*]}{.type}={.status} {.reason} {.message}{"\n"}{end}' >&2 || true
+  explain_the_pods
+}
+
+explain_the_pods() {
+  {
+    say "--- pods"
+    k get pods --namespace payments --output wide || true
+    say "--- events"
+    k get events --namespace payments --sort-by=.lastTimestamp | tail -n 20 || true
+    local pod
+    for pod in $(k get pods --namespace payments --output \
+      'jsonpath={range .items[?(@.status.phase!="Succeeded")]}{.metadata.name} {.status.containerStatuses[*].ready}{"\n"}{end}' |
+      awk '!/true/ || /false/ {print $1}' | head -n 5); do
+      say "--- logs of $pod"
+      k logs "$pod" --namespace payments --all-containers --tail=20 || true
+    done
+  } >&2
+}
+
+explain_the_migration() {
+  say "--- logs of the migration" >&2
+  k logs --namespace payments --selector app.kubernetes.io/name=payment-migrate --all-containers --tail=30 >&2 || true
+  explain_the_pods
+}
+
+# The StatefulSet's volume belongs to no manifest and stays; so do the Secret, without whose passwords it could not be read,
+# and an operator's database.
+delete_the_service() {
+  say "Removing the service"
+  k delete --filename "$work/all.yaml" --selector 'payments/kept!=true' --ignore-not-found --wait
+  k delete job,configmap --namespace payments --selector app.kubernetes.io/part-of=payment-service --ignore-not-found
+}
+
+delete_the_data() {
+  say "Removing the data"
+  k delete --filename "$work/all.yaml" --selector 'payments/kept=true' --ignore-not-found --wait
+  say "The namespace is gone, and the volume with it"
+}
