@@ -1,0 +1,268 @@
+"""The clients: they ask, and repeat every request with its key until its answer is final; some ask once and are gone."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+
+from tests.chaos.world import FARES, World, ask
+
+REFUSALS = {
+    "payment": {(409, "trip_already_paid"), (422, "trip_not_found")},
+    "refund": {(409, "payment_not_refundable"), (422, "refund_exceeds_payment")},
+}
+AGAIN = {
+    (202, None),
+    (409, "idempotency_in_progress"),
+    (409, "trip_already_paid"),
+    (503, "database_unavailable"),
+    (503, "trip_service_unavailable"),
+}
+UNKNOWN_TRIP = 404
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A whole answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str | None:
+        """What a problem calls itself; None for anything else."""
+        return self.json().get("code") if "problem" in self.headers.get("content-type", "") else None
+
+    @property
+    def final(self) -> bool:
+        return self.status != 202 and "retry-after" not in self.headers
+
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.body)
+        return value
+
+
+@dataclass
+class Wish:
+    """One request under one key: what is asked, how often it was, and what it came to. `once`: nobody asks again."""
+
+    kind: str
+    key: str
+    path: str
+    body: dict[str, Any]
+    once: bool = False
+    asked: int = 0
+    answered: int = 0
+    final: Answered | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it came to an answer that the service keeps."""
+        return self.final is not None and self.final.status in (201, 402)
+
+
+@dataclass
+class Diary:
+    """What all clients did and saw."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wishes: list[Wish] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    paid: list[dict[str, Any]] = field(default_factory=list)
+    finished: list[Wish] = field(default_factory=list)
+    fares: int = 0
+    repeats: int = 0
+    reused: int = 0
+
+
+class Client:
+    """One client, in a thread. What it wishes for is drawn from the seed and its number."""
+
+    def __init__(self, world: World, diary: Diary, number: int, storm_over: threading.Event) -> None:
+        self._world = world
+        self._diary = diary
+        self._number = number
+        self._choice = random.Random(f"{world.plan.seed}/client {number}")
+        self._storm_over = storm_over
+        self._made = 0
+        self.given_up = threading.Event()
+        self.thread = threading.Thread(target=self._live, name=f"client-{number}", daemon=True)
+
+    def _live(self) -> None:
+        try:
+            while not self._storm_over.is_set():
+                self._next_step()
+                self._storm_over.wait(self._choice.uniform(0, self._world.plan.times.pause / 2))
+        except Exception as failure:
+            self._world.complain("every client's life ends well", f"client {self._number}: {failure!r}")
+            raise
+
+    def _next_step(self) -> None:
+        steps: list[tuple[int, Callable[[], None]]] = [
+            (30, self._pay_amount),
+            (18, self._pay_fare),
+            (6, self._pay_cash),
+            (4, self._be_declined),
+            (24, self._give_back),
+            (2, self._pay_for_no_trip),
+            (8, self._repeat),
+            (5, self._reuse),
+        ]
+        self._choice.choices([step for _, step in steps], [weight for weight, _ in steps])[0]()
+
+    def _pay_amount(self) -> None:
+        self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount()})
+
+    def _pay_fare(self) -> None:
+        """Four clients in a row want the same trip's fare; cash and card compete for it."""
+        with self._diary.lock:
+            self._diary.fares += 1
+            trip_id = self._world.next_fare = FARES + self._diary.fares // 4
+        self._pay({"trip_id": trip_id, "method": self._choice.choice(["CARD", "CARD", "UPI", "CASH"])})
+
+    def _pay_cash(self) -> None:
+        self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "method": "CASH"})
+
+    def _be_declined(self) -> None:
+        token = self._choice.choice(["pm_decline_insufficient_funds", "pm_decline_lost_card", "pm_authenticate"])
+        self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "payment_token": token})
+
+    def _pay_for_no_trip(self) -> None:
+        self._pay({"trip_id": UNKNOWN_TRIP})
+
+    def _pay(self, wanted: dict[str, Any]) -> None:
+        body = {"method": self._choice.choice(["CARD", "UPI", "WALLET"]), **wanted}
+        if body["method"] != "CASH":
+            body.setdefault("payment_token", "pm_card_visa")
+        wish = self._wish("payment", "/payments", body)
+        if wish.final and wish.final.status == 201:
+            with self._diary.lock:
+                self._diary.paid.append(wish.final.json())
+
+    def _give_back(self) -> None:
+        """Of one of the latest payments, so that several clients give back the same one at the same moment."""
+        with self._diary.lock:
+            latest = self._diary.paid[-8:]
+        if not latest:
+            return
+        payment = self._choice.choice(latest)
+        cents = round(payment["amount"] * 100)
+        body: dict[str, Any] = {}
+        match self._choice.choice(["part", "part", "all", "whole", "over"]):
+            case "part":
+                body["amount"] = self._choice.randint(1, max(1, cents // 2)) / 100
+            case "whole":
+                body["amount"] = payment["amount"]
+            case "over":
+                body["amount"] = (cents + 1) / 100
+        self._wish("refund", f"/payments/{payment['payment_id']}/refunds", body)
+
+    def _repeat(self) -> None:
+        """A finished request once more: the same status and body, or patience is asked for."""
+        wish = self._some_finished()
+        if wish is None or wish.final is None:
+            return
+        self._diary.repeats += 1
+        answer = self._ask(wish, wish.body)
+        if answer is not None and answer.final:
+            compare(self._world, wish, answer)
+
+    def _reuse(self) -> None:
+        """A finished key with other content: refused, or patience is asked for; never anything else."""
+        wish = self._some_finished()
+        if wish is None:
+            return
+        self._diary.reused += 1
+        other = wish.body | {"amount": round(wish.body.get("amount", 36.5) + 0.01, 2)}
+        answer = self._ask(wish, other)
+        if answer is not None and (answer.status, answer.code) not in (AGAIN | {(422, "idempotency_key_reused")}):
+            self._world.complain("a key with other content is refused", f"{wish.key}: {answer.status} {answer.code}")
+
+    def _some_finished(self) -> Wish | None:
+        with self._diary.lock:
+            return self._choice.choice(self._diary.finished) if self._diary.finished else None
+
+    def _wish(self, kind: str, path: str, body: dict[str, Any]) -> Wish:
+        self._made += 1
+        key = f"chaos-{self._number}-{self._made}"
+        wish = Wish(kind, key, path, body | {"metadata": {"key": key}}, once=self._choice.random() < 0.12)
+        with self._diary.lock:
+            self._diary.wishes.append(wish)
+        if self._choice.random() < 0.1:
+            self._together(wish)
+        self._carry_through(wish)
+        if wish.settled:
+            with self._diary.lock:
+                self._diary.finished.append(wish)
+        return wish
+
+    def _together(self, wish: Wish) -> None:
+        """The same request with the same key, more than once at the same moment."""
+        others = [threading.Thread(target=self._ask, args=(wish, wish.body), daemon=True) for _ in range(2)]
+        for other in others:
+            other.start()
+        for other in others:
+            other.join()
+
+    def _carry_through(self, wish: Wish) -> None:
+        while True:
+            answer = self._ask(wish, wish.body)
+            if answer is not None and answer.final:
+                wish.final = answer
+                return
+            if wish.once or self.given_up.is_set():
+                return
+            time.sleep(self._choice.uniform(0, self._world.plan.times.pause))
+
+    def _ask(self, wish: Wish, body: dict[str, Any]) -> Answered | None:
+        """One try at one of the instances; None where no answer came."""
+        function = "create_payment" if wish.kind == "payment" else "create_refund"
+        port = self._world.port_of(function, self._choice)
+        if port is None:
+            return None
+        with self._diary.lock:
+            self._diary.requests += 1
+            wish.asked += 1
+        headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
+        try:
+            raw = ask(port, "POST", wish.path, json.dumps(body).encode(), headers, self._world.plan.times.patience)
+        except (OSError, HTTPException):
+            with self._diary.lock:
+                self._diary.answers["no answer"] += 1
+            return None
+        answer = Answered(*raw)
+        with self._diary.lock:
+            wish.answered += 1
+            self._diary.answers[f"{answer.status} {answer.code or ''}".rstrip()] += 1
+        if body is wish.body:
+            self._judge(wish, answer)
+        return answer
+
+    def _judge(self, wish: Wish, answer: Answered) -> None:
+        said = (answer.status, answer.code)
+        known = {(201, None), (402, f"{wish.kind}_declined")} | REFUSALS[wish.kind] | AGAIN
+        if said not in known or (not answer.final and said not in AGAIN):
+            self._world.complain(
+                "every answer is one of the contract's", f"{wish.key}: {answer.status} {answer.body!r}"
+            )
+
+    def _amount(self) -> float:
+        return self._choice.randint(1, 50_000) / 100
+
+
+def compare(world: World, wish: Wish, answer: Answered) -> None:
+    """A repeat of a finished request must be answered as the first time."""
+    first = wish.final
+    assert first is not None
+    if (answer.status, answer.body) != (first.status, first.body):
+        what = f"{wish.key}: first {first.status} {first.body!r}, then {answer.status} {answer.body!r}"
+        world.complain("a repeat gives the same status and body", what)
+    if answer.headers.get("idempotent-replayed") != "true":
+        world.complain("a repeat gives the same status and body", f"{wish.key}: not marked as replayed")

@@ -1,0 +1,175 @@
+"""What must hold after every storm, each by its name: a function from the books to whatever breaks it."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+
+from tests.chaos.accounts import CHARGED, Books, Row, json_of, wrongly_moved
+
+Invariant = Callable[[Books], Iterator[str]]
+INVARIANTS: dict[str, Invariant] = {}
+
+
+def invariant(name: str) -> Callable[[Invariant], Invariant]:
+    def add(check: Invariant) -> Invariant:
+        INVARIANTS[name] = check
+        return check
+
+    return add
+
+
+@invariant("every key has one payment or refund, and it is the key's own")
+def one_each(books: Books) -> Iterator[str]:
+    for wish in books.wishes:
+        rows, key = books.by_key.get(wish.key, []), books.key_of(wish)
+        if len(rows) > 1 or (wish.settled and len(rows) != 1) or (key is None) != (not rows):
+            yield f"{wish.key}: {len(rows)} of them, key {key}"
+        elif key and rows:
+            its_own = books.refunds[key["refund_id"]] if key["refund_id"] else books.payments[key["payment_id"]]
+            if its_own is not rows[0]:
+                yield f"{wish.key}: its key points at {its_own['reference']}, not {rows[0]['reference']}"
+    asked = {wish.key for wish in books.wishes}
+    yield from (f"{key}: nobody asked for it" for key in books.by_key if key not in asked)
+
+
+@invariant("what was refused claimed nothing")
+def refusals_claim_nothing(books: Books) -> Iterator[str]:
+    """Where a try went unanswered it may have come in after the refusal, and have been carried out: that is not looked at."""
+    for wish in books.wishes:
+        refused = wish.final is not None and not wish.settled
+        if refused and wish.asked == wish.answered and books.by_key.get(wish.key):
+            yield f"{wish.key}: told {wish.final}, and there is {books.by_key[wish.key][0]['reference']}"
+
+
+@invariant("every patient client got its final answer")
+def all_answered(books: Books) -> Iterator[str]:
+    yield from (f"{wish.key}: none in {wish.asked} tries" for wish in books.wishes if not wish.final and not wish.once)
+
+
+@invariant("every successful payment was charged once, its amount; no other was charged")
+def charged_once(books: Books) -> Iterator[str]:
+    return wrongly_moved(books, "charges")
+
+
+@invariant("refunds at the gateway are the settled ones, once each")
+def refunded_once(books: Books) -> Iterator[str]:
+    return wrongly_moved(books, "refunds")
+
+
+@invariant("cash never reaches the gateway")
+def cash_stays_here(books: Books) -> Iterator[str]:
+    for payment in books.payments.values():
+        if payment["method"] == "CASH" and payment["reference"] in books.gateway["keys"]:
+            yield payment["reference"]
+
+
+@invariant("a reference never comes to the gateway with other parameters")
+def same_parameters(books: Books) -> Iterator[str]:
+    yield from (f"{key}: {known}" for key, known in books.gateway["keys"].items() if known["mismatches"])
+
+
+@invariant("every successful payment has one receipt of its amount, no other has one")
+def receipts(books: Books) -> Iterator[str]:
+    issued = {row["payment_id"]: row["amount"] for row in books.tables["receipts"]}
+    for payment_id, payment in books.payments.items():
+        due = payment["amount"] if payment["status"] in CHARGED else None
+        if issued.get(payment_id) != due:
+            yield f"payment {payment_id}, {payment['status']} of {payment['amount']}: {issued.get(payment_id)}"
+
+
+@invariant("every settled payment and refund has its event, and the sink received it")
+def all_heard(books: Books) -> Iterator[str]:
+    written = {row["event_id"] for row in books.tables["events"]}
+    for outcome, row in books.settled():
+        event_id = f"{row['reference']}.{outcome}"
+        if event_id not in written or event_id not in books.events:
+            yield f"{event_id}: written {event_id in written}, received {event_id in books.events}"
+
+
+@invariant("an event tells of what happened, under one id an outcome, the same at each delivery")
+def nothing_invented(books: Books) -> Iterator[str]:
+    due = {f"{row['reference']}.{outcome}" for outcome, row in books.settled()}
+    yield from (f"{event_id}: tells of nothing that happened" for event_id in books.events if event_id not in due)
+    told: dict[str, set[str]] = defaultdict(set)
+    for event_id, deliveries in books.events.items():
+        if len({(each["type"], each["body"]) for each in deliveries}) != 1:
+            yield f"{event_id}: differs between deliveries"
+        data = json.loads(deliveries[0]["body"])
+        told[data.get("refund", data)["reference"]].add(event_id)
+    yield from (f"{reference}: {ids}" for reference, ids in told.items() if len(ids) != 1)
+
+
+@invariant("the outbox is delivered")
+def outbox_empty(books: Books) -> Iterator[str]:
+    yield from (row["event_id"] for row in books.tables["events"] if row["delivered_at"] is None)
+
+
+@invariant("a trip's fare is collected at most once")
+def one_fare(books: Books) -> Iterator[str]:
+    fares = [row for row in books.payments.values() if row["base_fare"] is not None and row["status"] != "FAILED"]
+    collected = Counter(row["trip_id"] for row in fares)
+    yield from (f"trip {trip_id}: {count} times" for trip_id, count in collected.items() if count > 1)
+
+
+@invariant("the totals are what the tables say")
+def totals(books: Books) -> Iterator[str]:
+    for kept, counted in (("payment_totals", "payment_sums"), ("refund_totals", "refund_sums")):
+        if books.tables[kept] != books.tables[counted]:
+            yield f"{kept}: {books.tables[kept]}, and the tables: {books.tables[counted]}"
+
+
+@invariant("nothing is pending")
+def nothing_pending(books: Books) -> Iterator[str]:
+    for row in [*books.payments.values(), *books.refunds.values()]:
+        if row["status"] == "PENDING":
+            yield row["reference"]
+    yield from (f"key of payment {key['payment_id']}" for key in books.keys.values() if key["answer_status"] is None)
+
+
+@invariant("no lease is held")
+def no_lease(books: Books) -> Iterator[str]:
+    yield from (f"key of payment {key['payment_id']}" for key in books.keys.values() if key["locked_at"])
+
+
+@invariant("nothing is reserved, and refunds never exceed their payment")
+def refunds_within(books: Books) -> Iterator[str]:
+    given_back: dict[int, list[Row]] = defaultdict(list)
+    for refund in books.refunds.values():
+        if refund["status"] == "REFUNDED":
+            given_back[refund["payment_id"]].append(refund)
+    for payment_id, payment in books.payments.items():
+        back = sum(refund["amount"] for refund in given_back[payment_id])
+        whole = payment["status"] == "REFUNDED"
+        if payment["reserved_amount"] or back != payment["refunded_amount"] or whole != (back == payment["amount"]):
+            yield f"payment {payment_id}: {payment}, refunds of {back}"
+        if back > payment["amount"]:
+            yield f"payment {payment_id} of {payment['amount']}: refunds of {back}"
+
+
+@invariant("every final answer says what the database says")
+def told_the_truth(books: Books) -> Iterator[str]:
+    for wish in books.wishes:
+        key = books.key_of(wish)
+        if not wish.settled or wish.final is None or key is None:
+            continue
+        answer = json_of(wish.final.body)
+        if wish.final.status == 402:
+            answer = answer[wish.kind]
+        stored = json_of(key["answer"])
+        row = books.refunds[key["refund_id"]] if key["refund_id"] else books.payments[key["payment_id"]]
+        expected = (201 if row["status"] in (*CHARGED, "REFUNDED") else 402, row["reference"], row["failure_code"])
+        said = (wish.final.status, answer["reference"], answer["failure_code"])
+        amount = answer["refund_amount" if wish.kind == "refund" else "amount"]
+        if said != expected or answer != stored or amount != row["amount"]:
+            yield f"{wish.key}: told {wish.final.status} {answer}, the database says {row}"
+
+
+@invariant("a client was charged and given back what it asked for")
+def as_asked(books: Books) -> Iterator[str]:
+    for wish in books.wishes:
+        for row in books.by_key.get(wish.key, []):
+            wanted = wish.body.get("amount")
+            if wanted is not None and round(wanted * 100) != int(row["amount"] * 100):
+                yield f"{wish.key}: asked for {wanted}, got {row['amount']}"
+            if wanted is None and wish.kind == "payment" and str(row["amount"]) != "36.50":
+                yield f"{wish.key}: a fare of {row['amount']}"

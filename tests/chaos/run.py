@@ -1,0 +1,193 @@
+"""Runs a storm and checks the accounts: `make chaos SECONDS=300 SEED=7`, `REAL=1` with the time-outs of production."""
+
+import argparse
+import json
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.client import HTTPException
+
+import psycopg2
+
+from sql.owner import DatabaseUnavailableError
+from tests.chaos.accounts import figures, read_books
+from tests.chaos.clients import Answered, Client, Diary, Wish, compare
+from tests.chaos.invariants import INVARIANTS
+from tests.chaos.killer import Killer
+from tests.chaos.plan import REAL, SHORT, Plan
+from tests.chaos.world import Clock, World, ask, running, tick
+
+OPEN = (
+    "SELECT (SELECT count(*) FROM idempotency_keys WHERE answer_status IS NULL) AS unsettled,"
+    " (SELECT count(*) FROM outbox WHERE delivered_at IS NULL) AS undelivered,"
+    " (SELECT string_agg(format('payment %s, asked %s times, again in %s s', payment_id, asked,"
+    "  round(extract(epoch FROM ask_after - now()))), '; ') FROM"
+    "  (SELECT * FROM idempotency_keys WHERE answer_status IS NULL ORDER BY ask_after DESC LIMIT 3) AS k) AS latest"
+)
+PAUSES_OVER = (
+    "UPDATE idempotency_keys SET ask_after = now() WHERE ask_after > now() AND locked_at IS NULL;"
+    "UPDATE outbox SET next_attempt_at = now() WHERE delivered_at IS NULL AND next_attempt_at > now()"
+)
+SEEN_BY_CLIENTS = (
+    "every answer is one of the contract's",
+    "a key with other content is refused",
+    "a repeat gives the same status and body",
+    "whatever is killed comes up again",
+    "every client's life ends well",
+    "no function fails unexpectedly",
+)
+
+
+@dataclass
+class Report:
+    """What a run came to. `violations`: what breaks an invariant, by its name; empty when all is well."""
+
+    seed: int
+    blows: Counter[str]
+    kills: int
+    payments: int
+    violations: dict[str, list[str]]
+
+
+def chaos(plan: Plan) -> Report:
+    """A storm, the calm after it, and the accounts; prints what it does."""
+    with running(plan) as world:
+        world.say(f"seed {plan.seed}: a storm of {plan.seconds:g} seconds over {len(world.instances)} functions")
+        diary, killer, clock = Diary(), Killer(world), Clock(world)
+        with clock:
+            clients = _storm(world, diary, killer)
+            _calm(world, clients, killer)
+            _settle(world)
+        _repeat_all(world, diary)
+        return _close(world, diary, killer, clock)
+
+
+def _storm(world: World, diary: Diary, killer: Killer) -> list[Client]:
+    over = threading.Event()
+    clients = [Client(world, diary, number, over) for number in range(1, world.plan.clients + 1)]
+    world.gateway.control(
+        processing_seconds=2.0,
+        key_retention=world.plan.times.gateway_forgets,
+        **world.plan.failures(),
+    )
+    for client in clients:
+        client.thread.start()
+    killer.start()
+    try:
+        _weather(world, diary, killer)
+    finally:
+        over.set()
+        killer.stop()
+    return clients
+
+
+def _weather(world: World, diary: Diary, killer: Killer) -> None:
+    """While the storm lasts: how slow the gateway is changes all the time, mostly within its time-out, so that many
+    requests are under way when something dies, and now and then beyond it."""
+    choice = random.Random(f"{world.plan.seed}/weather")
+    ends = time.monotonic() + world.plan.seconds
+    say_next = time.monotonic() + 10
+    while (left := ends - time.monotonic()) > 0:
+        world.gateway.control(slow_seconds=world.plan.times.gateway_slow * choice.choice([0.1, 0.3, 0.5, 1]))
+        time.sleep(min(2, left))
+        if time.monotonic() >= say_next:
+            say_next += 10
+            world.say(f"so far {diary.requests} requests, {killer.kills} kills")
+
+
+def _calm(world: World, clients: list[Client], killer: Killer) -> None:
+    """Everything is alive again, and every client gets its answer, or gives up after a good while."""
+    world.gateway.control(calm=True)
+    world.say(f"the storm is over: {sum(killer.blows.values())} blows, {killer.kills} kills; the clients finish")
+    ends = time.monotonic() + world.plan.times.settled_within
+    for client in clients:
+        client.thread.join(max(0.1, ends - time.monotonic()))
+        client.given_up.set()
+
+
+def _settle(world: World) -> None:
+    """Sweeps until nothing is unsettled or undelivered, for as long as that may take at most."""
+    choice = random.Random(f"{world.plan.seed}/settle")
+    began = time.monotonic()
+    last = ""
+    while (waited := time.monotonic() - began) < world.plan.times.settled_within:
+        tick(world, choice, world.plan.times.patience * 10)
+        try:
+            with world.sql() as sql:
+                if waited > world.plan.times.pauses_skipped_after:
+                    sql.run(PAUSES_OVER)
+                left = sql.run(OPEN)[0]
+        except (psycopg2.Error, DatabaseUnavailableError) as failure:
+            world.complain("whatever is killed comes up again", f"the database: {failure!r}")
+            return
+        if not left["unsettled"] + left["undelivered"]:
+            world.say("nothing is open any more")
+            return
+        if (now := f"{left['unsettled']} unsettled, {left['undelivered']} undelivered") != last:
+            world.say(f"sweeping: {now}; {left['latest']}")
+        last = now
+        time.sleep(world.plan.times.sweep_every)
+
+
+def _repeat_all(world: World, diary: Diary) -> None:
+    """Every finished request once more, now that nothing is in the way of an answer."""
+
+    def repeat(wish: Wish) -> None:
+        function = "create_payment" if wish.kind == "payment" else "create_refund"
+        port = world.port_of(function, random.Random(wish.key))
+        headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
+        try:
+            assert port is not None, f"no {function} is up"
+            compare(world, wish, Answered(*ask(port, "POST", wish.path, json.dumps(wish.body).encode(), headers, 30)))
+        except (OSError, HTTPException, AssertionError) as failure:
+            world.complain("a repeat gives the same status and body", f"{wish.key}: {failure!r}")
+
+    world.say(f"repeating all {len(diary.finished)} finished requests")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(repeat, diary.finished))
+
+
+def _close(world: World, diary: Diary, killer: Killer, clock: Clock) -> Report:
+    books = read_books(world, diary)
+    for instance in world.instances:
+        for line in instance.log().splitlines():
+            if "Traceback" in line and "shared.database.DatabaseUnavailable" not in line:
+                world.complain("no function fails unexpectedly", f"{instance.name}: {line[-600:]}")
+    print("\n" + "\n".join(figures(world, diary, books, killer.blows, clock.sweeps)) + "\n")
+    violations: dict[str, list[str]] = {}
+    for name in (*INVARIANTS, *SEEN_BY_CLIENTS):
+        found = list(INVARIANTS[name](books)) if name in INVARIANTS else []
+        found += [what for complained, what in world.complaints if complained == name]
+        print(
+            f"{'VIOLATED' if found else 'ok      '}  {name}" + "".join(f"\n            {what}" for what in found[:20])
+        )
+        if found:
+            violations[name] = found
+    verdict = f"{killer.kills} kills, {len(books.payments)} payments, {len(violations)} invariants violated"
+    print(
+        f"\n{verdict}; seed {world.plan.seed}: make chaos SECONDS={world.plan.seconds:g} SEED={world.plan.seed}",
+        flush=True,
+    )
+    return Report(world.plan.seed, killer.blows, killer.kills, len(books.payments), violations)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--real", action="store_true", help="the time-outs of production")
+    parser.add_argument("--logs", default="", help="a folder for the functions' logs")
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    report = chaos(Plan(options.seconds, seed, REAL if options.real else SHORT, keep_logs=options.logs))
+    sys.exit(1 if report.violations else 0)
+
+
+if __name__ == "__main__":
+    main()

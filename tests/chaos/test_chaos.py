@@ -1,0 +1,17 @@
+"""The chaos test in the suite: a short storm, with every time-out as short as the settings allow."""
+
+import os
+import random
+
+from tests.chaos.plan import SUITE, Plan
+from tests.chaos.run import chaos
+
+
+def test_nothing_is_lost_and_nothing_is_charged_twice_whatever_dies() -> None:
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
+    report = chaos(Plan(seconds=26, seed=seed, times=SUITE, clients=10))
+    assert not report.violations, f"seed {seed}: make chaos SEED={seed}"
+    killed = report.blows["function killed"] + report.blows["worker killed"]
+    assert killed >= 3, f"only {report.blows}"
+    assert report.blows["database killed"] >= 2, f"only {report.blows}"
+    assert report.payments >= 20, f"only {report.payments} payments in the storm"

@@ -1,0 +1,208 @@
+"""Everything that runs in a chaos test: PostgreSQL, the gateway, the functions as processes, trips, a sink, and the clock."""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from local.ports import HOST, pick
+from local.postgres import Postgres
+from tests.chaos.plan import Plan
+from tests.fakes.sink import Sink
+from tests.fakes.trips import TripServer
+from tests.support.functions import Functions
+from tests.support.sql import Sql
+
+CHECKOUT = Path(__file__).parent.parent.parent
+DATABASE = "payments"
+FARES = 10**10  # trips from this number on are asked for without an amount
+INSTANCES = {"create_payment": 3, "create_refund": 2, "sweep": 2}
+
+
+class Instance:
+    """One process of a function, on a port of its own. `up`: clients choose it; one that is frozen still counts as up."""
+
+    def __init__(self, function: str, number: int, environment: dict[str, str]) -> None:
+        self.function = function
+        self.name = f"{function}-{number}"
+        self.up = False
+        self.busy = threading.Lock()  # held by whoever is killing, freezing or reviving it
+        self._functions = Functions([function], environment)
+
+    def __enter__(self) -> "Instance":
+        self._functions.__enter__()
+        self.up = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._functions.stop()
+
+    @property
+    def port(self) -> int:
+        return self._functions.ports[self.function]
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return self._functions.process(self.function)
+
+    def signal(self, number: int) -> None:
+        self._functions.kill(self.function, number)
+
+    def revive(self) -> None:
+        self._functions.restart(self.function)
+        self.up = True
+
+    def log(self) -> str:
+        return self._functions.log(self.function)
+
+
+class Gateway:
+    """The tests' gateway as a process of its own, so that nothing of it dies or waits with the harness."""
+
+    def __init__(self, seed: int) -> None:
+        self.port = pick(1)[0]
+        command = [sys.executable, "-m", "tests.fakes.gateway", "--port", str(self.port), "--seed", str(seed)]
+        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().startswith("listening"), "the gateway did not start"
+
+    def __enter__(self) -> "Gateway":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def control(self, **wanted: Any) -> None:
+        status, _, body = ask(self.port, "POST", "/_control", json.dumps(wanted).encode(), {}, 10)
+        assert status == 200, body
+
+    def ledger(self) -> dict[str, Any]:
+        ledger: dict[str, Any] = json.loads(ask(self.port, "GET", "/_ledger", b"", {}, 60)[2])
+        return ledger
+
+
+class World:
+    """See `running`. `complaints` is where anybody writes down what must not have been."""
+
+    def __init__(self, plan: Plan, server: Postgres, gateway: Gateway, trips: TripServer, sink: Sink) -> None:
+        self.plan = plan
+        self.server = server
+        self.gateway = gateway
+        self.trips = trips
+        self.sink = sink
+        self.instances: list[Instance] = []
+        self.complaints: list[tuple[str, str]] = []
+        self.next_fare = FARES  # the trip whose fare clients ask for at the moment
+        self.began = time.monotonic()
+
+    def complain(self, invariant: str, what: str) -> None:
+        self.complaints.append((invariant, what))
+
+    def say(self, text: str) -> None:
+        print(f"{time.monotonic() - self.began:7.1f} s  {text}", flush=True)
+
+    def port_of(self, function: str, choice: random.Random) -> int | None:
+        """The port of an instance that a client may choose; None where all of them are down."""
+        ports = [instance.port for instance in self.instances if instance.function == function and instance.up]
+        return choice.choice(ports) if ports else None
+
+    @contextmanager
+    def sql(self) -> Iterator[Sql]:
+        with Sql(self.server.environment(DATABASE)) as sql:
+            yield sql
+
+
+@contextmanager
+def running(plan: Plan) -> Iterator[World]:
+    """The whole world, ready; gone afterwards. PostgreSQL is as durable as in production, so that killing it is honest."""
+    with ExitStack() as stack:
+        server = stack.enter_context(Postgres.temporary(fsync=True))
+        server.create_database(DATABASE)
+        environment = server.environment(DATABASE) | plan.settings()
+        gateway = stack.enter_context(Gateway(plan.seed))
+        trips, sink = stack.enter_context(TripServer()), stack.enter_context(Sink())
+        environment |= {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_chaos", "STRIPE_API_BASE": gateway.url}
+        environment |= {"TRIP_SERVICE_URL": trips.url, "K_SINK": sink.url, "RATE_LIMIT": "", "LOG_LEVEL": "INFO"}
+        role = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
+        migration = [sys.executable, "-m", "sql.migrate"]
+        subprocess.run(migration, cwd=CHECKOUT, env=environment | role, check=True, stdout=subprocess.DEVNULL)
+        environment |= {"DB_USER": role["DB_APP_USER"], "DB_PASS": role["DB_APP_PASS"]}
+        world = World(plan, server, gateway, trips, sink)
+        for function, count in INSTANCES.items():
+            for number in range(1, count + 1):
+                world.instances.append(stack.enter_context(Instance(function, number, environment)))
+        try:
+            yield world
+        finally:
+            if plan.keep_logs:
+                _keep_logs(world, Path(plan.keep_logs))
+
+
+def _keep_logs(world: World, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for instance in world.instances:
+        (folder / f"{instance.name}.log").write_text(instance.log(), encoding="utf-8")
+
+
+def ask(
+    port: int, method: str, path: str, body: bytes, headers: dict[str, str], patience: float
+) -> tuple[int, dict[str, str], bytes]:
+    """One request on a connection of its own. Raises OSError or HTTPException where no whole answer comes in time."""
+    connection = HTTPConnection(HOST, port, timeout=patience)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+class Clock:
+    """Calls `sweep` as a timer would, on and on; it waits for no answer longer than until the next."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._choice = random.Random(f"{world.plan.seed}/clock")
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="clock", daemon=True)
+        self.sweeps: dict[str, int] = {}
+
+    def __enter__(self) -> "Clock":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        every = self._world.plan.times.sweep_every
+        while not self._stopped.wait(every):
+            answered = tick(self._world, self._choice, every * 2)
+            self.sweeps[answered] = self.sweeps.get(answered, 0) + 1
+
+
+def tick(world: World, choice: random.Random, patience: float) -> str:
+    """One sweep; says how it was answered."""
+    port = world.port_of("sweep", choice)
+    if port is None:
+        return "nobody there"
+    headers = {"ce-specversion": "1.0", "ce-type": "dev.knative.sources.ping", "ce-source": "/chaos", "ce-id": "1"}
+    try:
+        return str(ask(port, "POST", "/", b"{}", headers | {"Content-Type": "application/json"}, patience)[0])
+    except (OSError, HTTPException):
+        return "no answer"

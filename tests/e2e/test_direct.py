@@ -1,0 +1,87 @@
+"""Each function called on its own port, without the front door."""
+
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.client import Client, new_key, new_trip, parse, problem_of, raw
+from tests.e2e.service import Service, await_that
+
+EVENT = {
+    "ce-specversion": "1.0",
+    "ce-type": "com.ridehailing.payment.succeeded.v1",
+    "ce-source": "/payment-service",
+    "ce-id": "PAY-20261122-DIRECT.succeeded",
+    "ce-subject": "payments/1",
+    "ce-time": "2026-11-22T12:00:00Z",
+    "Content-Type": "application/json",
+}
+
+
+@pytest.fixture
+def direct(service: Service) -> Callable[[str], Client]:
+    return lambda function: Client(service.port_of(function))
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_every_operation_works_when_its_function_is_called_directly(direct: Any, prefix: str) -> None:
+    payment = direct("create_payment").pay(prefix=prefix).json
+    assert direct("create_refund").refund(payment["payment_id"], prefix=prefix, amount=50).status == 201
+    assert direct("get_payment").get(f"{prefix}/payments/{payment['payment_id']}").json["refunded_amount"] == 50
+    assert direct("health").get(f"{prefix}/health").json["status"] == "UP"
+    assert direct("metrics").get(f"{prefix}/metrics").json["payments_by_status"]["SUCCESS"] > 0
+
+
+@pytest.mark.parametrize("function", ["create_payment", "create_refund", "get_payment", "metrics", "notify", "sweep"])
+def test_a_function_answers_its_own_paths_only(direct: Any, function: str) -> None:
+    direct(function).get("/health").problem(404, "not_found")
+    assert direct(function).get("/healthz").json == {"status": "UP"}
+
+
+def test_sweep_takes_an_event_from_a_clock(direct: Any) -> None:
+    answer = direct("sweep").call("POST", "/", b"{}", EVENT | {"ce-type": "dev.knative.sources.ping"})
+    assert (answer.status, answer.body) == (204, b"")
+    direct("sweep").get("/").problem(405, "method_not_allowed")
+
+
+def test_notify_tells_the_notification_service_once_and_refuses_what_is_no_event_of_ours(
+    service: Service, direct: Any
+) -> None:
+    answers = [direct("notify").call("POST", "/", {"payment_id": 1}, EVENT) for _ in range(2)]
+    assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * 2
+    (stand_in,) = service.processes("local.notification_service")
+    with urllib.request.urlopen(f"http://127.0.0.1:{stand_in.environ()['PORT']}/v1/notifications") as shown:
+        assert shown.read().count(EVENT["ce-id"].encode()) >= 1
+    port = service.port_of("notify")
+    for broken in (b"", b"Ce-Id: 1\r\nCe-Type: x\r\nCe-Source: y\r\nCe-Specversion: 1.0\r\n"):
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + broken + b"\r\n{}"
+        assert parse(raw(port, head)).status == 400
+
+
+def test_a_body_of_many_mib_is_refused_without_being_kept(direct: Any) -> None:
+    def endless() -> Any:
+        for _ in range(12):
+            yield b" " * 65536
+
+    answer = direct("create_payment").call("POST", "/payments", endless(), {"Idempotency-Key": new_key()})
+    answer.problem(413, "payload_too_large")
+
+
+def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_failure_of_ours(service: Service) -> None:
+    head = b"POST /payments HTTP/1.1\r\nHost: x\r\nX-Correlation-ID: gone-away\r\nContent-Length: 100\r\n\r\n{"
+    came = raw(service.port_of("create_payment"), head, half_close=True)
+    if came:
+        problem_of(parse(came))
+    await_that(lambda: "gone-away" in service.logs()["create_payment"], "the request is logged")
+    lines = [line for line in service.log_lines("create_payment") if line["correlation_id"] == "gone-away"]
+    assert [line["level"] for line in lines] == ["INFO"]
+    assert lines[0]["status"] == 400
+
+
+def test_a_function_alone_charges_as_exactly_as_behind_the_front_door(direct: Any, client: Client) -> None:
+    key, trip_id = new_key(), new_trip()
+    first = client.pay(key, trip_id=trip_id)
+    again = direct("create_payment").pay(key, trip_id=trip_id)
+    assert (again.status, again.body, again.headers["Idempotent-Replayed"]) == (201, first.body, "true")

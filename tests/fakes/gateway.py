@@ -1,0 +1,291 @@
+"""A gateway of the tests' own, over HTTP: like Stripe's PaymentIntents and Refunds, and able to fail in every way.
+
+    python tests/fakes/gateway.py --port 8420        or        with StripeLike() as gateway: gateway.url
+
+How it fails is chosen for every request by shares (POST /_control {"lose": 0.1, "seed": 7}, each 0 to 1; {"calm": true}
+ends them all), or for one charge by its payment method: `pm_lose` at the first try, `pm_lose_always` at each.
+Every choice is drawn from the seed, the idempotency key and how often it came, so the order of requests decides nothing.
+
+    drop          the connection is cut, nothing is done         lose          it is done, then the connection is cut
+    garbage       it is done, the answer is nonsense             busy          429, nothing is done or stored
+    broken        nothing is done, the 500 is stored             broken_after  it is done, a 500 is stored
+    slow          `slow_seconds` before or after doing it        hold          nothing is done until `release()`
+  for charges:    processing (succeeds after `processing_seconds`), authenticate (requires_action), unpaid
+                  (requires_payment_method), meanwhile (requires_action, and paid right after), decline, decline_<code>
+  for refunds:    pending (succeeds after `processing_seconds`), failed, canceled, requires_action
+
+Other settings: seed, slow_seconds, processing_seconds, key_retention, skip (moves the clock on), all in seconds; reset.
+GET /_ledger: {"charges": {reference: {count, succeeded, amount, ...}}, "refunds": the same, "keys", "answers", "modes"}.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections import Counter, deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.stripe_books import INTENT_FIELDS, REFUND_FIELDS, Books, Fields, Refusal, Thing, check_fields, shown
+
+DELIVERY = ("drop", "lose", "garbage", "busy", "broken", "broken_after", "slow", "hold")
+OF_CHARGES = ("processing", "authenticate", "unpaid", "meanwhile", "decline")
+OF_REFUNDS = ("pending", "failed", "canceled", "requires_action")
+LONGEST_HOLD = 30.0
+
+type_of_answer = tuple[int, dict[str, str], bytes]
+
+
+class Cut(Exception):
+    """The connection ends here, without an answer."""
+
+
+class StripeLike:
+    """The gateway as a server in threads, ready when the constructor returns; a context manager that ends it."""
+
+    def __init__(self, port: int = 0, seed: int = 0) -> None:
+        self.seed = seed
+        self.slow_seconds = 1.0
+        self.shares: dict[str, float] = {}
+        self.books = Books()
+        self.requests: deque[tuple[str, str, dict[str, str], Fields]] = deque(maxlen=10000)
+        self.script: deque[type_of_answer] = deque()
+        self.answers: Counter[str] = Counter()
+        self.modes: Counter[str] = Counter()
+        self.tries: Counter[str] = Counter()
+        self.released = threading.Event()
+        self.holding = threading.Semaphore(0)
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.gateway = self
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.cut_all()
+        self._thread.join()
+
+    def say(self, status: int, body: Any, **headers: str) -> None:
+        """Has the next request answered with this, whatever it asks; nothing is done. Bytes are sent as they are."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.script.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, raw))
+
+    def control(self, wanted: Thing) -> Thing:
+        """Changes how it fails from now on. Raises ValueError for what it does not know."""
+        for name, value in wanted.items():
+            if name in DELIVERY + OF_CHARGES + OF_REFUNDS and 0 <= float(value) <= 1:
+                self.shares[name] = float(value)
+            elif name in ("seed", "slow_seconds"):
+                setattr(self, name, type(getattr(self, name))(value))
+            elif name in ("key_retention", "processing_seconds"):
+                setattr(self.books, name, float(value))
+            elif name == "skip":
+                self.books.skipped += float(value)
+            elif name == "calm":
+                self.shares = {}
+            elif name == "reset":
+                self.books, self.shares = Books(), {}
+                for seen in (self.requests, self.script, self.answers, self.modes, self.tries):
+                    seen.clear()
+            else:
+                raise ValueError(f"not a setting of this gateway: {name}")
+        return {"seed": self.seed, "shares": self.shares}
+
+    def ledger(self) -> Thing:
+        return self.books.accounts() | {"answers": dict(self.answers), "modes": dict(self.modes)}
+
+    def answer(self, method: str, path: str, headers: dict[str, str], fields: Fields) -> type_of_answer:
+        """Carries a request out and says what to answer, or raises Cut."""
+        self.requests.append((method, path, headers, fields))
+        if self.script:
+            return self.script.popleft()
+        if not headers.get("authorization", "").startswith("Bearer sk_"):
+            return _json(401, Refusal(401, "invalid_request_error").body)
+        key = headers.get("idempotency-key") or f"{method} {path} {fields}"
+        modes = self._choose(key, dict(fields).get("payment_method", ""))
+        self.modes.update(modes)
+        if "drop" in modes:
+            raise Cut
+        if "busy" in modes:
+            return _json(429, Refusal(429, "invalid_request_error", "rate_limit").body)
+        try:
+            answer = self._post(path, key, fields, modes) if method == "POST" else self._get(path, dict(fields), modes)
+        except Refusal as refusal:
+            answer = _json(refusal.status, refusal.body)
+        if "lose" in modes:
+            raise Cut
+        return (200, {}, b"<html>no</html>") if "garbage" in modes else answer
+
+    def _post(self, path: str, key: str, fields: Fields, modes: set[str]) -> type_of_answer:
+        if path in ("/v1/payment_intents", "/v1/refunds"):
+            check_fields(fields, INTENT_FIELDS if path == "/v1/payment_intents" else REFUND_FIELDS)
+        stored = self.books.begin(key, path, fields)
+        if stored is not None:
+            return _json(*stored, replayed=True)
+        try:
+            status, body = self._carry_out(path, fields, modes)
+        except BaseException:
+            self.books.forget(key)
+            raise
+        self.books.store(key, status, body)
+        return _json(status, body)
+
+    def _carry_out(self, path: str, fields: Fields, modes: set[str]) -> tuple[int, Thing]:
+        late = "slow" in modes and self._draw("when", path + str(fields)) < 0.5
+        if "hold" in modes:
+            self.holding.release()
+            self.released.wait(LONGEST_HOLD)
+        if "slow" in modes and not late:
+            time.sleep(self.slow_seconds)
+        wrong = Refusal(500, "api_error").body
+        if "broken" in modes:
+            return 500, wrong
+        try:
+            status, body = 200, self._do(path, fields, modes)
+        except Refusal as refusal:
+            status, body = refusal.status, refusal.body
+        if late:
+            time.sleep(self.slow_seconds)
+        return (500, wrong) if "broken_after" in modes else (status, body)
+
+    def _do(self, path: str, fields: Fields, modes: set[str]) -> Thing:
+        if path == "/v1/payment_intents":
+            chosen = next((mode for mode in sorted(modes) if mode.startswith(OF_CHARGES)), "")
+            return self.books.create_intent(fields, chosen)
+        if path == "/v1/refunds":
+            return self.books.create_refund(fields, next((mode for mode in OF_REFUNDS if mode in modes), ""))
+        if path.startswith("/v1/payment_intents/") and path.endswith("/cancel"):
+            return self.books.cancel_intent(path.split("/")[3])
+        raise Refusal(404, "invalid_request_error", "url_invalid")
+
+    def _get(self, path: str, query: dict[str, str], modes: set[str]) -> type_of_answer:
+        if "slow" in modes:
+            time.sleep(self.slow_seconds)
+        if modes & {"broken", "broken_after"}:
+            raise Refusal(500, "api_error")
+        kind, _, thing_id = path.removeprefix("/v1/").partition("/")
+        if kind not in ("payment_intents", "refunds"):
+            raise Refusal(404, "invalid_request_error", "url_invalid")
+        things = self.books.intents if kind == "payment_intents" else self.books.refunds
+        if not thing_id:
+            return _json(200, self.books.page(things, query))
+        return _json(
+            200, shown(self.books.intent(thing_id) if kind == "payment_intents" else self.books.refund(thing_id))
+        )
+
+    def _choose(self, key: str, token: str) -> set[str]:
+        """The modes that this request gets: those of its token, and those that its number draws."""
+        self.tries[key] += 1
+        number = self.tries[key]
+        modes = {mode for mode, share in self.shares.items() if self._draw(mode, f"{key}|{_try(mode, number)}") < share}
+        named = token.removeprefix("pm_").removesuffix("_always")
+        known = named in DELIVERY + OF_CHARGES or named.startswith("decline_")
+        if known and (number == 1 or token.endswith("_always") or named not in DELIVERY):
+            modes.add(named)
+        return modes
+
+    def _draw(self, what: str, about: str) -> float:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}|{what}|{about}".encode()).digest()[:8]) / 2**64
+
+
+def _try(mode: str, number: int) -> int:
+    """What becomes of a charge is drawn once; what becomes of its answer, at each try."""
+    return number if mode in DELIVERY else 0
+
+
+def _json(status: int, body: Thing, *, replayed: bool = False) -> type_of_answer:
+    return status, {"Idempotent-Replayed": "true"} if replayed else {}, json.dumps(body).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    gateway: StripeLike
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut_all(self) -> None:
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        self._answer(parts.path, parse_qsl(parts.query))
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), 1 << 16)).decode()
+        self._answer(self.path, [("", raw)] if self.path == "/_control" else parse_qsl(raw, keep_blank_values=True))
+
+    def _answer(self, path: str, fields: Fields) -> None:
+        gateway = self.server.gateway
+        if path in ("/_control", "/_ledger"):
+            try:
+                said = gateway.control(json.loads(fields[0][1])) if path == "/_control" else gateway.ledger()
+                self._send(_json(200, said))
+            except ValueError as wrong:
+                self._send(_json(400, {"error": str(wrong)}))
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            answer = gateway.answer(self.command, path, headers, fields)
+        except Cut:
+            gateway.answers["cut"] += 1
+            self.close_connection = True
+            return
+        gateway.answers[str(answer[0])] += 1
+        self._send(answer)
+
+    def _send(self, answer: type_of_answer) -> None:
+        status, headers, body = answer
+        lines = [f"HTTP/1.1 {status} Answer", f"Content-Length: {len(body)}", "Content-Type: application/json"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+    def log_message(self, *_: object) -> None:
+        """Silent: the ledger says what came."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A gateway like Stripe's, for tests.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with StripeLike(options.port, options.seed) as gateway, contextlib.suppress(KeyboardInterrupt):
+        print(f"listening on {gateway.url}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

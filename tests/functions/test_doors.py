@@ -1,0 +1,160 @@
+"""What every function does alike on its HTTP side."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import flask
+import pytest
+
+from shared import door as door_module
+from shared.answer import Answer
+from shared.door import door
+from shared.problems import Problem
+
+OWN = {
+    "create_payment": ("POST", "/payments"),
+    "create_refund": ("POST", "/payments/351/refunds"),
+    "get_payment": ("GET", "/payments/351"),
+    "health": ("GET", "/health"),
+    "metrics": ("GET", "/metrics"),
+    "notify": ("POST", "/"),
+    "sweep": ("POST", "/"),
+}
+READS_THE_DATABASE = ["create_payment", "create_refund", "get_payment", "metrics", "sweep"]
+PAYMENT = {"trip_id": 101, "method": "CARD", "amount": 150.00}
+every_function = pytest.mark.parametrize("function", OWN)
+
+
+def good(function: str) -> dict[str, Any]:
+    """What makes a request of this function a good one."""
+    keyed = {"Idempotency-Key": "k"}
+    return {
+        "create_payment": {"json": PAYMENT, "headers": keyed},
+        "create_refund": {"json": {}, "headers": keyed},
+    }.get(function, {})
+
+
+@every_function
+@pytest.mark.parametrize("path", ["/healthz", "/v1/healthz"])
+def test_healthz_answers_without_touching_anything(serve: Any, function: str, path: str) -> None:
+    answer = serve(function).ask("GET", path)
+    assert (answer.status_code, answer.json) == (200, {"status": "UP"})
+    assert serve(function).ask("HEAD", path).status_code == 200
+
+
+@every_function
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/nowhere", "/favicon.ico", "/robots.txt", "/v2/payments", "/a/b/c/d"])
+def test_a_path_of_nobodys_is_a_problem(serve: Any, problem: Any, function: str, path: str) -> None:
+    document = problem(serve(function).ask("GET", path), 404, "not_found")
+    assert document["instance"] == path.removeprefix("/v1")
+
+
+@every_function
+@pytest.mark.parametrize(
+    "path", ["/payments//1", "/payments//", "/%2e%2e/payments", "/payments/%00/x", "/%ff", "/a%0ab"]
+)
+def test_a_strange_path_is_a_problem_and_no_redirect(serve: Any, problem: Any, function: str, path: str) -> None:
+    problem(serve(function).ask("GET", path), 404, "not_found")
+
+
+@every_function
+def test_another_method_is_405_with_the_methods_that_are_allowed(serve: Any, problem: Any, function: str) -> None:
+    method, path = OWN[function]
+    for other in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
+        answer = serve(function).ask(other, path)
+        problem(answer, 405, "method_not_allowed")
+        assert method in answer.headers["Allow"].split(", ")
+
+
+@every_function
+@pytest.mark.parametrize("given", ["a", "abc-DEF_1.2", "x" * 128])
+def test_a_good_correlation_id_is_kept(serve: Any, function: str, given: str) -> None:
+    assert (
+        serve(function).ask("GET", "/healthz", headers={"X-Correlation-ID": given}).headers["X-Correlation-ID"] == given
+    )
+
+
+@every_function
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a,b", "<script>", "é", "a;b"])
+def test_any_other_correlation_id_is_replaced_by_a_new_one(serve: Any, function: str, given: str) -> None:
+    answers = [serve(function).ask("GET", "/healthz", headers={"X-Correlation-ID": given}) for _ in range(2)]
+    made = {str(uuid.UUID(answer.headers["X-Correlation-ID"])) for answer in answers}
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("function", READS_THE_DATABASE)
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_a_database_that_does_not_answer_is_a_problem_that_asks_for_patience(
+    serve: Any, problem: Any, function: str, prefix: str
+) -> None:
+    method, path = OWN[function]
+    answer = serve(function).ask(method, (prefix + path).rstrip("/") or "/", **good(function))
+    problem(answer, 503, "database_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert b"5432" not in answer.get_data()
+    assert b"127.0.0.1" not in answer.get_data()
+
+
+@every_function
+def test_no_answer_is_stored_by_a_cache_or_taken_for_another_type(serve: Any, function: str) -> None:
+    answer = serve(function).ask("GET", "/nowhere")
+    assert (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"]) == ("nosniff", "no-store")
+
+
+def test_one_line_is_logged_for_a_request_with_what_matters_of_it(serve: Any, log_lines: Callable[..., Any]) -> None:
+    serve("create_payment").ask("POST", "/v1/payments?secret=1", headers={"X-Correlation-ID": "line-1"}, data=b"{")
+    (line,) = log_lines()
+    assert line.pop("duration_ms") >= 0
+    assert line.pop("timestamp").endswith("+00:00")
+    assert line == {
+        "level": "INFO",
+        "message": "request",
+        "correlation_id": "line-1",
+        "function": "create_payment",
+        "method": "POST",
+        "path": "/v1/payments",
+        "status": 400,
+    }
+
+
+def test_an_unforeseen_failure_is_logged_and_tells_the_client_nothing(
+    problem: Any, log_lines: Callable[..., Any]
+) -> None:
+    app = flask.Flask("broken")
+
+    @door("health")
+    def broken(call: object) -> Answer:
+        raise RuntimeError("SELECT secret FROM db-host")
+
+    app.add_url_rule("/health", view_func=lambda: broken(flask.request))
+    answer = app.test_client().get("/health", headers={"X-Correlation-ID": "broken-1"})
+    document = problem(answer, 500, "internal_error")
+    assert "secret" not in str(document)
+    failure, request = log_lines()
+    assert (failure["level"], failure["correlation_id"]) == ("ERROR", "broken-1")
+    assert "RuntimeError" in failure["exc_info"]
+    assert (request["message"], request["status"]) == ("request", 500)
+
+
+def test_a_caller_who_asks_too_often_is_asked_to_wait(monkeypatch: pytest.MonkeyPatch, problem: Any) -> None:
+    monkeypatch.setattr(door_module, "SETTINGS", type("Rated", (), {"rate_limit": "3/hour"}))
+    app = flask.Flask("rated")
+
+    @door("health")
+    def rated(call: object) -> Answer:
+        raise Problem("not_found", "here")
+
+    app.add_url_rule("/<path>", view_func=lambda path: rated(flask.request))
+
+    def ask(caller: str, path: str = "/health") -> Any:
+        return app.test_client().get(path, headers={"X-Caller-Address": caller})
+
+    statuses = [ask("192.0.2.1").status_code for _ in range(6)]
+    assert statuses[:3] == [404, 404, 404]
+    assert statuses[-2:] == [429, 429]
+    refused = ask("192.0.2.1")
+    problem(refused, 429, "rate_limited")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert ask("192.0.2.2").status_code == 404
+    assert ask("192.0.2.1", "/healthz").status_code == 200

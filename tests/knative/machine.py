@@ -1,0 +1,166 @@
+"""A machine with tools that stand for kubectl, minikube and docker, for the tests of the scripts."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "knative" / "deploy.sh"
+FAKE = Path(__file__).with_name("fake_cluster.py")
+# What the scripts use of a machine besides the three tools.
+MACHINE = frozenset(
+    [
+        "awk",
+        "base64",
+        "bash",
+        "cat",
+        "curl",
+        "cut",
+        "date",
+        "dirname",
+        "env",
+        "find",
+        "grep",
+        "head",
+        "mktemp",
+        "od",
+        "rm",
+        "sed",
+        "seq",
+        "sha256sum",
+        "sh",
+        "sleep",
+        "sort",
+        "tail",
+        "tr",
+        "xargs",
+    ]
+)
+CORE = ["v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1"]
+KNATIVE = ["serving.knative.dev/v1", "eventing.knative.dev/v1", "sources.knative.dev/v1"]
+IMAGE = "registry.example/payments:7"
+TO_A_CLUSTER = ("--context", "there", "--image", IMAGE)
+
+
+class Machine:
+    """A machine with only what it is given, and a cluster that remembers."""
+
+    def __init__(self, folder: Path, built_text: Callable[[str], str]) -> None:
+        self.folder = folder
+        (folder / "built").mkdir()
+        for overlay in ("minikube", "production"):
+            (folder / "built" / overlay).write_text(built_text(f"overlays/{overlay}"))
+        self.path = folder / "bin"
+        self.path.mkdir()
+        for name in MACHINE:
+            if found := shutil.which(name):
+                (self.path / name).symlink_to(found)
+        for tool in ("kubectl", "minikube", "docker"):
+            (self.path / tool).write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{folder}/tools/{tool}" "$@"\n')
+            (self.path / tool).chmod(0o755)
+        (folder / "tools").mkdir()
+        for tool in ("kubectl", "minikube", "docker"):
+            (folder / "tools" / tool).symlink_to(FAKE)
+        self.state_file, self.calls_file = folder / "state.json", folder / "calls"
+        self.environment = {
+            "PATH": str(self.path),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "FAKE_BUILT": str(folder / "built"),
+            "FAKE_STATE": str(self.state_file),
+            "FAKE_CALLS": str(self.calls_file),
+            "FAKE_PACKAGES": str(Path(yaml.__file__).parent.parent),
+            "WAIT_STEP": "0.05",
+            "ANSWER_WAIT": "1",
+        }
+        self.calls_file.touch()
+        self.set(
+            minikube="running",
+            docker=True,
+            reachable=True,
+            versions=CORE + KNATIVE,
+            present=[
+                "crd services.serving.knative.dev",
+                "crd brokers.eventing.knative.dev",
+                "deployment/controller",
+                "deployment/eventing-controller",
+                "service/kourier-internal",
+            ],
+            installed=[],
+            images=[],
+            built=[],
+            objects={},
+            broken=[],
+            refusals=0,
+            migration="succeeds",
+            ingress_class="kourier.ingress.networking.knative.dev",
+            broker="http://broker-ingress.knative-eventing.svc.cluster.local/payments/payment-events",
+            node="127.0.0.1",
+            node_port=30082,
+            service_port=18082,
+            awake=False,
+        )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.state_file.read_text())
+        return value
+
+    def set(self, **changes: Any) -> None:
+        before = self.state if self.state_file.exists() else {}
+        self.state_file.write_text(json.dumps({**before, **changes}))
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.calls_file.read_text().splitlines()]
+
+    def said(self, *words: str) -> list[dict[str, Any]]:
+        """The calls that have these words, in this order, anywhere."""
+        return [call for call in self.calls if " ".join(words) in f"{call['tool']} {' '.join(call['arguments'])}"]
+
+    def deploy(self, *options: str) -> "subprocess.CompletedProcess[str]":
+        self.calls_file.write_text("")
+        command = [str(self.path / "bash"), str(DEPLOY), "--timeout", "1", "--no-test", *options]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        )
+        self.has_nothing_left()
+        return done
+
+    def has_nothing_left(self) -> None:
+        """No working folder, and no process (a forwarded port is let go)."""
+        assert not [path for path in self.folder.iterdir() if path.name.startswith("tmp.")]
+        deadline = time.monotonic() + 5
+        while left := [
+            p for p in psutil.process_iter(["cmdline"]) if str(self.folder) in " ".join(p.info["cmdline"] or [])
+        ]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+
+    def secret(self) -> dict[str, str]:
+        data = self.state["objects"]["Secret/payment-database"]["data"]
+        return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What one deployment to an empty cluster did."""
+
+    said: str
+    calls: list[dict[str, Any]]
+    state: dict[str, Any]
+
+
+def succeeded(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

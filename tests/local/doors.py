@@ -1,0 +1,105 @@
+"""What stands behind and before the front door in its tests: functions that say who they are, and a client."""
+
+import http.client
+import json
+import re
+import socket
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def problem(self) -> dict[str, Any]:
+        assert self.headers["content-type"] == "application/problem+json"
+        assert self.headers["server"] == "payment-service"
+        assert "envoy" not in (str(self.headers) + self.body.decode()).lower()
+        document: dict[str, Any] = json.loads(self.body)
+        assert set(document) == {"type", "title", "status", "detail", "instance", "code", "correlation_id"}
+        assert document["type"] == f"urn:payment-service:problem:{document['code']}"
+        assert document["status"] == self.status
+        assert document["correlation_id"] == self.headers["x-correlation-id"]
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", document["correlation_id"])
+        return document
+
+
+class Stub(BaseHTTPRequestHandler):
+    """Says which function it is, and what reached it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: "Function"
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests += 1
+        if self.path.endswith("/slow"):
+            self.server.released.wait(10)
+        if self.path.endswith("/lost") and self.server.requests < 3:
+            self.close_connection = True
+            return
+        if self.path.endswith("/nonsense"):
+            self.wfile.write(b"nonsense\r\n\r\n")
+            self.close_connection = True
+            return
+        seen = {name.lower(): value for name, value in self.headers.items()}
+        told = {"function": self.server.name, "path": self.path, "size": len(body), "headers": seen}
+        text = json.dumps(told).encode()
+        self.send_response(503 if self.path.endswith("/failing") else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-Correlation-ID", seen["x-correlation-id"])
+        self.send_header("X-Function", self.server.name)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Function(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__((HOST, 0), Stub)
+        self.name = name
+        self.requests = 0
+        self.released = threading.Event()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+@dataclass
+class Door:
+    port: int
+    functions: dict[str, Function]
+    log: Path
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=20)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            seen = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, seen, answer.read())
+        finally:
+            connection.close()
+
+    def raw(self, request: bytes) -> Answer:
+        with socket.create_connection((HOST, self.port), timeout=10) as sent:
+            sent.sendall(request)
+            answer = http.client.HTTPResponse(sent)
+            answer.begin()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())

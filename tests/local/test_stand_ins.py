@@ -1,0 +1,102 @@
+"""The stand-ins for the neighbours, and the timer, as processes of their own."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from local import timer
+from local.notification_service import Inbox
+from local.ports import free, pick
+from local.trip_service import trip
+
+
+@contextmanager
+def running(name: str) -> Iterator[http.client.HTTPConnection]:
+    port = pick(1)[0]
+    process = subprocess.Popen([sys.executable, "-m", f"local.{name}"], env={**os.environ, "PORT": str(port)})
+    try:
+        while free(port):
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.02)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        yield connection
+        connection.close()
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def ask(
+    connection: http.client.HTTPConnection, method: str, path: str, body: str | None = None, **headers: str
+) -> tuple[int, dict[str, object]]:
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def test_trips_are_the_same_for_the_same_id() -> None:
+    assert trip(101) == {"trip_id": 101, "status": "COMPLETED", "distance_km": 10.5, "surge_multiplier": 1.2}
+    for trip_id in (1, 350, 5001, 997_999_999):
+        assert trip(trip_id) == trip(trip_id)
+        assert (trip(trip_id) or {})["status"] == "COMPLETED"
+    assert (trip(998_000_000) or {})["status"] == (trip(998_999_999) or {})["status"] == "IN_PROGRESS"
+    assert trip(999_000_000) is None
+    assert trip(0) is None
+
+
+def test_the_trip_service_answers_over_one_connection() -> None:
+    with running("trip_service") as connection:
+        assert ask(connection, "GET", "/trips/101") == (200, trip(101))
+        assert ask(connection, "GET", "/trips/999000000")[0] == 404
+        assert ask(connection, "GET", "/trips/one")[0] == 404
+        assert ask(connection, "GET", "/")[0] == 404
+
+
+def test_the_notification_service_takes_each_key_once() -> None:
+    with running("notification_service") as connection:
+        for key in ("a", "b", "a"):
+            assert ask(connection, "POST", "/v1/notifications", '{"n": 1}', Idempotency_Key=key)[0] == 202
+        assert ask(connection, "POST", "/v1/notifications", "{}")[0] == 400
+        assert ask(connection, "POST", "/v1/notifications", "not JSON", Idempotency_Key="c")[0] == 400
+        status, shown = ask(connection, "GET", "/v1/notifications")
+        assert status == 200
+        assert shown == {"data": [{"id": "a", "content": {"n": 1}}, {"id": "b", "content": {"n": 1}}]}
+
+
+def test_an_inbox_is_bounded() -> None:
+    inbox = Inbox(shown=2, remembered=3)
+    assert [inbox.take(key, key) for key in "abcab"] == [True, True, True, False, False]
+    assert inbox.take("d", "d")
+    assert [each["id"] for each in inbox.latest()] == ["c", "d"]
+    assert inbox.take("a", "a")  # forgotten meanwhile
+
+
+def test_a_tick_is_a_cloud_event_in_binary_mode() -> None:
+    received: list[dict[str, str]] = []
+
+    class Sweep(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append({name.lower(): value for name, value in self.headers.items()})
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Sweep) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        timer.tick(f"http://127.0.0.1:{server.server_port}/")
+        thread.join(10)
+    assert received[0]["ce-specversion"] == "1.0"
+    assert received[0]["ce-type"] == "dev.knative.sources.ping"
+    assert {"ce-id", "ce-source", "ce-time"} <= set(received[0])

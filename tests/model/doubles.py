@@ -1,0 +1,70 @@
+"""What the model works with: a database that breaks off, a publisher without a thread, and what it remembers of workers."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from shared import events
+from shared.answer import Answer
+from shared.database import DatabaseUnavailable, Row
+from shared.events import Event, Publisher
+from shared.gateway import Succeeded
+from shared.lease import Lease
+from tests.support.ledger import Died, WatchedDatabase
+
+
+class FragileDatabase(WatchedDatabase):
+    """Also breaks off at a statement, once, before or after it was carried out; notes what the database would not do."""
+
+    accident: tuple[str, str, bool] | None = None
+    refused = ""
+
+    def run(self, name: str, **parameters: Any) -> list[Row]:
+        if self.accident is None or self.accident[0] != name:
+            return self._noting(name, parameters)
+        (_, what, after), self.accident = self.accident, None
+        if after:
+            self._noting(name, parameters)
+        if what == "dies":
+            raise Died(name)
+        raise DatabaseUnavailable("the connection broke", passing=what == "breaks")
+
+    def _noting(self, name: str, parameters: dict[str, Any]) -> list[Row]:
+        try:
+            return super().run(name, **parameters)
+        except psycopg2.Error as refused:
+            self.refused = f"{name}: {refused}"
+            raise
+
+
+class PromptPublisher(Publisher):
+    """Delivers in the same thread, unless the process is to die before it comes to that."""
+
+    delivers = True
+
+    def publish(self, event: Event) -> None:
+        if self.delivers and events.deliver(event):
+            with suppress(DatabaseUnavailable):
+                self._database.run("mark_delivered", event_ids=[event.event_id])
+
+
+@dataclass
+class Frozen:
+    """A worker that was stopped: with its lease and, where the gateway had answered, with that answer."""
+
+    lease: Lease
+    told: Succeeded | None
+
+
+@dataclass
+class Asked:
+    """What a key came with, and its final answer once the client had it; `expires` (the model's clock, seconds) is set when
+    the request is settled, whoever does that."""
+
+    ask: Callable[[], Answer]
+    content: tuple[object, ...]
+    final: tuple[int, str] | None = None
+    expires: float | None = None

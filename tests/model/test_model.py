@@ -1,0 +1,49 @@
+"""A model of payments, refunds, repeats and sweeps while anything fails: the invariants hold after every step."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from shared import charge, known, recover, refund, settle
+from shared.settings import Settings
+from tests.fakes.sink import Sink
+from tests.fakes.trips import TripServer
+from tests.model.doubles import FragileDatabase
+from tests.model.machine import KEY_TTL, Payments
+from tests.support.cluster import Place
+
+
+@pytest.fixture
+def machine(
+    place: Place,
+    trips: TripServer,
+    sink: Sink,
+    change_settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> type[Payments]:
+    for module in (charge, refund, known, recover):
+        monkeypatch.setattr(module, "carry_out", settle.carry_out)
+    # One after the other, so that an example that fails fails again.
+    monkeypatch.setattr(recover, "WORKERS", 1)
+    changed = change_settings(gateway_key_retention=60.0)
+    assert changed.idempotency_key_ttl == KEY_TTL
+    database = FragileDatabase(place.settings())
+    return type("Machine", (Payments,), {"place": place, "database": database, "sink": sink})
+
+
+@pytest.mark.timeout(400)  # of which a passing run needs twenty: a failing example is made small before it is shown
+def test_whatever_fails_every_step_leaves_the_books_right_and_everything_comes_to_an_end(
+    machine: type[Payments],
+) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

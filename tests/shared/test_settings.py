@@ -1,0 +1,162 @@
+"""Settings: names, defaults, and one clear line for each that is wrong."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from shared.settings import SettingError, Settings
+
+CHECKOUT = Path(__file__).parent.parent.parent
+CONTRACT = {
+    "BASE_FARE": Decimal("5.0"),
+    "RATE_PER_KM": Decimal("2.5"),
+    "CURRENCY": "INR",
+    "IDEMPOTENCY_KEY_TTL": 86400,
+    "IDEMPOTENCY_LOCK_TIMEOUT": 60,
+    "GATEWAY": "simulated",
+    "GATEWAY_TIMEOUT": 10,
+    "GATEWAY_KEY_RETENTION": 23 * 3600,
+    "GATEWAY_SUCCESS_RATE": 1,
+    "TRIP_SERVICE_TIMEOUT": 5,
+    "RATE_LIMIT": "1000/second",
+    "K_SINK": "",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), CONTRACT.items())
+def test_the_defaults_are_those_of_the_contract(name: str, value: object) -> None:
+    assert getattr(Settings.read({}), name.lower()) == value
+
+
+def test_every_setting_is_read_by_its_name() -> None:
+    settings = Settings.read(
+        {
+            "DB_HOST": "db",
+            "DB_PORT": "6432",
+            "DB_NAME": "n",
+            "DB_USER": "u",
+            "DB_PASS": "p w",
+            "TRIP_SERVICE_URL": "http://trip-service:8081/api/v1/",
+            "NOTIFICATION_SERVICE_URL": "https://notify.example",
+            "BASE_FARE": "0",
+            "RATE_PER_KM": "12.345678",
+            "IDEMPOTENCY_KEY_TTL": "3600",
+            "LOG_LEVEL": "debug",
+            "K_SINK": "http://broker.example/default",
+            "K_CE_OVERRIDES": '{"extensions": {"tenant": "a"}}',
+            "RATE_LIMIT": "",
+            "GATEWAY_SUCCESS_RATE": "0.95",
+        }
+    )
+    assert (settings.db_host, settings.db_port, settings.db_name, settings.db_user) == ("db", 6432, "n", "u")
+    assert (settings.db_pass, settings.log_level, settings.rate_limit) == ("p w", "DEBUG", "")
+    assert settings.trip_service_url == "http://trip-service:8081/api/v1"
+    assert (settings.base_fare, settings.rate_per_km) == (Decimal(0), Decimal("12.345678"))
+    assert settings.k_ce_overrides == {"tenant": "a"}
+
+
+WRONG = {
+    "DB_PORT": ["", "0", "65536", "x", "-1", "٥٤٣٢"],
+    "DB_POOL_SIZE": ["0", "-1", "1.5", ""],
+    "DB_CONNECT_TIMEOUT": ["0", "x", "-1", "nan", "inf"],
+    "BASE_FARE": ["", "-1", "five", "NaN", "1e3", "12345678901", " 5"],
+    "RATE_PER_KM": ["-0.1", "Infinity"],
+    "CURRENCY": ["", "inr", "RUPEE", "IN"],
+    "IDEMPOTENCY_KEY_TTL": ["0", "-5", "day"],
+    "GATEWAY": ["", "paypal"],
+    "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
+    "TRIP_SERVICE_URL": [
+        "",
+        "trip:8081",
+        "ftp://trip",
+        "http://",
+        "http://trip:99999",
+        "http://trip:port",
+        "http://[::1",
+    ],
+    "K_SINK": ["broker", "ftp://broker", "http://broker:0x50"],
+    "K_CE_OVERRIDES": [
+        "x",
+        "[]",
+        '"a"',
+        '{"extensions": [1]}',
+        '{"extensions": {"Bad-Name": "x"}}',
+        '{"extensions": {"a": 1}}',
+    ],
+    "RATE_LIMIT": ["fast", "0/second", "10/fortnight", "1000"],
+    "LOG_LEVEL": ["LOUD", ""],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_refused_by_the_settings_name_in_one_line(name: str, value: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.read({name: value})
+    assert str(refused.value).startswith(f"{name} must be ")
+    assert "\n" not in str(refused.value)
+    assert "Invalid" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"IDEMPOTENCY_LOCK_TIMEOUT": "15"},
+        {"IDEMPOTENCY_LOCK_TIMEOUT": "60", "GATEWAY_TIMEOUT": "55"},
+        {"TRIP_SERVICE_TIMEOUT": "50"},
+    ],
+)
+def test_a_lease_must_outlast_the_trip_service_and_the_gateway_together(times: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match="IDEMPOTENCY_LOCK_TIMEOUT must exceed"):
+        Settings.read(times)
+
+
+def test_the_gateways_key_travels_encrypted() -> None:
+    with pytest.raises(SettingError, match="STRIPE_API_BASE must begin https://"):
+        Settings.read({"STRIPE_API_BASE": "http://api.example.com"})
+    assert Settings.read({"STRIPE_API_BASE": "http://127.0.0.1:8420"}).stripe_api_base
+
+
+def test_no_secret_shows_in_the_settings_text() -> None:
+    settings = Settings.read({"DB_PASS": "s3cr3t-word", "STRIPE_API_KEY": "sk_live_x"})
+    assert "s3cr3t-word" not in repr(settings) + str(settings)
+    assert "sk_live_x" not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize("function", ["create_payment", "health"])
+def test_a_wrong_value_stops_the_start_with_one_clear_line(function: str) -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "functions_framework",
+            "--source",
+            f"functions/{function}/main.py",
+            "--target",
+            function,
+        ],
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/bin:/bin", "DB_PORT": "mistake", "PORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "payment-service cannot start: DB_PORT must be a port number, 1 to 65535\n"
+
+
+def test_a_gateway_without_its_key_stops_the_start_with_one_clear_line() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from shared.gateway import chosen_gateway; chosen_gateway()"],
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/bin:/bin", "GATEWAY": "stripe"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "payment-service cannot start: STRIPE_API_KEY is required with GATEWAY=stripe\n"

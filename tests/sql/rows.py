@@ -1,0 +1,59 @@
+"""Rows for the tests of the schema, as bad or as many as a test wants them."""
+
+from typing import Any
+
+from tests.support.sql import Sql
+
+PAYMENT = {
+    "trip_id": 1,
+    "amount": "100.00",
+    "currency": "INR",
+    "method": "CARD",
+    "status": "SUCCESS",
+    "gateway": "scripted",
+}
+REFUND = {"amount": "10.00", "status": "REFUNDED"}
+FARE = {"base_fare": 5, "distance_km": 10, "rate_per_km": 2, "surge_multiplier": 1}
+
+
+def insert(sql: Sql, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Inserts a row and returns it as stored. Raises psycopg2.Error."""
+    names = ", ".join(row)
+    places = ", ".join(f"%({name})s" for name in row)
+    return sql.run(f"INSERT INTO {table} ({names}) VALUES ({places}) RETURNING *", row)[0]
+
+
+def a_payment(sql: Sql, **fields: Any) -> int:
+    """A payment, charged unless its fields say otherwise; its id."""
+    reference = {"reference": sql.value("SELECT 'PAY-' || gen_random_uuid()")}
+    return int(insert(sql, "payments", PAYMENT | reference | fields)["payment_id"])
+
+
+def a_refund(sql: Sql, payment_id: int, **fields: Any) -> int:
+    reference = {"reference": sql.value("SELECT 'REF-' || gen_random_uuid()")}
+    return int(insert(sql, "payment_refunds", REFUND | reference | {"payment_id": payment_id} | fields)["refund_id"])
+
+
+def a_key(sql: Sql, payment_id: int, **fields: Any) -> bytes:
+    """An open key, asked once and free, unless its fields say otherwise; its hash."""
+    key_hash = sql.value("SELECT sha256(gen_random_uuid()::text::bytea)")
+    open_key = {
+        "key_hash": key_hash,
+        "fingerprint": bytes(32),
+        "payment_id": payment_id,
+        "correlation_id": "a-test",
+        "asked": 1,
+        "ask_after": "now",
+    }
+    return bytes(insert(sql, "idempotency_keys", open_key | fields)["key_hash"])
+
+
+def an_event(sql: Sql, event_id: str, **fields: Any) -> str:
+    event = {
+        "event_id": event_id,
+        "type": "com.ridehailing.payment.succeeded.v1",
+        "subject": "payments/1",
+        "correlation_id": "a-test",
+        "data": '{"payment_id": 1}',
+    }
+    return str(insert(sql, "outbox", event | fields)["event_id"])

@@ -1,0 +1,224 @@
+"""Every statement finds its rows by an index, however many there are: plans over a hundred thousand rows of each table."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.database import STATEMENTS, statement
+from shared.kinds import METHODS, STATUSES
+from shared.query import GREATEST_ID
+from tests.support.cluster import Cluster
+from tests.support.sql import Sql
+
+ROWS = 100_000
+BIG = {"payments", "payment_refunds", "payment_receipts", "idempotency_keys", "outbox", "audit_log"}
+MANY = f"""
+ALTER TABLE payments DISABLE TRIGGER USER;
+INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, created_at,
+                      base_fare, distance_km, rate_per_km, surge_multiplier)
+SELECT n, 36.50, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n % 4],
+       CASE WHEN n % 500 = 0 THEN 'PENDING' WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END,
+       'PAY-' || n, 'simulated', now() - make_interval(secs => {ROWS} - n), 5, 10.5, 2.5, 1.2
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO payment_receipts SELECT payment_id, amount, currency FROM payments WHERE status = 'SUCCESS';
+INSERT INTO payment_refunds (payment_id, amount, status, reference, created_at)
+SELECT 1 + n % 5000, 1, 'REFUNDED', 'REF-' || n, now() - make_interval(secs => {ROWS} - n)
+  FROM generate_series(1, {ROWS // 2}) AS n WHERE (1 + n % 5000) % 500 <> 0;
+INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, asked, ask_after,
+                              answer_status, answer, expires_at, created_at)
+SELECT sha256(n::text::bytea), sha256(n::text::bytea), n, 'c', 1, CASE WHEN n % 500 = 0 THEN now() END,
+       CASE WHEN n % 500 <> 0 THEN 201 END, CASE WHEN n % 500 <> 0 THEN '{{}}'::json END,
+       CASE WHEN n % 500 <> 0 THEN now() + make_interval(secs => n) END, now() - make_interval(secs => {ROWS} - n)
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, delivered_at)
+SELECT 'PAY-' || n, 't', 's', 'c', '{{}}', now() - make_interval(secs => {ROWS} - n), CASE WHEN n % 500 <> 0 THEN now() END
+  FROM generate_series(1, {ROWS}) AS n;
+ALTER TABLE payments ENABLE TRIGGER USER;
+ANALYZE
+"""
+
+KEY = bytes(32)
+CLAIM = {
+    "key_hash": KEY,
+    "fingerprint": KEY,
+    "correlation_id": "c",
+    "traceparent": None,
+    "trip_id": ROWS + 1,
+    "amount": 1,
+    "currency": "INR",
+    "method": "CARD",
+    "reference": "PAY-new",
+    "gateway": "simulated",
+    "payment_token": None,
+    "base_fare": None,
+    "distance_km": None,
+    "rate_per_km": None,
+    "surge_multiplier": None,
+    "metadata": "{}",
+    "lock_timeout": 60,
+    "key_ttl": 60,
+}
+REFUND = {
+    "payment_id": 7,
+    "amount": None,
+    "gateways": ["cash"],
+    "reason": None,
+    "metadata": "{}",
+    "reference": "REF-new",
+}
+LISTING: dict[str, Any] = {
+    "statuses": list(STATUSES),
+    "methods": list(METHODS),
+    "from": "-infinity",
+    "to": "infinity",
+    "before": "infinity",
+    "before_id": GREATEST_ID,
+    "limit": 21,
+}
+SETTLE = {
+    "key_hash": KEY,
+    "payment_id": 500,
+    "refund_id": 7,
+    "status": "SUCCESS",
+    "failure_code": None,
+    "gateway_id": None,
+    "key_ttl": 1,
+}
+LEASED = {"key_hash": KEY, "lock_timeout": 60}
+AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "key_hash": KEY}
+SAMPLES: dict[str, dict[str, Any]] = {
+    "audit": AUDIT,
+    "charge_cash": CLAIM,
+    "claim_payment": CLAIM,
+    "claim_refund": CLAIM | REFUND,
+    "delete_expired_keys": {"limit": 1000},
+    "delete_old_events": {"limit": 1000, "retention": 2592000},
+    "fare_of_trip": {"trip_id": 7},
+    "lease_events": {"age": 3, "limit": 100, "pause": 5, "longest_pause": 60},
+    "lease_key": LEASED,
+    "lease_next": LEASED,
+    "look": LEASED,
+    "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "payment": {"payment_id": 7},
+    "payment_totals": {},
+    "payments": LISTING,
+    "payments_of_trip": LISTING | {"trip_id": 7},
+    "pending": {"limit": 100},
+    "pending_named": {"which": "PAY-500"},
+    "ping": {},
+    "receipt": {"payment_id": 7},
+    "refundable": {"payment_id": 7},
+    "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
+    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1"},
+    "settle_payment": SETTLE,
+    "settle_refund": SETTLE,
+    "watch_totals": {},
+}
+MEANT = {
+    "delete_expired_keys": "idx_idempotency_expires",
+    "delete_old_events": "idx_outbox_delivered",
+    "fare_of_trip": "payments_one_fare_per_trip",
+    "lease_events": "idx_outbox_undelivered",
+    "lease_next": "idx_idempotency_open",
+    "look": "idempotency_keys_pkey",
+    "payments": "idx_payments_status",
+    "payments_of_trip": "idx_payments_trip_id",
+    "refunds": "idx_payment_refunds_payment_id",
+}
+
+
+@pytest.fixture(scope="module")
+def full(cluster: Cluster) -> Iterator[Sql]:
+    """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
+    with cluster.database() as place:
+        place.sql.run(MANY)
+        place.sql.run("VACUUM")
+        yield place.sql
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def explain(sql: Sql, name: str, parameters: dict[str, Any], options: str = "") -> list[dict[str, Any]]:
+    said = sql.value(f"EXPLAIN (FORMAT JSON{options}) {statement(name)}", parameters)
+    return list(nodes((json.loads(said) if isinstance(said, str) else said)[0]["Plan"]))
+
+
+def test_every_statement_is_examined_here() -> None:
+    assert set(SAMPLES) == {path.stem for path in STATEMENTS.glob("*.sql")}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_statement_reads_a_whole_table(full: Sql, name: str) -> None:
+    plan = explain(full, name, SAMPLES[name])
+    read_whole = {node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"}
+    assert not read_whole & BIG
+
+
+@pytest.mark.parametrize(("name", "index"), MEANT.items())
+def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: str) -> None:
+    assert index in {node.get("Index Name") for node in explain(full, name, SAMPLES[name])}
+
+
+@pytest.mark.parametrize("index", ["idx_idempotency_open", "idx_outbox_undelivered"])
+def test_what_is_open_is_counted_from_what_is_open(full: Sql, index: str) -> None:
+    assert index in {node.get("Index Name") for node in explain(full, "watch_totals", {})}
+
+
+OLD = {"before": "2000-01-01T00:00:00+00:00"}
+PAGES: dict[str, dict[str, Any]] = {
+    "the newest": {},
+    "of one status": {"statuses": ["PENDING"]},
+    "of one method": {"methods": ["UPI"]},
+    "of one status and method": {"statuses": ["FAILED"], "methods": ["CASH"]},
+    "of which there are none": {"statuses": ["REFUNDED"]},
+    "before all others": OLD,
+    "of the past": {"to": "2001-01-01"},
+    "of the future": {"from": "2100-01-01"},
+    "of a hundred": {"limit": 101},
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_reads_no_more_rows_than_it_may_show(full: Sql, page: str) -> None:
+    asked = LISTING | PAGES[page]
+    plan = explain(full, "payments", asked, ", ANALYZE, TIMING OFF")
+    scans = [node for node in plan if node.get("Relation Name") == "payments"]
+    assert scans
+    for node in scans:
+        assert node["Node Type"] in ("Index Scan", "Index Only Scan")
+        assert node["Actual Rows"] <= asked["limit"]
+        assert node.get("Rows Removed by Filter", 0) == 0
+
+
+def test_deep_in_the_list_a_page_costs_the_same(full: Sql) -> None:
+    middle = full.run("SELECT created_at, payment_id FROM payments ORDER BY created_at OFFSET 50000 LIMIT 1")[0]
+    asked = LISTING | {"before": middle["created_at"], "before_id": middle["payment_id"]}
+    plan = explain(full, "payments", asked, ", ANALYZE, BUFFERS, TIMING OFF")
+    top = plan[0]
+    assert top["Actual Rows"] == 21
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 2000
+    assert all(node.get("Rows Removed by Filter", 0) == 0 for node in plan)
+
+
+def test_looking_a_key_up_reads_a_handful_of_pages(full: Sql) -> None:
+    known = full.value("SELECT key_hash FROM idempotency_keys LIMIT 1")
+    top = explain(full, "look", LEASED | {"key_hash": known}, ", ANALYZE, BUFFERS, TIMING OFF")[0]
+    assert top["Actual Rows"] == 1
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] <= 6
+
+
+@pytest.mark.parametrize("name", ["lease_next", "lease_events", "delete_expired_keys"])
+def test_a_sweep_with_little_to_do_reads_little(full: Sql, name: str) -> None:
+    """Inside a transaction that is rolled back, so that what it does is undone."""
+    full.run("BEGIN")
+    try:
+        top = explain(full, name, SAMPLES[name] | {"limit": 10}, ", ANALYZE, BUFFERS, TIMING OFF")[0]
+    finally:
+        full.run("ROLLBACK")
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 1500

@@ -1,0 +1,140 @@
+"""The real functions-framework processes, for tests that kill, freeze and restart them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+import urllib3
+
+from local import ending
+from local.ports import HOST, pick
+
+CHECKOUT = Path(__file__).parent.parent.parent
+FRAMEWORK = Path(sys.executable).parent / "functions-framework"
+READY_WITHIN = 30.0
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+
+
+class Functions:
+    """Functions of this checkout, each a process group on a free port of the loopback address.
+
+        with Functions(["create_payment"], {"DB_HOST": ..., "TRIP_SERVICE_URL": ...}) as functions:
+            functions.url("create_payment") + "/payments"
+            functions.kill("create_payment")                    # SIGKILL to server and workers, as when memory runs out
+            functions.restart("create_payment")                 # on the same port, ready when it returns
+            functions.kill("create_payment", signal.SIGSTOP)    # frozen, until SIGCONT
+            functions.kill("create_payment", signal.SIGTERM)    # to the server alone, which ends gracefully
+            functions.log("create_payment")                     # all it wrote, over every restart
+
+    `environment` is the whole environment of the functions, but for PATH and the like. Nothing is left running afterwards.
+    """
+
+    def __init__(self, names: Iterable[str], environment: Mapping[str, str]) -> None:
+        self.names = list(names)
+        self.environment = {name: os.environ[name] for name in KEPT if name in os.environ} | dict(environment)
+        self.ports = dict(zip(self.names, pick(len(self.names)), strict=True))
+        self._folder = tempfile.TemporaryDirectory(prefix="functions-")
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            for name in self.names:
+                self.start(name)
+            for name in self.names:
+                self.wait_until_ready(name)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def url(self, name: str) -> str:
+        return f"http://{HOST}:{self.ports[name]}"
+
+    def log(self, name: str) -> str:
+        """All that it wrote to its standard output and error, over every restart."""
+        return self._log_file(name).read_text(encoding="utf-8", errors="replace")
+
+    def process(self, name: str) -> subprocess.Popen[bytes]:
+        """The server process; its workers are its children, in its process group."""
+        return self._running[name]
+
+    def start(self, name: str) -> None:
+        """Starts it and returns at once."""
+        command = [str(FRAMEWORK), "--source", str(CHECKOUT / "functions" / name / "main.py"), "--target", name]
+        with self._log_file(name).open("ab") as output:
+            self._running[name] = subprocess.Popen(
+                [*command, "--host", HOST, "--port", str(self.ports[name])],
+                cwd=CHECKOUT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self, name: str) -> None:
+        """Until it answers /healthz; raises AssertionError with its log where it ends or takes too long."""
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline and self._running[name].poll() is None:
+            try:
+                if urllib3.request("GET", f"{self.url(name)}/healthz", retries=False, timeout=2).status == 200:
+                    return
+            except urllib3.exceptions.HTTPError:
+                time.sleep(0.05)
+        raise AssertionError(f"{name} does not come up:\n{self.log(name)[-4000:]}")
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Sends a signal: SIGTERM and SIGINT to the server alone, any other to its workers too. SIGKILL waits for the end."""
+        process = self._running[name]
+        if number in (signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+            return
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        if number == signal.SIGKILL:
+            process.wait()
+
+    def restart(self, name: str) -> None:
+        """Starts it again on the same port, killing what still runs; returns when it answers."""
+        self._end(name)
+        self.start(name)
+        self.wait_until_ready(name)
+
+    def stop(self) -> None:
+        """Kills all of them, and forgets their logs."""
+        for name in list(self._running):
+            self._end(name)
+        self._folder.cleanup()
+
+    def _end(self, name: str) -> None:
+        process = self._running.pop(name, None)
+        if process is None:
+            return
+        group = [each for each in _children(process.pid) if each.pid != process.pid]
+        with suppress(ProcessLookupError):  # the whole group ended before
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        ending.kill(group)
+
+    def _log_file(self, name: str) -> Path:
+        return Path(self._folder.name) / f"{name}.log"
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []

@@ -1,0 +1,97 @@
+"""What the operations work with, made so that a test can watch it and let it die at any statement."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from shared import charge as charging
+from shared import recover
+from shared import refund as refunding
+from shared.answer import Answer
+from shared.database import Database, Row
+from shared.events import Publisher
+from shared.known import Ledger
+from shared.models import read_payment, read_refund
+from shared.problems import Problem
+from shared.settings import Settings
+from shared.tracing import Trace
+from tests.support.gateway import ScriptedGateway
+
+
+class Died(BaseException):
+    """The worker's process ended here: no `except Exception` sees it."""
+
+
+class WatchedDatabase(Database):
+    """Notes every statement that ran, and dies before or after one of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ran: list[str] = []
+        self.dies_before = ""
+        self.dies_after = ""
+
+    def run(self, name: str, **parameters: Any) -> list[Row]:
+        if name == self.dies_before:
+            raise Died(name)
+        self.ran.append(name)
+        rows = super().run(name, **parameters)
+        if name == self.dies_after:
+            raise Died(name)
+        return rows
+
+
+@dataclass
+class Till:
+    """A ledger, with the calls of its doors in one line each."""
+
+    database: WatchedDatabase
+    gateway: ScriptedGateway
+    publisher: Publisher
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.database, self.gateway, self.publisher)
+
+    def pay(
+        self,
+        key: str | None = None,
+        trip_id: int = 101,
+        method: str = "CARD",
+        amount: str | None = "150.00",
+        **more: Any,
+    ) -> Answer:
+        """POST /payments. Raises Problem and DatabaseUnavailable, as the door below sees them."""
+        body = {"trip_id": trip_id, "method": method} | more
+        if amount is not None:
+            body["amount"] = Decimal(amount)
+        return charging.charge(self.ledger, read_payment(body), key or new_key(), trace())
+
+    def refund(self, payment_id: int, amount: str | None = None, key: str | None = None, **more: Any) -> Answer:
+        """POST /payments/{payment_id}/refunds, as `pay`."""
+        body = dict(more) if amount is None else {"amount": Decimal(amount)} | more
+        return refunding.refund(self.ledger, payment_id, read_refund(body), key or new_key(), trace())
+
+    def sweep(self) -> dict[str, int]:
+        return recover.sweep(self.ledger)
+
+
+def new_key() -> str:
+    return str(uuid.uuid4())
+
+
+def trace() -> Trace:
+    return Trace(str(uuid.uuid4()), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+
+def shown(answer: Answer) -> dict[str, Any]:
+    """The body of an answer, amounts as exact decimals."""
+    body: dict[str, Any] = json.loads(answer.body, parse_float=Decimal)
+    return body
+
+
+def refused(code: str, problem: Problem) -> bool:
+    """Whether it is the refusal with this code."""
+    return problem.code == code
