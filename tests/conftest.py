@@ -14,7 +14,7 @@ import pytest
 
 from local.ports import pick
 
-TRIP_PORT, SINK_PORT = pick(2)
+(TRIP_PORT,) = pick(1)
 SHORT = {
     "TRIP_SERVICE_URL": f"http://127.0.0.1:{TRIP_PORT}/api/v1",
     "TRIP_SERVICE_TIMEOUT": "1",
@@ -79,8 +79,9 @@ def database(place: Place) -> Iterator[WatchedDatabase]:
     database.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def one_trip_server() -> Iterator[TripServer]:
+    """Listens from the first test on, so that nothing else takes the port that the settings name."""
     with TripServer(TRIP_PORT) as server:
         yield server
 
@@ -96,7 +97,7 @@ def trips(one_trip_server: TripServer) -> Iterator[TripServer]:
 @pytest.fixture
 def sink(change_settings: Callable[..., Settings]) -> Iterator[Sink]:
     """A sink that takes every event; K_SINK names it."""
-    with Sink(SINK_PORT) as sink:
+    with Sink(pick(1)[0]) as sink:
         change_settings(k_sink=sink.url)
         yield sink
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.ports import free
+from local.ports import pick
 from tests.compose.conftest import ROOT
 
 OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
@@ -97,7 +97,7 @@ class Stack:
 
     def __init__(self, compose: list[str], folder: Path) -> None:
         self.folder = folder
-        self.port = next(port for port in range(24000 + os.getpid() % 4000, 32000) if free(port))
+        self.port = pick(1)[0]
         self.project = f"payments-test-{uuid.uuid4().hex[:8]}"
         self._compose = [*compose, "--project-name", self.project]
 

