@@ -24,7 +24,7 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
     goes to the dead letter sink); 503 where the Notification Service is down or refuses for now (it is sent again).
     """
     try:
-        event = _read(headers, body)
+        event, payment = _read(headers, body)
     except ValueError as wrong:
         log.warning("not an event of ours", extra={"why": str(wrong)})
         return Answer(400, str(wrong), PLAIN)
@@ -42,7 +42,7 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
             f"{SETTINGS.notification_service_url}/v1/notifications",
             timeout=SETTINGS.notification_service_timeout,
             headers=trace.headers() | {"Content-Type": "application/json", "Idempotency-Key": event["id"]},
-            body=(json.dumps(notification)[:-1] + f', "data": {event.data.decode()}}}').encode(),
+            body=(json.dumps(notification)[:-1] + f', "data": {payment}}}').encode(),
         )
     except outward.NoReply as failure:
         return _later(event["id"], str(failure))
@@ -51,8 +51,8 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
     return _later(event["id"], f"it answered {reply.status}")
 
 
-def _read(headers: Mapping[str, str], body: bytes) -> CloudEvent:
-    """The event in a request; ValueError, in one short line, for anything that is not one of ours."""
+def _read(headers: Mapping[str, str], body: bytes) -> tuple[CloudEvent, str]:
+    """The event in a request, and its data as JSON text; ValueError, in one short line, for anything that is not ours."""
     try:
         event = from_http(headers, body, data_unmarshaller=lambda data: data)
     except (cloudevents.exceptions.GenericException, ValueError) as wrong:
@@ -60,16 +60,17 @@ def _read(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     if event["type"] not in EVENT_TYPES:
         raise ValueError("not an event type that is notified of")
     attributes: dict[str, Any] = dict(event.get_attributes())
-    for name in ("id", "subject", "time"):
+    for name in ("id", "subject"):
         if not isinstance(attributes.get(name), str):
             raise ValueError(f"the attribute {name} is missing")
     try:
-        fields = json.loads(event.data)
-    except (ValueError, TypeError):
+        payment = bytes(event.data or b"").decode()
+        fields = json.loads(payment)
+    except (ValueError, TypeError, RecursionError):
         raise ValueError("the data is not JSON") from None
     if not isinstance(fields, dict) or "payment_id" not in fields:
         raise ValueError("the data is not a payment")
-    return event
+    return event, payment
 
 
 def _later(event_id: str, why: str) -> Answer:

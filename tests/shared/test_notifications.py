@@ -1,0 +1,101 @@
+"""Telling the Notification Service: what is passed on, what is refused for good, and what is to be sent again."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from shared.notifications import notify
+from shared.settings import Settings
+from tests.fakes.sink import Sink
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+HEADERS = {
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "PAY-20261124-7QH4V0ZK3MDX9T2C.succeeded",
+    "ce-type": "com.ridehailing.payment.succeeded.v1",
+    "ce-source": "/payment-service",
+    "ce-subject": "payments/351",
+    "ce-time": "2026-11-24T12:00:00+00:00",
+    "ce-correlationid": "ride-7",
+    "ce-traceparent": TRACEPARENT,
+}
+PAYMENT = b'{"payment_id": 351, "amount": 150.00, "metadata": {"note": "\xc3\xa9"}}'
+
+
+@pytest.fixture
+def notifications(sink: Sink, change_settings: Callable[..., Settings]) -> Sink:
+    """The Notification Service, under a path of its own."""
+    change_settings(notification_service_url=sink.url, notification_service_timeout=0.5)
+    return sink
+
+
+@pytest.mark.parametrize("kind", ["payment.succeeded", "payment.failed", "payment.refunded", "refund.failed"])
+def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind: str) -> None:
+    answer = notify(HEADERS | {"ce-type": f"com.ridehailing.{kind}.v1"}, PAYMENT)
+    assert (answer.status, answer.body) == (204, "")
+    (received,) = notifications.received
+    assert received.path == "/events/v1/notifications"
+    assert received.headers["idempotency-key"] == HEADERS["ce-id"]
+    assert (received.headers["x-correlation-id"], received.headers["traceparent"]) == ("ride-7", TRACEPARENT)
+    assert received.json() == {
+        "event_id": HEADERS["ce-id"],
+        "type": f"com.ridehailing.{kind}.v1",
+        "subject": "payments/351",
+        "time": HEADERS["ce-time"],
+        "correlation_id": "ride-7",
+        "data": json.loads(PAYMENT),
+    }
+    assert b"150.00" in received.body, "an amount went through a binary number"
+
+
+BROKEN = {
+    "no headers": ({}, PAYMENT),
+    "no id": ({"ce-id": None}, PAYMENT),
+    "no type": ({"ce-type": None}, PAYMENT),
+    "no source": ({"ce-source": None}, PAYMENT),
+    "no subject": ({"ce-subject": None}, PAYMENT),
+    "a version to come": ({"ce-specversion": "2.0"}, PAYMENT),
+    "a type of somebody else's": ({"ce-type": "com.ridehailing.trip.completed.v1"}, PAYMENT),
+    "no data": ({}, b""),
+    "data that is no JSON": ({}, b"{"),
+    "data that is not UTF-8": ({}, '{"payment_id": 351}'.encode("utf-16")),
+    "data that is nested without end": ({}, b"[" * 60_000),
+    "a list": ({}, b"[351]"),
+    "no payment": ({}, b'{"trip_id": 1}'),
+    "structured mode": ({"content-type": "application/cloudevents+json"}, b'{"specversion": "1.0"}'),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_no_event_of_ours_is_refused_for_good_in_one_short_line(notifications: Sink, case: str) -> None:
+    changes, body = BROKEN[case]
+    headers = {} if case == "no headers" else {k: v for k, v in (HEADERS | changes).items() if v is not None}
+    answer = notify(headers, body)
+    assert answer.status == 400
+    assert 0 < len(answer.body) < 80
+    assert "\n" not in answer.body
+    assert notifications.received == []
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 409, 429, 500, 503])
+def test_a_notification_service_that_does_not_take_it_is_told_again_later(notifications: Sink, status: int) -> None:
+    notifications.status = status
+    answer = notify(HEADERS, PAYMENT)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.body.count("\n") == 0
+
+
+@pytest.mark.parametrize("fault", ["down", "mute", "hangs"])
+def test_a_notification_service_that_does_not_answer_is_told_again_later(notifications: Sink, fault: str) -> None:
+    {"down": notifications.down, "mute": lambda: setattr(notifications, "mute", True), "hangs": notifications.hold}[
+        fault
+    ]()
+    assert notify(HEADERS, PAYMENT).status == 503
+
+
+def test_a_repeat_is_passed_on_under_the_same_id(notifications: Sink) -> None:
+    for _ in range(2):
+        assert notify(HEADERS, PAYMENT).status == 204
+    assert [received.headers["idempotency-key"] for received in notifications.received] == [HEADERS["ce-id"]] * 2
