@@ -4,7 +4,7 @@
 set -euo pipefail
 
 namespace=payments
-patience=${PATIENCE:-180} # seconds; scaling to zero takes a window, a grace and a while
+patience=${PATIENCE:-300} # seconds; scaling to zero takes a window, a grace and the end of the pod
 failures=0
 
 k() { kubectl ${KUBE_CONTEXT:+--context "$KUBE_CONTEXT"} --namespace "$namespace" "$@"; }
