@@ -37,7 +37,9 @@ def test_every_knative_service_is_private_locked_probed_and_scales_to_zero(built
         assert container["image"] == IMAGE
         assert container["imagePullPolicy"] == "IfNotPresent"
         assert container["securityContext"]["runAsUser"] == 10001
-        assert container["readinessProbe"] == {"httpGet": {"path": "/healthz", "port": 8080}}, "Knative then asks every 50 ms"
+        assert container["readinessProbe"] == {"httpGet": {"path": "/healthz", "port": 8080}}, (
+            "Knative then asks every 50 ms"
+        )
         assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
         annotations = template["metadata"]["annotations"]
         low, high = (annotations[f"autoscaling.knative.dev/{side}-scale"] for side in ("min", "max"))
