@@ -22,14 +22,14 @@ import argparse
 import contextlib
 import hashlib
 import json
-import socket
 import threading
 import time
 from collections import Counter, deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.fakes.server import CuttableServer
 from tests.fakes.stripe_books import INTENT_FIELDS, REFUND_FIELDS, Books, Fields, Refusal, Thing, check_fields, shown
 
 DELIVERY = ("drop", "lose", "garbage", "busy", "broken", "broken_after", "slow", "hold")
@@ -210,30 +210,8 @@ def _json(status: int, body: Thing, *, replayed: bool = False) -> type_of_answer
     return status, {"Idempotent-Replayed": "true"} if replayed else {}, json.dumps(body).encode()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
+class _Server(CuttableServer):
     gateway: StripeLike
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._open: set[socket.socket] = set()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def cut_all(self) -> None:
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,8 +4,10 @@ import json
 import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.fakes.server import CuttableServer
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Sink:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-            self._server.end_connections()
+            self._server.cut_all()
             self._server = None
 
     def up(self) -> None:
@@ -111,30 +113,8 @@ class Sink:
         handler.end_headers()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 256
+class _Server(CuttableServer):
     sink: Sink
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._open: set[Any] = set()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def end_connections(self) -> None:
-        for request in list(self._open):
-            self.shutdown_request(request)
-
-    def handle_error(self, *_: object) -> None:
-        """Nothing: that the other side hangs up is what some tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
