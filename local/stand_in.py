@@ -42,8 +42,8 @@ class Server(ThreadingHTTPServer):
 
 
 def serve(handler: type[JsonHandler]) -> None:
-    """Serves on the loopback address and the port that PORT names, until SIGTERM or Ctrl-C."""
-    with Server((HOST, int(os.environ["PORT"])), handler) as server:
+    """Serves on the port that PORT names until SIGTERM or Ctrl-C, for this machine only unless LISTEN_ON says otherwise."""
+    with Server((os.environ.get("LISTEN_ON", HOST), int(os.environ["PORT"])), handler) as server:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             server.serve_forever()
