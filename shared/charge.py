@@ -9,8 +9,8 @@ from shared.database import Conflict, Row
 from shared.fare import Fare, NotChargeable, compute_fare
 from shared.gateway import CASH
 from shared.idempotency import fingerprint, hash_key
-from shared.known import Ledger, answer_if_known, in_progress
-from shared.lease import Lease, lease_of
+from shared.known import RACES, Ledger, answer_if_known, in_progress
+from shared.lease import Lease, first_lease
 from shared.models import PaymentRequest
 from shared.problems import Problem, invalid
 from shared.reference import new_reference
@@ -19,7 +19,6 @@ from shared.settle import carry_out, event_in
 from shared.tracing import Trace
 from shared.trips import completed_trip, missing_distance
 
-RACES = 5
 ONE_FARE = "payments_one_fare_per_trip"
 
 
@@ -72,10 +71,7 @@ def claim_payment(ledger: Ledger, claim: Row, request: PaymentRequest) -> Lease:
     taken_at = time.monotonic()
     claim |= {"gateway": ledger.gateway.name, "payment_token": request.payment_token}
     row = ledger.database.run("claim_payment", lock_timeout=SETTINGS.idempotency_lock_timeout, **claim)[0]
-    simulate = request.metadata.get("simulate")
-    unasked: Row = {"asked": 1, "age": 0.0, "refund_id": None, "gateway_id": None}
-    unasked["simulate"] = simulate if isinstance(simulate, str) else None
-    return lease_of(claim | unasked | row, taken_at)
+    return first_lease(claim | row, request.metadata, taken_at)
 
 
 def collect_cash(ledger: Ledger, claim: Row) -> Answer:

@@ -11,6 +11,9 @@ from shared.problems import Problem
 from shared.settings import SETTINGS
 from shared.settle import carry_out
 
+# How often a request that loses a race looks again before it asks its client to repeat.
+RACES = 5
+
 
 @dataclass(frozen=True)
 class Ledger:

@@ -37,7 +37,7 @@ class Lease:
 
 
 def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
-    """The lease in a row of lease_key, lease_next, or of a claim together with what was claimed."""
+    """The lease in a row of lease_key, lease_next or pending."""
     is_refund = row["refund_id"] is not None
     order = Order(
         reference=row["reference"],
@@ -64,6 +64,13 @@ def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
         order=order,
         shown=row["shown"],
     )
+
+
+def first_lease(claimed: dict[str, Any], metadata: dict[str, Any], taken_at: float) -> Lease:
+    """The lease that a claim took, from what was claimed: the gateway was not asked before."""
+    simulate = metadata.get("simulate")
+    unasked = {"asked": 1, "age": 0.0, "refund_id": None, "payment_token": None, "gateway_id": None}
+    return lease_of(unasked | {"simulate": simulate if isinstance(simulate, str) else None} | claimed, taken_at)
 
 
 def take_over(database: Database, key_hash: bytes) -> Lease | None:

@@ -7,16 +7,14 @@ from shared.answer import Answer
 from shared.database import Conflict, Row
 from shared.gateway import CASH
 from shared.idempotency import fingerprint, hash_key
-from shared.known import Ledger, answer_if_known, in_progress
-from shared.lease import Lease, lease_of
+from shared.known import RACES, Ledger, answer_if_known, in_progress
+from shared.lease import Lease, first_lease
 from shared.models import RefundRequest
 from shared.problems import Problem
 from shared.reference import new_reference
 from shared.settings import SETTINGS
 from shared.settle import carry_out
 from shared.tracing import Trace
-
-RACES = 5
 
 
 def refund(ledger: Ledger, payment_id: int, request: RefundRequest, key: str, trace: Trace) -> Answer:
@@ -65,11 +63,8 @@ def claim_refund(
     )
     if not rows:
         return None
-    simulate = request.metadata.get("simulate")
-    known: Row = {"key_hash": key_hash, "correlation_id": trace.correlation_id, "payment_id": payment_id}
-    unasked: Row = {"asked": 1, "age": 0.0, "reference": reference, "payment_token": None, "gateway_id": None}
-    unasked["simulate"] = simulate if isinstance(simulate, str) else None
-    return lease_of(known | unasked | rows[0], taken_at)
+    claim: Row = {"key_hash": key_hash, "correlation_id": trace.correlation_id, "payment_id": payment_id}
+    return first_lease(claim | {"reference": reference} | rows[0], request.metadata, taken_at)
 
 
 def refuse(ledger: Ledger, payment_id: int, request: RefundRequest) -> None:

@@ -13,7 +13,7 @@ from psycopg2.extensions import adapt
 from local.postgres import Postgres
 from shared.database import STATEMENTS, Conflict, Database, DatabaseUnavailable, statement
 from shared.settings import SETTINGS, Settings
-from tests.sql.rows import a_payment
+from tests.sql.rows import CLAIM, a_payment
 from tests.support.cluster import ROLE, Cluster, Place, migrate
 from tests.support.ledger import WatchedDatabase
 from tests.support.sql import Sql
@@ -137,33 +137,14 @@ def test_connections_that_are_terminated_are_thrown_away_and_replaced(place: Pla
 def test_a_conflict_names_what_refused_it_and_keeps_the_connection(place: Place) -> None:
     database = Database(place.settings())
     a_payment(place.sql, reference="PAY-1")
-    claim = {
-        "key_hash": bytes(32),
-        "fingerprint": bytes(32),
-        "correlation_id": "c",
-        "traceparent": None,
-        "trip_id": 1,
-        "amount": 1,
-        "currency": "INR",
-        "method": "CARD",
-        "reference": "PAY-1",
-        "gateway": "g",
-        "payment_token": None,
-        "base_fare": None,
-        "distance_km": None,
-        "rate_per_km": None,
-        "surge_multiplier": None,
-        "metadata": "{}",
-        "lock_timeout": 3,
-    }
     with pytest.raises(Conflict) as refusal:
-        database.run("claim_payment", **claim)
+        database.run("claim_payment", **CLAIM)
     assert refusal.value.constraint == "payments_reference_key"
     assert place.sql.value("SELECT count(*) FROM idempotency_keys") == 0
     assert place.sql.value(CONNECTIONS) == 1
-    database.run("claim_payment", **claim | {"reference": "PAY-2"})
+    database.run("claim_payment", **CLAIM | {"reference": "PAY-2"})
     with pytest.raises(Conflict) as refusal:
-        database.run("claim_payment", **claim | {"reference": "PAY-3"})
+        database.run("claim_payment", **CLAIM | {"reference": "PAY-3"})
     assert refusal.value.constraint == "idempotency_keys_pkey"
     assert place.sql.value("SELECT count(*) FROM payments") == 2
     database.close()

@@ -12,6 +12,27 @@ PAYMENT = {
     "status": "SUCCESS",
     "gateway": "scripted",
 }
+# The parameters of claim_payment and charge_cash.
+CLAIM = {
+    "key_hash": bytes(32),
+    "fingerprint": bytes(32),
+    "correlation_id": "c",
+    "traceparent": None,
+    "trip_id": 1,
+    "amount": 1,
+    "currency": "INR",
+    "method": "CARD",
+    "reference": "PAY-1",
+    "gateway": "simulated",
+    "payment_token": None,
+    "base_fare": None,
+    "distance_km": None,
+    "rate_per_km": None,
+    "surge_multiplier": None,
+    "metadata": "{}",
+    "lock_timeout": 60,
+    "key_ttl": 60,
+}
 REFUND = {"amount": "10.00", "status": "REFUNDED"}
 FARE = {"base_fare": 5, "distance_km": 10, "rate_per_km": 2, "surge_multiplier": 1}
 

@@ -9,6 +9,7 @@ import pytest
 from shared.database import STATEMENTS, statement
 from shared.kinds import METHODS, STATUSES
 from shared.query import GREATEST_ID
+from tests.sql.rows import CLAIM
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
 
@@ -40,26 +41,7 @@ ANALYZE
 """
 
 KEY = bytes(32)
-CLAIM = {
-    "key_hash": KEY,
-    "fingerprint": KEY,
-    "correlation_id": "c",
-    "traceparent": None,
-    "trip_id": ROWS + 1,
-    "amount": 1,
-    "currency": "INR",
-    "method": "CARD",
-    "reference": "PAY-new",
-    "gateway": "simulated",
-    "payment_token": None,
-    "base_fare": None,
-    "distance_km": None,
-    "rate_per_km": None,
-    "surge_multiplier": None,
-    "metadata": "{}",
-    "lock_timeout": 60,
-    "key_ttl": 60,
-}
+NEW = CLAIM | {"trip_id": ROWS + 1, "reference": "PAY-new"}
 REFUND = {
     "payment_id": 7,
     "amount": None,
@@ -90,9 +72,9 @@ LEASED = {"key_hash": KEY, "lock_timeout": 60}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "key_hash": KEY}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
-    "charge_cash": CLAIM,
-    "claim_payment": CLAIM,
-    "claim_refund": CLAIM | REFUND,
+    "charge_cash": NEW,
+    "claim_payment": NEW,
+    "claim_refund": NEW | REFUND,
     "delete_expired_keys": {"limit": 1000},
     "delete_old_events": {"limit": 1000, "retention": 2592000},
     "fare_of_trip": {"trip_id": 7},
