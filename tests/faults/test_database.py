@@ -86,7 +86,7 @@ def test_connections_that_an_administrator_terminates_are_replaced_under_load(
     with load(service) as under_way:
         for _ in range(5):
             more_are_paid(under_way, 3)
-            assert mortal.sql.run(TERMINATE)
+            eventually(lambda: mortal.sql.run(TERMINATE))  # at times there is none, between one and its successor
     all_is_right(under_way, service, bank)
     assert "unexpected failure" not in service.functions.log("create_payment")
 
