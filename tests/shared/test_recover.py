@@ -214,11 +214,11 @@ def test_a_sweep_asks_as_soon_as_a_pause_is_over_and_not_before(till: Till, plac
     with pauses_for(place, 5):
         till.pay(key="k")
     for age, pause in [(0, 5), (4, 5), (6, 6), (12, 12), (96, 96), (384, 384), (590, 590), (610, 600), (90_000, 600)]:
-        place.sql.run("UPDATE payments SET created_at = now() - make_interval(secs => %s)", (age,))
-        place.sql.run(ASK_AT, (60,))
-        assert till.sweep()["settled"] == 0
-        place.sql.run(ASK_AT, (0,))
         with pauses_for(place, pause):
+            place.sql.run("UPDATE payments SET created_at = now() - make_interval(secs => %s)", (age,))
+            place.sql.run(ASK_AT, (60,))
+            assert till.sweep()["settled"] == 0
+            place.sql.run(ASK_AT, (0,))
             assert till.sweep()["settled"] == 1
     assert place.sql.value("SELECT locked_at FROM idempotency_keys") is None
 

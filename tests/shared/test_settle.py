@@ -103,12 +103,12 @@ def blocker(place: Place) -> Iterator[Sql]:
         yield sql
 
 
-def waiting_backend(place: Place) -> int:
-    """The pool's connection that waits for a lock."""
+def waiting_backend(place: Place, application: str = "payment-service") -> int:
+    """The connection, by default the pool's, that waits for a lock."""
     query = """SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-                  AND application_name = 'payment-service'"""
+                  AND application_name = %s"""
     for _ in range(1000):
-        if found := place.sql.run(query):
+        if found := place.sql.run(query, (application,)):
             return int(found[0]["pid"])
         place.sql.run("SELECT pg_sleep(0.005)")
     raise AssertionError("nobody waits for a lock")
@@ -128,25 +128,35 @@ def test_a_settle_whose_connection_is_terminated_midway_is_tried_once_more(
     assert place.sql.value("SELECT count(*) FROM outbox") == 1
 
 
+# A settle that has the payment's row waits here before it goes on to the key.
+GATE = """
+CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END $$;
+CREATE TRIGGER gate BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate()
+"""
+
+
 def test_a_settle_that_loses_a_deadlock_is_tried_once_more(
     till: Till, place: Place, lease: Lease, blocker: Sql
 ) -> None:
-    """The other transaction holds the key and asks for the payment, which the settle holds while it waits for the key."""
-    place.sql.run("ALTER ROLE payments_app SET deadlock_timeout = '10ms'")
-    try:
-        till.database.close()
-        blocker.run("SET deadlock_timeout = '10s'")
-        blocker.run("BEGIN")
-        blocker.run("SELECT FROM idempotency_keys FOR UPDATE")
-        with ThreadPoolExecutor(1) as pool:
-            settling = pool.submit(settled, till, lease, Succeeded("pi_1"))
-            waiting_backend(place)
-            blocker.start("SELECT FROM payments FOR UPDATE")
-            blocker.finish()
-            blocker.run("ROLLBACK")
-            assert settling.result(10).status == 201
-    finally:
-        place.sql.run("ALTER ROLE payments_app RESET deadlock_timeout")
+    """The other transaction holds the key and waits for the payment; the settle, which holds the payment, then asks for the
+    key. Whoever closes the circle looks for it, after its deadlock_timeout, and only once."""
+    place.sql.run(f"ALTER ROLE payments_app IN DATABASE {place.environment['DB_NAME']} SET deadlock_timeout = '10ms'")
+    place.sql.run(GATE)
+    place.sql.run("SELECT pg_advisory_lock(7)")
+    till.database.close()
+    blocker.run("SET deadlock_timeout = '1min'")
+    blocker.run("BEGIN")
+    blocker.run("SELECT FROM idempotency_keys FOR UPDATE")
+    with ThreadPoolExecutor(1) as pool:
+        settling = pool.submit(settled, till, lease, Succeeded("pi_1"))
+        waiting_backend(place)
+        blocker.start("SELECT FROM payments FOR UPDATE")
+        waiting_backend(place, "tests")
+        place.sql.run("SELECT pg_advisory_unlock(7)")
+        blocker.finish()
+        blocker.run("ROLLBACK")
+        assert settling.result(10).status == 201
     assert till.database.ran.count("settle_payment") == 2
     assert place.sql.value("SELECT count(*) FROM outbox") == 1
 
