@@ -21,6 +21,7 @@ from local.ending import kill, runs
 from local.place import CHECKOUT, MARKER
 from local.ports import pick
 from local.postgres import Postgres
+from tests.support.frozen import frozen
 
 PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
 PATIENCE = 60.0
@@ -136,13 +137,8 @@ class Service:
         """While this lasts the processes with this word in their command stand still; the word "database" is PostgreSQL."""
         held = Postgres(self.folder / ".data", 0).processes() if word == "database" else self.processes(word)
         assert held
-        for process in held:
-            process.suspend()
-        try:
+        with frozen(held):
             yield
-        finally:
-            for process in held:
-                process.resume()
 
     def logs(self) -> dict[str, str]:
         """The log of every process, by its name."""

@@ -1,6 +1,5 @@
 """The pool: lazy, never more than its size, and bounded in time whatever the server does."""
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from shared.database import STATEMENTS, Conflict, Database, DatabaseUnavailable,
 from shared.settings import SETTINGS, Settings
 from tests.sql.rows import CLAIM, a_payment
 from tests.support.cluster import ROLE, Cluster, Place, migrate
+from tests.support.frozen import frozen
 from tests.support.ledger import WatchedDatabase
 from tests.support.sql import Sql
 from tests.support.wire import Wire
@@ -232,11 +232,6 @@ def own(cluster: Cluster) -> Iterator[tuple[Postgres, Database]]:
         database.close()
 
 
-def signal_all(server: Postgres, number: signal.Signals) -> None:
-    for process in server.processes():
-        process.send_signal(number)
-
-
 def test_a_pool_survives_what_happens_to_its_server(own: tuple[Postgres, Database]) -> None:
     """Restarted, killed, and frozen: one server for all three, since a start takes a while."""
     server, database = own
@@ -248,16 +243,13 @@ def test_a_pool_survives_what_happens_to_its_server(own: tuple[Postgres, Databas
     assert not database.writable_within(2)
     server.start()
     assert database.run("ping") == [{"writable": True}]
-    signal_all(server, signal.SIGSTOP)
-    try:
+    with frozen(server.processes()):
         began = time.monotonic()
         assert not database.writable_within(1)
         assert time.monotonic() - began < 1.5
         with ThreadPoolExecutor(8) as pool:  # more than it has connections: all give up in time
             waits = list(pool.map(lambda _: took(lambda: database.run("ping")), range(8)))
         assert max(waits) < PATIENCE + SETTINGS.db_connect_timeout + 1
-    finally:
-        signal_all(server, signal.SIGCONT)
     assert database.run("ping") == [{"writable": True}]
 
 

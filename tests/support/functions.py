@@ -16,6 +16,7 @@ import urllib3
 
 from local import ending
 from local.ports import HOST, pick
+from tests.support.frozen import freeze
 
 CHECKOUT = Path(__file__).parent.parent.parent
 FRAMEWORK = Path(sys.executable).parent / "functions-framework"
@@ -95,10 +96,14 @@ class Functions:
         raise AssertionError(f"{name} does not come up:\n{self.log(name)[-4000:]}")
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Sends a signal: SIGTERM and SIGINT to the server alone, any other to its workers too. SIGKILL waits for the end."""
+        """Sends a signal: SIGTERM and SIGINT to the server alone, any other to its workers too. SIGKILL waits for the end,
+        SIGSTOP until all stand still."""
         process = self._running[name]
         if number in (signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
+            return
+        if number == signal.SIGSTOP:
+            freeze([psutil.Process(process.pid), *_children(process.pid)])
             return
         try:
             os.killpg(process.pid, number)
