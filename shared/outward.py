@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import urllib3
@@ -23,9 +23,12 @@ class NoReply(Exception):
 
 @dataclass(frozen=True)
 class Reply:
+    """A whole answer. `repeated`: the request was sent before, and may have been carried out then."""
+
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    repeated: bool = False
 
 
 def send(
@@ -71,7 +74,7 @@ def call(
         except _FAILURES as failure:
             raise NoReply(_kind(failure)) from failure
         try:
-            return _call_once(through, method, url, deadline, headers, body)
+            return replace(_call_once(through, method, url, deadline, headers, body), repeated=True)
         except _FAILURES as failure:
             raise NoReply(_kind(failure)) from failure
 
