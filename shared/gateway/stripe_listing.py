@@ -14,7 +14,7 @@ PAGE = 100
 # How far Stripe's clock and the database's may be apart, in seconds.
 CLOCKS = 600
 # Seconds after the claim. Most charges are made within moments of it, so the little windows around it are read first: on a
-# busy account the whole time is not read before the deadline.
+# busy account the whole time is not read before the deadline. A Place counts by these: other edges want another form of it.
 _EDGES = (-2, 15, 120, 900, 7200)
 # What a search writes down where it ends without having read everything, so that the next try begins a new one.
 ANEW = ""

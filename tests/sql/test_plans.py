@@ -45,7 +45,8 @@ NEW = CLAIM | {"trip_id": ROWS + 1, "reference": "PAY-new"}
 REFUND = {
     "payment_id": 7,
     "amount": None,
-    "gateways": ["cash"],
+    "gateways": ["cash", "stripe"],
+    "accounts": ["cash", "acct_1/live"],
     "reason": None,
     "metadata": "{}",
     "reference": "REF-new",
@@ -69,7 +70,8 @@ SETTLE = {
     "key_ttl": 1,
 }
 LEASED = {"key_hash": KEY, "lock_timeout": 60}
-AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "key_hash": KEY}
+AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
+AUDIT |= {"forced": False, "key_hash": KEY}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
     "charge_cash": NEW,
@@ -83,6 +85,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "lease_next": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
     "payment": {"payment_id": 7},
     "payment_totals": {},
     "payments": LISTING,
@@ -93,7 +96,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "receipt": {"payment_id": 7},
     "refundable": {"payment_id": 7},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
-    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1"},
+    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_place": "x"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
     "watch_totals": {},
