@@ -15,7 +15,7 @@ from shared.gateway import stripe_listing
 from shared.gateway.protocol import Declined, Order, Outcome, Succeeded, Unknown
 from shared.gateway.stripe_http import Api, Deadline, Refused, Said, word
 from shared.gateway.stripe_money import minor_units
-from shared.log import log
+from shared.gateway.stripe_objects import bears, last_decline, ours, refunded
 from shared.settings import SETTINGS
 
 INTENTS = "/v1/payment_intents"
@@ -99,7 +99,7 @@ class Stripe:
         answer = self._api.post(REFUNDS, fields, order.reference, deadline)
         if isinstance(answer, Refused):
             return self._refused(order, answer, self._search_refund, deadline)
-        return _refunded(order, answer)
+        return refunded(order, answer)
 
     def find_charge(self, order: Order) -> Outcome | None:
         deadline = Deadline(self._timeout)
@@ -143,10 +143,10 @@ class Stripe:
         came of the requests before, and the decline is believed, but only where it carries its proof: an intent that bears
         our reference, with no money in it. Any other is read, by its id.
         """
-        ours = stripe_listing.bears(intent, order.reference)
-        if ours and intent.get("status") in _EMPTY:
+        is_ours = bears(intent, order.reference)
+        if is_ours and intent.get("status") in _EMPTY:
             return Declined(refused.code, word(intent.get("id")))
-        if ours and "status" in intent:
+        if is_ours and "status" in intent:
             return self._charged(order, Said(intent), deadline)
         gateway_id = word(intent.get("id"))
         if gateway_id is None:
@@ -169,7 +169,7 @@ class Stripe:
         place, of_charge = self._place(order), [[("payment_intent", order.charge_id)]]
         found = stripe_listing.find(self._api, REFUNDS, of_charge, place, order.reference, deadline)
         if isinstance(found, dict):
-            return _refunded(order, Said(found))
+            return refunded(order, Said(found))
         return found or self._absent(place)
 
     def _place(self, order: Order) -> stripe_listing.Place:
@@ -185,7 +185,7 @@ class Stripe:
         return self._charged(order, self._read(INTENTS, gateway_id, deadline), deadline, cancel=cancel)
 
     def _read_refund(self, order: Order, gateway_id: str, deadline: Deadline) -> Outcome:
-        return _refunded(order, self._read(REFUNDS, gateway_id, deadline))
+        return refunded(order, self._read(REFUNDS, gateway_id, deadline))
 
     def _read(self, path: str, gateway_id: str, deadline: Deadline) -> Said | Unknown:
         """One object by its id. That Stripe does not know it says nothing of the money: we have its name from Stripe."""
@@ -193,14 +193,14 @@ class Stripe:
         return Unknown(f"Stripe does not show it: {answer.code}") if isinstance(answer, Refused) else answer
 
     def _charged(self, order: Order, answer: Said | Unknown, deadline: Deadline, *, cancel: bool = True) -> Outcome:
-        intent = _ours(order, "payment_intent", answer)
+        intent = ours(order, "payment_intent", answer)
         if isinstance(intent, Unknown):
             return intent
         gateway_id, status = intent["id"], intent.get("status")
         if status == "succeeded":
             return Succeeded(gateway_id)
         if status == "canceled":
-            return Declined(_last_decline(intent) or AUTHENTICATION, gateway_id)
+            return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
         if status in _WAITING and cancel:
             return self._call_off(replace(order, gateway_id=gateway_id), gateway_id, deadline)
         return Unknown(f"the intent is {word(status)}", gateway_id)
@@ -226,51 +226,6 @@ def _account_name(api_key: str, api_base: str, account: str) -> str:
     if account:
         return f"{account}/{api_key.split('_')[1]}"
     return "key-" + hashlib.sha256(f"{api_key} {api_base}".encode()).hexdigest()[:16]
-
-
-def _refunded(order: Order, answer: Said | Unknown) -> Outcome:
-    """What an answer about a refund says.
-
-    `pending` is not the end: Stripe holds a refund back while our balance there does not cover it, or while the charge
-    itself is not settled, and it may still fail, and then the money is ours again. Taken for done it would show a passenger
-    money that never came; it is read again by its id until it is final. (One that succeeded may be sent back by the
-    passenger's bank weeks later. That is a new movement of money, which no answer to this request can tell of.)
-    """
-    refund = _ours(order, "refund", answer)
-    if isinstance(refund, Unknown):
-        return refund
-    gateway_id, status = refund["id"], refund.get("status")
-    if status == "succeeded":
-        return Succeeded(gateway_id)
-    if status == "failed":
-        return Declined(word(refund.get("failure_reason")) or "refund_failed", gateway_id)
-    if status == "canceled":
-        return Declined("refund_canceled", gateway_id)
-    return Unknown(f"the refund is {word(status)}", gateway_id)
-
-
-def _ours(order: Order, kind: str, answer: Said | Unknown) -> dict[str, Any] | Unknown:
-    """The object in an answer, if it is what was asked for; what the order knows of its id is kept in any case."""
-    if isinstance(answer, Unknown):
-        return replace(answer, gateway_id=answer.gateway_id or order.gateway_id)
-    said = answer.object
-    if said.get("object") != kind or word(said.get("id")) is None or not stripe_listing.bears(said, order.reference):
-        return Unknown(f"Stripe answered with something that is not our {kind}", order.gateway_id)
-    asked = (minor_units(order.amount, order.currency), order.currency.lower())
-    if (said.get("amount"), said.get("currency")) != asked:
-        log.error(
-            "Stripe has another amount than ours", extra={"payment_id": order.payment_id, "gateway_id": said["id"]}
-        )
-        return Unknown("Stripe has another amount than ours", said["id"])
-    return said
-
-
-def _last_decline(intent: dict[str, Any]) -> str | None:
-    """Why the card was declined, where that is why the intent waits for another."""
-    error = intent.get("last_payment_error")
-    if not isinstance(error, dict) or error.get("type") != "card_error":
-        return None
-    return word(error.get("decline_code")) or word(error.get("code"))
 
 
 def _metadata(order: Order) -> list[tuple[str, str]]:

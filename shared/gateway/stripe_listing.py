@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any, Self
 
 from shared.gateway.protocol import Order, Unknown
-from shared.gateway.stripe_http import Answer, Api, Deadline, Fields, Refused, Said, word
+from shared.gateway.stripe_http import Api, Deadline, Fields, Refused, word
+from shared.gateway.stripe_objects import bears
 
 PAGE = 100
 # How far Stripe's clock and the database's may be apart, in seconds.
@@ -104,23 +105,15 @@ class _Page:
 
 def _page(api: Api, path: str, query: Fields, after: str | None, deadline: Deadline) -> _Page | Unknown:
     going_on = [("starting_after", after)] if after else []
-    answer: Answer = api.get(path, [*query, ("limit", str(PAGE)), *going_on], deadline)
-    match answer:
-        case Unknown():
-            return answer
-        case Refused(code=code):  # of a place: the object that it names was deleted, say
-            return Unknown(f"Stripe does not list: {code}", search_place=ANEW if after else None)
-        case Said(object=said):
-            objects, more = said.get("data"), said.get("has_more")
+    answer = api.get(path, [*query, ("limit", str(PAGE)), *going_on], deadline)
+    if isinstance(answer, Unknown):
+        return answer
+    if isinstance(answer, Refused):  # a place, perhaps: what it names may have been deleted
+        return Unknown(f"Stripe does not list: {answer.code}", search_place=ANEW if after else None)
+    objects, more = answer.object.get("data"), answer.object.get("has_more")
     if not isinstance(objects, list) or not isinstance(more, bool):
         return Unknown("Stripe did not answer with a list")
     if not more:
         return _Page(objects, None)
     last = word(objects[-1].get("id")) if objects and isinstance(objects[-1], dict) else None
     return Unknown("Stripe's list does not go on") if last is None else _Page(objects, last)
-
-
-def bears(candidate: object, reference: str) -> bool:
-    """Whether this is an object of Stripe's that was made for the reference."""
-    metadata = candidate.get("metadata") if isinstance(candidate, dict) else None
-    return isinstance(metadata, dict) and metadata.get("reference") == reference
