@@ -157,7 +157,8 @@ class Books:
     def page(self, things: dict[str, Thing], query: dict[str, str]) -> Thing:
         """One page of a list, newest first; Refusal for a place after an object that is not there (any more)."""
         with self.lock:
-            newest_first = sorted(things.values(), key=lambda thing: (thing["created"], thing["id"]), reverse=True)
+            newest_first = list(reversed(things.values()))
+            newest_first.sort(key=lambda thing: -thing["created"])
             chosen = [self._settled(thing) for thing in newest_first if _matches(thing, query)]
             if after := query.get("starting_after"):
                 if after not in things:
