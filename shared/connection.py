@@ -52,8 +52,8 @@ class Connection(extensions.connection):
     @property
     def lost_its_writes(self) -> bool:
         """Whether the server has reported that it takes no writes any more; costs no round trip."""
-        reported = (self.get_parameter_status(name) for name in ("in_hot_standby", "default_transaction_read_only"))
-        return "on" in reported
+        reported = self.get_parameter_status
+        return reported("default_transaction_read_only") == "on" or reported("in_hot_standby") == "on"
 
 
 def open_connection(settings: Settings, deadline: float) -> Connection:
