@@ -12,6 +12,11 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
+# How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
+FRONT_DOOR = 35.0
+# After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
+PENDING_RETRY_AFTER = 2
+
 
 class SettingError(ValueError):
     """A setting is missing or wrong; the message names it and never shows a secret."""
@@ -165,12 +170,27 @@ class Settings:
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
         settings = cls(**values)
-        if settings.idempotency_lock_timeout <= settings.trip_service_timeout + settings.gateway_timeout:
+        settings._refuse_what_breaks_a_promise()
+        return settings
+
+    def _refuse_what_breaks_a_promise(self) -> None:
+        """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
+        waits = self.trip_service_timeout + self.gateway_timeout
+        if self.idempotency_lock_timeout <= waits:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
-        base = urlsplit(settings.stripe_api_base)
+        if waits >= FRONT_DOOR:
+            raise SettingError(
+                "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must be less than"
+                f" the {FRONT_DOOR:g} s that the front door waits"
+            )
+        if self.idempotency_key_ttl <= PENDING_RETRY_AFTER:
+            raise SettingError(
+                f"IDEMPOTENCY_KEY_TTL must exceed the {PENDING_RETRY_AFTER} s"
+                " after which a client is asked to repeat its request"
+            )
+        base = urlsplit(self.stripe_api_base)
         if base.scheme == "http" and base.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
-        return settings
 
 
 def stop(message: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Settings: names, defaults, and one clear line for each that is wrong."""
 
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import SettingError, Settings
+from shared.settings import FRONT_DOOR, SettingError, Settings
 
 CHECKOUT = Path(__file__).parent.parent.parent
 CONTRACT = {
@@ -111,6 +112,27 @@ def test_a_wrong_value_is_refused_by_the_settings_name_in_one_line(name: str, va
 def test_a_lease_must_outlast_the_trip_service_and_the_gateway_together(times: dict[str, str]) -> None:
     with pytest.raises(SettingError, match="IDEMPOTENCY_LOCK_TIMEOUT must exceed"):
         Settings.read(times)
+
+
+@pytest.mark.parametrize(
+    ("together", "said"),
+    [
+        (
+            {"TRIP_SERVICE_TIMEOUT": "15", "GATEWAY_TIMEOUT": "20"},
+            "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must",
+        ),
+        ({"IDEMPOTENCY_KEY_TTL": "2"}, "IDEMPOTENCY_KEY_TTL must exceed the 2 s"),
+    ],
+)
+def test_settings_that_together_break_a_promise_are_refused_in_one_line(together: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingError, match=said) as refused:
+        Settings.read(together)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_front_door_waits_as_long_as_the_settings_count_on() -> None:
+    routes = (CHECKOUT / "knative/base/front-door/routes.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"timeout: ([0-9]+)s", routes)) == {f"{FRONT_DOOR:g}"}
 
 
 def test_the_gateways_key_travels_encrypted() -> None:
