@@ -129,6 +129,7 @@ class Settings:
     db_pool_size: int = _setting("5", _count)
     db_connect_timeout: float = _setting("2", _seconds)
     db_statement_timeout: float = _setting("5", _seconds)
+    db_max_lifetime: float = _setting("300", _seconds)
     trip_service_url: str = _setting("http://localhost:8081", _url)
     trip_service_timeout: float = _setting("5", _seconds)
     notification_service_url: str = _setting("http://localhost:8083", _url)
