@@ -155,7 +155,11 @@ def _respond(function: str, request: flask.Request, work: Callable[[Call], Answe
     except DatabaseUnavailable as failure:
         log.log.error("database unavailable", extra={"why": str(failure)})
         answer = _problem_answer(
-            Problem("database_unavailable", "Repeat the request later, with the same key.", retry_after=2),
+            Problem(
+                "database_unavailable",
+                "Repeat the request later, with the same key.",
+                retry_after=failure.retry_after,
+            ),
             call,
         )
     except Exception:

@@ -12,7 +12,7 @@ from shared.lease import Lease, first_lease
 from shared.models import RefundRequest
 from shared.problems import Problem
 from shared.reference import new_reference
-from shared.settings import SETTINGS
+from shared.settings import PENDING_RETRY_AFTER, SETTINGS
 from shared.settle import carry_out
 from shared.tracing import Trace
 
@@ -81,7 +81,7 @@ def refuse(ledger: Ledger, payment_id: int, request: RefundRequest) -> None:
         raise Problem(
             "payment_not_refundable",
             f"Payment {payment_id} is {payment['status']}.",
-            retry_after=2 if payment["status"] == "PENDING" else None,
+            retry_after=PENDING_RETRY_AFTER if payment["status"] == "PENDING" else None,
         )
     if payment["remaining"] <= 0:
         raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")

@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
-
+# How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
+FRONT_DOOR = 35.0
+# After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
+PENDING_RETRY_AFTER = 2
 # Under this no answer of a gateway elsewhere comes in time: every charge would be made, and none known, until it is read.
 SHORTEST_GATEWAY_TIMEOUT = 0.5
 # Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
@@ -150,6 +153,7 @@ class Settings:
     db_pool_size: int = _setting("5", _count)
     db_connect_timeout: float = _setting("2", _seconds)
     db_statement_timeout: float = _setting("5", _seconds)
+    db_max_lifetime: float = _setting("300", _seconds)
     trip_service_url: str = _setting("http://localhost:8081", _url)
     trip_service_timeout: float = _setting("5", _seconds)
     notification_service_url: str = _setting("http://localhost:8083", _url)
@@ -186,21 +190,34 @@ class Settings:
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
         settings = cls(**values)
-        if settings.idempotency_lock_timeout <= settings.trip_service_timeout + settings.gateway_timeout:
+        settings._refuse_what_breaks_a_promise()
+        return settings
+
+    def _refuse_what_breaks_a_promise(self) -> None:
+        """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
+        waits = self.trip_service_timeout + self.gateway_timeout
+        if self.idempotency_lock_timeout <= waits:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
-        if settings.gateway_timeout < SHORTEST_GATEWAY_TIMEOUT:
-            raise SettingError(f"GATEWAY_TIMEOUT must be at least {SHORTEST_GATEWAY_TIMEOUT} seconds")
-        if settings.gateway_key_retention <= settings.idempotency_lock_timeout:
+        if waits >= FRONT_DOOR:
+            raise SettingError(
+                "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must be less than"
+                f" the {FRONT_DOOR:g} s that the front door waits"
+            )
+        if self.idempotency_key_ttl <= PENDING_RETRY_AFTER:
+            raise SettingError(
+                f"IDEMPOTENCY_KEY_TTL must exceed the {PENDING_RETRY_AFTER} s"
+                " after which a client is asked to repeat its request"
+            )
+        if self.gateway_timeout < SHORTEST_GATEWAY_TIMEOUT:
+            raise SettingError(f"GATEWAY_TIMEOUT must be at least {SHORTEST_GATEWAY_TIMEOUT} s")
+        if self.gateway_key_retention <= self.idempotency_lock_timeout:
             raise SettingError("GATEWAY_KEY_RETENTION must exceed IDEMPOTENCY_LOCK_TIMEOUT")
-        if settings.idempotency_key_ttl <= settings.idempotency_lock_timeout:
-            raise SettingError("IDEMPOTENCY_KEY_TTL must exceed IDEMPOTENCY_LOCK_TIMEOUT")
-        base = urlsplit(settings.stripe_api_base)
+        base = urlsplit(self.stripe_api_base)
         here = base.hostname in ("localhost", "127.0.0.1", "::1")
         if base.scheme == "http" and not here:
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
-        if settings.stripe_api_key and not here and settings.idempotency_lock_timeout < STRIPE_MAY_TAKE:
-            raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} seconds with Stripe")
-        return settings
+        if self.stripe_api_key and not here and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
+            raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 
 
 def stop(message: str) -> NoReturn:

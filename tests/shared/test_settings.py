@@ -1,5 +1,6 @@
 """Settings: names, defaults, and one clear line for each that is wrong."""
 
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import SettingError, Settings
+from shared.settings import FRONT_DOOR, SettingError, Settings
 
 CHECKOUT = Path(__file__).parent.parent.parent
 CONTRACT = {
@@ -115,27 +116,25 @@ def test_a_lease_must_outlast_the_trip_service_and_the_gateway_together(times: d
         Settings.read(times)
 
 
-BROKEN: list[tuple[dict[str, str], str]] = [
-    ({"GATEWAY_TIMEOUT": "0.49"}, "GATEWAY_TIMEOUT must be at least 0.5 seconds"),
+BROKEN_FOR_THE_GATEWAY: list[tuple[dict[str, str], str]] = [
+    ({"GATEWAY_TIMEOUT": "0.49"}, "GATEWAY_TIMEOUT must be at least 0.5 s"),
     ({"GATEWAY_KEY_RETENTION": "60"}, "GATEWAY_KEY_RETENTION must exceed IDEMPOTENCY_LOCK_TIMEOUT"),
-    ({"IDEMPOTENCY_KEY_TTL": "60"}, "IDEMPOTENCY_KEY_TTL must exceed IDEMPOTENCY_LOCK_TIMEOUT"),
     (
         {"STRIPE_API_KEY": "sk_live_x", "IDEMPOTENCY_LOCK_TIMEOUT": "29.9"},
-        "IDEMPOTENCY_LOCK_TIMEOUT must be at least 30 seconds with Stripe",
+        "IDEMPOTENCY_LOCK_TIMEOUT must be at least 30 s with Stripe",
     ),
 ]
 KEPT: list[dict[str, str]] = [
     {"GATEWAY_TIMEOUT": "0.5"},
     {"GATEWAY_KEY_RETENTION": "60.1"},
-    {"IDEMPOTENCY_KEY_TTL": "60.1"},
     {"STRIPE_API_KEY": "sk_live_x", "IDEMPOTENCY_LOCK_TIMEOUT": "30"},
     {"STRIPE_API_KEY": "rk_live_x", "STRIPE_ACCOUNT": "acct_1AbC"},
     {"STRIPE_API_KEY": "sk_test_x", "STRIPE_API_BASE": "http://127.0.0.1:8420", "IDEMPOTENCY_LOCK_TIMEOUT": "16"},
 ]
 
 
-@pytest.mark.parametrize(("together", "message"), BROKEN)
-def test_settings_that_together_break_a_promise_are_refused(together: dict[str, str], message: str) -> None:
+@pytest.mark.parametrize(("together", "message"), BROKEN_FOR_THE_GATEWAY)
+def test_settings_that_break_a_promise_of_the_gateways_are_refused(together: dict[str, str], message: str) -> None:
     with pytest.raises(SettingError) as refused:
         Settings.read(together)
     assert str(refused.value) == message
@@ -151,6 +150,27 @@ def test_a_key_that_is_refused_is_not_shown(wrong: str) -> None:
     with pytest.raises(SettingError) as refused:
         Settings.read({"STRIPE_API_KEY": wrong})
     assert "51" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("together", "said"),
+    [
+        (
+            {"TRIP_SERVICE_TIMEOUT": "15", "GATEWAY_TIMEOUT": "20"},
+            "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must",
+        ),
+        ({"IDEMPOTENCY_KEY_TTL": "2"}, "IDEMPOTENCY_KEY_TTL must exceed the 2 s"),
+    ],
+)
+def test_settings_that_together_break_a_promise_are_refused_in_one_line(together: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingError, match=said) as refused:
+        Settings.read(together)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_front_door_waits_as_long_as_the_settings_count_on() -> None:
+    routes = (CHECKOUT / "knative/base/front-door/routes.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"timeout: ([0-9]+)s", routes)) == {f"{FRONT_DOOR:g}"}
 
 
 def test_the_gateways_key_travels_encrypted() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -34,10 +35,16 @@ class WatchedDatabase(Database):
         self.dies_after = ""
 
     def run(self, name: str, **parameters: Any) -> list[Row]:
+        return self._watched(super().run, name, parameters)
+
+    def run_again(self, name: str, **parameters: Any) -> list[Row]:
+        return self._watched(super().run_again, name, parameters)
+
+    def _watched(self, run: Callable[..., list[Row]], name: str, parameters: Row) -> list[Row]:
         if name == self.dies_before:
             raise Died(name)
         self.ran.append(name)
-        rows = super().run(name, **parameters)
+        rows = run(name, **parameters)
         if name == self.dies_after:
             raise Died(name)
         return rows
