@@ -10,7 +10,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from shared.money import expresses, smallest_unit
+
 T = TypeVar("T")
+
+COARSEST_ROUNDING = (
+    100_000  # fares of currencies with large numbers are rounded to thousands; more would leave nothing of them
+)
 
 
 class SettingError(ValueError):
@@ -47,6 +53,15 @@ def _money(value: str) -> Decimal:
     if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
         raise ValueError("a decimal number of at least 0, such as 5.0")
     return number
+
+
+def _rounding(value: str) -> Decimal:
+    """0 where it is empty: the currency decides."""
+    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
+        raise ValueError(
+            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
+        )
+    return Decimal(value or 0)
 
 
 def _share(value: str) -> float:
@@ -136,6 +151,7 @@ class Settings:
     base_fare: Decimal = _setting("5.0", _money)
     rate_per_km: Decimal = _setting("2.5", _money)
     currency: str = _setting("INR", _currency)
+    fare_rounding: Decimal = _setting("", _rounding)
     idempotency_key_ttl: float = _setting("86400", _seconds)
     idempotency_lock_timeout: float = _setting("60", _seconds)
     gateway: str = _setting("simulated", _gateway)
@@ -163,7 +179,13 @@ class Settings:
                 values[setting.name] = setting.metadata["read"](text)
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
+        values["fare_rounding"] = values["fare_rounding"] or smallest_unit(values["currency"])
         settings = cls(**values)
+        if not expresses(settings.currency, settings.fare_rounding):
+            unit = smallest_unit(settings.currency)
+            raise SettingError(
+                f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({settings.currency})"
+            )
         if settings.idempotency_lock_timeout <= settings.trip_service_timeout + settings.gateway_timeout:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
         base = urlsplit(settings.stripe_api_base)
