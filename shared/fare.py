@@ -38,7 +38,9 @@ def compute_fare(
         if exact > GREATEST + rounding:
             raise NotChargeable("the fare is above the greatest amount that can be charged")
         steps, rest = divmod(exact, rounding)
-        total = ((steps + (2 * rest >= rounding)) * rounding).quantize(CENT)
+        if 2 * rest >= rounding:
+            steps += 1
+        total = (steps * rounding).quantize(CENT)
     if not 0 < total <= GREATEST:
         raise NotChargeable("the fare comes out at nothing" if total <= 0 else "the fare is above the greatest amount")
     return Fare(_shown(base_fare), distance_km, _shown(rate_per_km), surge_multiplier, total)

@@ -48,7 +48,7 @@ Amount = Annotated[
     WithJsonSchema(
         {
             "type": "number",
-            "description": "At most two decimals, as written.",
+            "description": "At most two decimals, as written, and no more than the currency has (ISO 4217).",
             "exclusiveMinimum": 0,
             "maximum": 9999999999.99,
             "examples": [150.00],

@@ -77,8 +77,8 @@ def problem_of(answer: Answer) -> dict[str, Any]:
 
 
 def is_compact(text: str) -> bool:
-    """Whether a JSON text has no white space but in its strings."""
-    return not re.search(r"\s", re.sub(r'"(?:[^"\\]|\\.)*"', '""', text))
+    """Whether a JSON text has no white space but in its strings, and the end of the line that the front door's own have."""
+    return not re.search(r"\s", re.sub(r'"(?:[^"\\]|\\.)*"', '""', text).removesuffix("\n"))
 
 
 @dataclass
