@@ -33,9 +33,7 @@ def final_answer(status: int, shown: str, payment_id: int, refund_id: int | None
         headers = {"Location": f"/payments/{payment_id}"} if refund_id is None else {}
         return Answer(201, shown, headers=headers, about=about)
     settled = json.loads(shown)
-    blanks = shown.partition(":")[0].endswith(
-        " "
-    )  # `"payment_id" : 351`: an older version stored it, and spelled the rest so
+    blanks = shown.partition(":")[0].endswith(" ")  # what older versions stored begins `{"payment_id" : 351, `
     failure_code = json.dumps(settled["failure_code"])
     if refund_id is None:
         instance = "/payments"

@@ -83,8 +83,8 @@ CREATE OR REPLACE FUNCTION with_refund(payment json, refund json) RETURNS json L
     SELECT (left(payment::text, -1) || ',"refund":' || refund::text || '}')::json
 $$;
 
--- Nobody writes payments while they are counted anew, some seconds at ten million; reading goes on. This lock first, and the
--- refunds in a migration of their own: statements lock both tables in either order, and so never wait for each other and this.
+-- Nobody writes payments while they are counted anew, some seconds at ten million; reading goes on. Refunds have a migration of
+-- their own: the functions lock the two tables in either order, so whoever held both locks here could deadlock with them.
 LOCK TABLE payments IN SHARE ROW EXCLUSIVE MODE;
 
 DELETE FROM payment_totals;
@@ -130,7 +130,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Refunds are counted under the currency of their payment, so that never changes. Costs nothing where no update names it.
+-- Refunds are counted under the currency of their payment, so that never changes. Costs an update nothing unless it names it.
 CREATE FUNCTION refuse_another_currency() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE integrity_constraint_violation USING MESSAGE = 'the currency of a payment never changes';

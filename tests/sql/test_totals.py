@@ -296,6 +296,17 @@ def test_the_currency_of_a_payment_never_changes(place: Place) -> None:
     totals_equal_the_tables(place.sql)
 
 
+def test_a_payment_is_not_deleted_together_with_the_refunds_that_are_counted_under_its_currency(place: Place) -> None:
+    a_refund(place.sql, a_payment(place.sql))
+    together = "WITH refunds AS (DELETE FROM payment_refunds) DELETE FROM payments"
+    with pytest.raises((errors.NotNullViolation, errors.ForeignKeyViolation)):
+        place.sql.run(together)
+    totals_equal_the_tables(place.sql)
+    place.sql.run("DELETE FROM payment_refunds")
+    place.sql.run("DELETE FROM payments")
+    totals_equal_the_tables(place.sql)
+
+
 def test_contradictions_are_counted(place: Place, database: Database) -> None:
     place.sql.run("ALTER TABLE audit_log DROP CONSTRAINT audit_log_action_check")
     payment_id = a_payment(place.sql)
