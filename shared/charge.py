@@ -11,7 +11,7 @@ from shared.gateway import CASH
 from shared.idempotency import fingerprint, hash_key
 from shared.known import RACES, Ledger, answer_if_known, in_progress
 from shared.lease import Lease, first_lease
-from shared.models import PaymentRequest
+from shared.models import PaymentRequest, refuse_inexpressible
 from shared.problems import Problem, invalid
 from shared.reference import new_reference
 from shared.settings import SETTINGS
@@ -54,13 +54,16 @@ def charge(ledger: Ledger, request: PaymentRequest, key: str, trace: Trace) -> A
 
 def price(request: PaymentRequest, trace: Trace) -> tuple[Decimal, Fare | None]:
     """The amount to charge, in currency, and how it was computed unless it came with the request."""
+    refuse_inexpressible(request.amount, SETTINGS.currency)
     trip = completed_trip(request.trip_id, trace)
     if request.amount is not None:
         return request.amount, None
     if trip.distance_km is None:
         raise missing_distance()
     try:
-        fare = compute_fare(SETTINGS.base_fare, trip.distance_km, SETTINGS.rate_per_km, trip.surge_multiplier)
+        fare = compute_fare(
+            SETTINGS.base_fare, trip.distance_km, SETTINGS.rate_per_km, trip.surge_multiplier, SETTINGS.fare_rounding
+        )
     except NotChargeable as wrong:
         raise Problem("trip_not_chargeable", f"Trip {request.trip_id}: {wrong}.") from wrong
     return fare.total, fare

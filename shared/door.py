@@ -126,7 +126,7 @@ def door(function: str, *, limited: bool = True) -> Callable[[Operation], Callab
 
 def _enter(function: str, limiter: Limiter, request: flask.Request, call: Call, operation: Operation) -> Answer:
     if call.path == "/healthz" and request.method in ("GET", "HEAD"):
-        return Answer(200, '{"status": "UP"}')
+        return Answer(200, '{"status":"UP"}')
     found = find_route(function, request.method, call.path)
     if found is None:
         allowed = allowed_methods(function, call.path)
