@@ -55,7 +55,7 @@ class Problem(Exception):
         return TITLES[self.code][0]
 
     def document(self, instance: str, correlation_id: str | None) -> str:
-        """The JSON text of this problem; `instance` is the path of the request, without the version prefix."""
+        """The JSON text of this problem; `instance` is the bare path of the request."""
         document: dict[str, Any] = {
             "type": TYPE + self.code,
             "title": TITLES[self.code][1],
