@@ -20,7 +20,7 @@ from tests.fakes.peers import answers, drips, peer, reads_and_says_nothing, says
 NAME = "trip-service.test"
 TIMEOUT = 0.5
 # A busy machine wakes a thread late; what is not bounded as a whole takes a multiple of the time-out.
-LATE = 0.4
+LATE = 0.9
 
 
 @pytest.fixture(params=[outward.send, stripe_transport.send], ids=["urllib3", "requests"])
@@ -84,8 +84,8 @@ def test_an_address_that_answers_is_reached_behind_silent_ones(
     resolve("127.0.0.2", "127.0.0.3", "127.0.0.1")
     with peer(answers) as port, silent("127.0.0.2", port), silent("127.0.0.3", port):
         began = time.monotonic()
-        assert call(f"http://{NAME}:{port}/", through, 3 * TIMEOUT).status == 200
-        assert time.monotonic() - began > 1.5 * TIMEOUT, "nobody was silent"
+        assert call(f"http://{NAME}:{port}/", through, 4 * TIMEOUT).status == 200
+        assert time.monotonic() - began > 2 * TIMEOUT, "nobody was silent"
 
 
 def test_an_address_that_refuses_costs_nothing(resolve: Callable[..., list[str]], through: Send) -> None:
@@ -162,9 +162,9 @@ def test_a_connection_that_is_kept_has_the_deadline_of_each_call(through: Send) 
 
     with peer(behave) as port:
         url = f"http://127.0.0.1:{port}/"
-        call(url, through, 0.3)
-        threading.Event().wait(0.4)
-        call(url, through, 0.3)
+        call(url, through, 1.0)
+        threading.Event().wait(1.1)
+        call(url, through, 1.0)
         quiet.set()
         refused_in_time(url, through)
         assert len(accepted) == 1

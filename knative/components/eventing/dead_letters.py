@@ -15,7 +15,6 @@ class DeadLetters(BaseHTTPRequestHandler):
     """Answers 204 to every event, so that it is not sent again; 200 to a probe."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 95  # seconds of silence; longer than the 90 for which Knative's queue-proxy keeps an idle connection
 
     def do_GET(self) -> None:
         self._answer(200)
