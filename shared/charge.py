@@ -17,7 +17,7 @@ from shared.reference import new_reference
 from shared.settings import SETTINGS
 from shared.settle import carry_out, event_in
 from shared.tracing import Trace
-from shared.trips import completed_trip, missing_distance
+from shared.trips import completed_trip, missing_distance, require_completed
 
 ONE_FARE = "payments_one_fare_per_trip"
 
@@ -55,9 +55,10 @@ def charge(ledger: Ledger, request: PaymentRequest, key: str, trace: Trace) -> A
 def price(request: PaymentRequest, trace: Trace) -> tuple[Decimal, Fare | None]:
     """The amount to charge, in currency, and how it was computed unless it came with the request."""
     refuse_inexpressible(request.amount, SETTINGS.currency)
-    trip = completed_trip(request.trip_id, trace)
     if request.amount is not None:
+        require_completed(request.trip_id, trace)
         return request.amount, None
+    trip = completed_trip(request.trip_id, trace)
     if trip.distance_km is None:
         raise missing_distance()
     try:

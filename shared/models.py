@@ -69,8 +69,13 @@ class _Request(BaseModel):
     )
 
     def content(self) -> dict[str, Any]:
-        """What the request asks for, without its key: the same for every spelling of it."""
-        return {name: value for name, value in self if name != "idempotency_key" and value is not None}
+        """What the client asked for, without its key: the same for every spelling of it.
+
+        A field counts only if the client gave it, so that a default that a later version adds leaves the fingerprints of
+        keys in flight as they are. `metadata` always counts: it did in the first version.
+        """
+        counted = (self.model_fields_set - {"idempotency_key"}) | {"metadata"}
+        return {name: value for name, value in self if name in counted and value is not None}
 
 
 class PaymentRequest(_Request):

@@ -450,6 +450,13 @@ def test_the_trip_service_is_asked_once_for_a_payment(till: Till, trips: TripSer
     assert [asked.path for asked in trips.asked] == ["/api/v1/trips/101"]
 
 
+def test_with_an_amount_only_the_completion_of_the_trip_matters(till: Till, trips: TripServer) -> None:
+    trips.says(101, Says(body=b'{"data": {"status": "completed", "distance": -1e400, "surge_multiplier": "NaN"}}'))
+    assert till.pay(amount="7.00").status == 201
+    with pytest.raises(Problem, match="trip_service_unavailable"):
+        till.pay(amount=None)
+
+
 def test_the_key_is_stored_as_its_hash_only(till: Till, place: Place) -> None:
     till.pay(key="a-secret-key")
     everything = place.sql.value("SELECT row_to_json(k)::text FROM idempotency_keys k")
