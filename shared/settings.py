@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from shared.money import expresses, smallest_unit
+
 T = TypeVar("T")
 
 # How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
@@ -21,6 +23,8 @@ SHORTEST_GATEWAY_TIMEOUT = 0.5
 # Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
 # after the last that may have been asked for.
 STRIPE_MAY_TAKE = 30
+# Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
+COARSEST_ROUNDING = 100_000
 
 
 class SettingError(ValueError):
@@ -57,6 +61,15 @@ def _money(value: str) -> Decimal:
     if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
         raise ValueError("a decimal number of at least 0, such as 5.0")
     return number
+
+
+def _rounding(value: str) -> Decimal:
+    """0 where it is empty: the currency decides."""
+    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
+        raise ValueError(
+            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
+        )
+    return Decimal(value or 0)
 
 
 def _share(value: str) -> float:
@@ -161,6 +174,7 @@ class Settings:
     base_fare: Decimal = _setting("5.0", _money)
     rate_per_km: Decimal = _setting("2.5", _money)
     currency: str = _setting("INR", _currency)
+    fare_rounding: Decimal = _setting("", _rounding)
     idempotency_key_ttl: float = _setting("86400", _seconds)
     idempotency_lock_timeout: float = _setting("60", _seconds)
     gateway: str = _setting("simulated", _gateway)
@@ -189,6 +203,7 @@ class Settings:
                 values[setting.name] = setting.metadata["read"](text)
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
+        values["fare_rounding"] = values["fare_rounding"] or smallest_unit(values["currency"])
         settings = cls(**values)
         settings._refuse_what_breaks_a_promise()
         return settings
@@ -212,6 +227,11 @@ class Settings:
             raise SettingError(f"GATEWAY_TIMEOUT must be at least {SHORTEST_GATEWAY_TIMEOUT} s")
         if self.gateway_key_retention <= self.idempotency_lock_timeout:
             raise SettingError("GATEWAY_KEY_RETENTION must exceed IDEMPOTENCY_LOCK_TIMEOUT")
+        if not expresses(self.currency, self.fare_rounding):
+            unit = smallest_unit(self.currency)
+            raise SettingError(
+                f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
+            )
         base = urlsplit(self.stripe_api_base)
         here = base.hostname in ("localhost", "127.0.0.1", "::1")
         if base.scheme == "http" and not here:
