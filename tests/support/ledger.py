@@ -37,11 +37,11 @@ class WatchedDatabase(Database):
     def _try(self, text: str, *arguments: Any) -> list[Row]:
         names = [self._names[each] for each in text.split("; ")]
         if self.dies_before in names:
-            raise Died(text)
+            raise Died(self.dies_before)
         self.ran += names
         rows = super()._try(text, *arguments)
         if self.dies_after in names:
-            raise Died(text)
+            raise Died(self.dies_after)
         return rows
 
 
