@@ -1,8 +1,10 @@
 """From a claim to its end: ask the gateway, and store what it said. A first request, a repeat and a sweep all end here."""
 
+from collections.abc import Callable
+
 from shared.answer import Answer, final_answer, pending_answer
 from shared.database import Database, Row
-from shared.events import Event, Publisher
+from shared.events import Publisher, event_in
 from shared.gateway import CASH, Declined, Gateway, Outcome, Succeeded, Unknown
 from shared.lease import Lease, give_back
 from shared.log import log
@@ -11,14 +13,21 @@ from shared.settings import SETTINGS
 UNKNOWN_TO_GATEWAY = "gateway_unknown"
 
 
-def carry_out(database: Database, gateway: Gateway, publisher: Publisher, lease: Lease) -> Answer:
+def carry_out(
+    database: Database,
+    gateway: Gateway,
+    publisher: Publisher,
+    lease: Lease,
+    heard: Callable[[Outcome], object] = lambda outcome: None,
+) -> Answer:
     """Asks the gateway and settles; raises nothing. Whatever fails, the answer is the PENDING payment or refund (202): the
-    claim stands, and a repeat or a sweep carries it to its end."""
+    claim stands, and a repeat or a sweep carries it to its end. `heard` is told what the gateway said."""
     try:
         outcome = ask(gateway, lease)
+        heard(outcome)
         if isinstance(outcome, Unknown):
             log.warning("outcome unknown", extra=_about(lease) | {"why": outcome.why, "asked": lease.asked})
-            give_back(database, lease, outcome.gateway_id)
+            give_back(database, lease, outcome.gateway_id, answered=outcome.answered)
         else:
             return settle(database, publisher, lease, outcome)
     except Exception:
@@ -88,19 +97,6 @@ def settle(database: Database, publisher: Publisher, lease: Lease, outcome: Succ
         return pending_answer(lease.shown, lease.payment_id, lease.refund_id)
     return final_answer(
         stored["answer_status"], stored["answer"], lease.payment_id, lease.refund_id, lease.correlation_id
-    )
-
-
-def event_in(row: Row) -> Event:
-    """The event that a settling statement wrote, from the row that it returned."""
-    return Event(
-        event_id=row["event_id"],
-        type=row["type"],
-        subject=row["subject"],
-        correlation_id=row["correlation_id"],
-        traceparent=row["traceparent"],
-        data=row["data"],
-        created_at=row["created_at"],
     )
 
 

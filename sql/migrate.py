@@ -31,11 +31,21 @@ def migrate(environment: Mapping[str, str], wait: float = 30) -> str:
     Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, psycopg2.Error when it refuses.
     """
     with closing(connect(environment, wait)) as owner:
-        with owner.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        _lock(owner)
         applied = _apply(environment)
         _prepare_role(owner, environment)
     return f"Migrations applied: {', '.join(applied)}." if applied else "The schema is current."
+
+
+def _lock(owner: connection) -> None:
+    """Waits until no other migration is under way. It asks again and again: whoever waits for a lock inside a statement has a
+    snapshot, and the index that the other builds concurrently would wait for that for ever."""
+    with owner.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.2)
 
 
 def _apply(environment: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from shared import json_text
 from shared.settings import SETTINGS
-from shared.totals import Totals
+from shared.totals import MOST_COUNTED, Totals
 
 PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -51,9 +51,17 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         ("payment_total_revenue", "Charged minus refunded, over SUCCESS and REFUNDED.", totals.revenue),
         ("payment_refund_total", "Settled refunds.", totals.refund_count),
         ("payment_refund_amount", "Amount of settled refunds.", totals.refund_amount),
-        ("payment_pending_count", "Charges and refunds whose outcome is not known yet.", totals.pending_count),
+        (
+            "payment_pending_count",
+            f"Charges and refunds whose outcome is not known yet; {MOST_COUNTED} means at least so many.",
+            totals.pending_count,
+        ),
         ("payment_pending_oldest_seconds", "Age of the oldest of them.", totals.pending_oldest),
-        ("outbox_undelivered_count", "Events that the sink has not taken yet.", totals.undelivered_count),
+        (
+            "outbox_undelivered_count",
+            f"Events that the sink has not taken yet; {MOST_COUNTED} means at least so many.",
+            totals.undelivered_count,
+        ),
         ("outbox_oldest_seconds", "Age of the oldest of them.", totals.undelivered_oldest),
     ):
         yield GaugeMetricFamily(name, meaning, value=float(value))

@@ -23,10 +23,14 @@ class Declined:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Whether the money moved is not known: it may have, or may yet. `why` is for the log."""
+    """Whether the money moved is not known: it may have, or may yet. `why` is for the log.
+
+    `answered` is False where the gateway gave no answer at all, so that nobody hurries to ask it about others.
+    """
 
     why: str
     gateway_id: str | None = None
+    answered: bool = True
 
 
 Outcome = Succeeded | Declined | Unknown

@@ -180,7 +180,7 @@ def _refunded(order: Order, answer: Answer) -> Outcome:
 def _ours(order: Order, kind: str, answer: Said | Unknown) -> dict[str, Any] | Unknown:
     """The object in an answer, if it is what was asked for; what the order knows of its id is kept in any case."""
     if isinstance(answer, Unknown):
-        return Unknown(answer.why, answer.gateway_id or order.gateway_id)
+        return replace(answer, gateway_id=answer.gateway_id or order.gateway_id)
     said = answer.object
     if said.get("object") != kind or word(said.get("id")) is None or not stripe_listing.bears(said, order.reference):
         return Unknown(f"Stripe answered with something that is not our {kind}", order.gateway_id)

@@ -75,11 +75,11 @@ class Api:
         while True:
             left = deadline.left()
             if left < SHORTEST_CALL:
-                return Unknown("no time left to ask Stripe")
+                return Unknown("no time left to ask Stripe", answered=False)
             try:
                 reply = outward.call(method, self.base + path, timeout=left, headers=headers, body=body, through=send)
             except outward.NoReply as failure:
-                return Unknown(f"no answer from Stripe: {failure}")
+                return Unknown(f"no answer from Stripe: {failure}", answered=False)
             wait = max(pause, _retry_after(reply))
             if not _may_change(reply) or wait + SHORTEST_CALL > deadline.left():
                 return _read(reply)

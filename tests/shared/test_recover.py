@@ -425,16 +425,20 @@ def test_keys_are_deleted_in_batches_and_those_in_use_are_left(till: Till, place
 
 
 def test_a_sweep_ends_at_its_bounds(till: Till, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.recover.MOST_SETTLED", 6)
+    monkeypatch.setattr("shared.abandoned.MOST_ASKED", 6)
     till.gateway.next(*[Unknown("")] * 10)
     for number in range(10):
         till.pay(key=f"k{number}")
     become_due(place)
-    assert till.sweep()["settled"] == 6
-    monkeypatch.setattr("shared.recover.LONGEST", 0)
-    assert till.sweep()["settled"] == 0
-    monkeypatch.setattr("shared.recover.LONGEST", 20)
-    assert till.sweep()["settled"] == 4
+    assert settled_and_more(till.sweep()) == (6, 1)
+    with monkeypatch.context() as hurried:
+        hurried.setattr("shared.recover.LONGEST", 0)
+        assert settled_and_more(till.sweep()) == (0, 4), "no job came to its end"
+    assert settled_and_more(till.sweep()) == (4, 0)
+
+
+def settled_and_more(figures: dict[str, int]) -> tuple[int, int]:
+    return figures["settled"], figures["more"]
 
 
 def test_what_is_pending_for_minutes_is_in_the_log_of_every_sweep(

@@ -9,6 +9,7 @@ import pytest
 from shared.database import STATEMENTS, statement
 from shared.kinds import METHODS, STATUSES
 from shared.query import GREATEST_ID
+from shared.totals import MOST_COUNTED
 from tests.sql.rows import CLAIM
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
@@ -69,18 +70,22 @@ SETTLE = {
     "key_ttl": 1,
 }
 LEASED = {"key_hash": KEY, "lock_timeout": 60}
+DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "key_hash": KEY}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
     "charge_cash": NEW,
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
-    "delete_expired_keys": {"limit": 1000},
-    "delete_old_events": {"limit": 1000, "retention": 2592000},
+    "delete_expired_keys": DELETED,
+    "delete_old_events": DELETED,
+    "delete_unsent_events": DELETED,
+    "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "fare_of_trip": {"trip_id": 7},
     "lease_events": {"age": 3, "limit": 100, "pause": 5, "longest_pause": 60},
     "lease_key": LEASED,
     "lease_next": LEASED,
+    "leased": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
     "payment": {"payment_id": 7},
@@ -96,17 +101,20 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
-    "watch_totals": {},
+    "watch_totals": {"most_counted": MOST_COUNTED},
 }
 MEANT = {
     "delete_expired_keys": "idx_idempotency_expires",
     "delete_old_events": "idx_outbox_delivered",
+    "delete_unsent_events": "idx_outbox_oldest",
     "fare_of_trip": "payments_one_fare_per_trip",
     "lease_events": "idx_outbox_undelivered",
     "lease_next": "idx_idempotency_open",
     "look": "idempotency_keys_pkey",
+    "leased": "idempotency_keys_pkey",
     "payments": "idx_payments_status",
     "payments_of_trip": "idx_payments_trip_id",
+    "pending": "idx_idempotency_oldest",
     "refunds": "idx_payment_refunds_payment_id",
 }
 
@@ -147,9 +155,9 @@ def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: st
     assert index in {node.get("Index Name") for node in explain(full, name, SAMPLES[name])}
 
 
-@pytest.mark.parametrize("index", ["idx_idempotency_open", "idx_outbox_undelivered"])
+@pytest.mark.parametrize("index", ["idx_idempotency_oldest", "idx_outbox_oldest"])
 def test_what_is_open_is_counted_from_what_is_open(full: Sql, index: str) -> None:
-    assert index in {node.get("Index Name") for node in explain(full, "watch_totals", {})}
+    assert index in {node.get("Index Name") for node in explain(full, "watch_totals", SAMPLES["watch_totals"])}
 
 
 OLD = {"before": "2000-01-01T00:00:00+00:00"}
