@@ -64,20 +64,23 @@ class _Askings:
         self._at_once = PROBES
         self._unanswered = 0  # in a row
         self._not_before = 0.0
+        self._failure: BaseException | None = None
 
     def go_on(self, late: float) -> Done:
         while self._may_begin():
             paused = time.monotonic() < self._not_before
-            while not paused and self._under_way < self._at_once and self._may_begin():
+            while not paused and self._under_way + self._unanswered < self._at_once and self._may_begin():
                 self._begin()
             self._await_one(min(self._not_before, self._until) if paused else self._until)
         while self._under_way and self._await_one(late):
             pass
+        if self._failure:
+            raise self._failure
         return Done(self._asked, more=not self._nothing_due)
 
     def _may_begin(self) -> bool:
         room = self._asked + self._under_way < MOST_ASKED
-        return room and not self._nothing_due and time.monotonic() < self._until
+        return room and not (self._nothing_due or self._failure) and time.monotonic() < self._until
 
     def _begin(self) -> None:
         self._under_way += 1
@@ -90,6 +93,9 @@ class _Askings:
         except Empty:
             return False
         self._under_way -= 1
+        if failure := ended.exception():
+            self._failure = self._failure or failure
+            return True
         match ended.result():
             case _Found.NOTHING_DUE:
                 self._nothing_due = True
@@ -106,10 +112,11 @@ class _Askings:
 
     def _ask_next(self) -> _Found:
         ledger = self._ledger
+        correlation_id.set(None)
         try:
             lease = take_next(ledger.database)
         except Unreadable:
-            log.exception("left for later")
+            log.exception("an abandoned request is left for later")
             return _Found.UNREADABLE
         if lease is None:
             return _Found.NOTHING_DUE

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from shared import recover
 from shared.events import Publisher
 from shared.gateway import Declined
-from shared import recover
 from shared.settings import Settings
 from tests.fakes.sink import Received, Sink
 from tests.sql.rows import an_event
@@ -149,6 +149,21 @@ def test_events_that_do_not_fit_the_queue_go_with_the_sweep(
     assert events.sweep()["delivered"] == 6
     assert Counter(sink.event_ids()) == dict.fromkeys(sink.event_ids(), 1)
     assert len(sink.event_ids()) == 10
+
+
+def test_what_is_settled_is_answered_so_though_its_event_cannot_be_queued(
+    events: Till, sink: Sink, place: Place, cannot_queue: Callable[[Publisher], None]
+) -> None:
+    cannot_queue(events.publisher)
+    card, cash = events.pay(key="card"), events.pay(method="CASH")
+    assert [card.status, cash.status] == [201, 201]
+    assert events.pay(key="card").body == card.body
+    assert events.refund(shown(card)["payment_id"], "40.00").status == 201
+    events.gateway.next(Declined("no"))
+    assert events.pay().status == 402
+    assert place.sql.value(UNDELIVERED) == 4
+    grow_old(place)
+    assert events.sweep()["delivered"] == 4
 
 
 @pytest.mark.parametrize("fault", ["down", "500", "404", "302", "mute"])
