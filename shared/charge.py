@@ -6,6 +6,7 @@ from decimal import Decimal
 from shared import json_text
 from shared.answer import Answer, final_answer
 from shared.database import Conflict, Row
+from shared.events import event_in
 from shared.fare import Fare, NotChargeable, compute_fare
 from shared.gateway import CASH, Gateway, gateway_for
 from shared.idempotency import fingerprint, hash_key
@@ -15,7 +16,7 @@ from shared.models import PaymentRequest, refuse_inexpressible
 from shared.problems import Problem, invalid
 from shared.reference import new_reference
 from shared.settings import SETTINGS
-from shared.settle import carry_out, event_in
+from shared.settle import carry_out
 from shared.tracing import Trace
 from shared.trips import completed_trip, missing_distance, require_completed
 

@@ -11,6 +11,7 @@ from shared.settings import SETTINGS
 
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 600.0
+LONGEST_UNANSWERED_PAUSE = 30.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Lease:
 
 
 def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
-    """The lease in a row of lease_key, lease_next or pending."""
+    """The lease in a row of lease_key or pending, or of lease_next and leased."""
     is_refund = row["refund_id"] is not None
     order = Order(
         reference=row["reference"],
@@ -86,24 +87,39 @@ def first_lease(claimed: dict[str, Any], metadata: dict[str, Any], taken_at: flo
 
 def take_over(database: Database, key_hash: bytes) -> Lease | None:
     """Takes an unsettled request over by its key; None where somebody else holds it or it is settled."""
-    return _take(database, "lease_key", key_hash=key_hash)
+    taken_at = time.monotonic()
+    rows = database.run("lease_key", lock_timeout=SETTINGS.idempotency_lock_timeout, key_hash=key_hash)
+    return lease_of(rows[0], taken_at) if rows else None
+
+
+class Unreadable(Exception):
+    """A request whose lease was taken cannot be read. It is due again when the lease is old."""
+
+    def __init__(self, key_hash: bytes) -> None:
+        super().__init__(f"the request of the key {key_hash.hex()} cannot be read")
 
 
 def take_next(database: Database) -> Lease | None:
-    """Takes over the unsettled request that has been due longest; None where nothing is due."""
-    return _take(database, "lease_next")
-
-
-def _take(database: Database, name: str, **parameters: Any) -> Lease | None:
-    taken_at = time.monotonic()
-    rows = database.run(name, lock_timeout=SETTINGS.idempotency_lock_timeout, **parameters)
-    return lease_of(rows[0], taken_at) if rows else None
+    """Takes over the unsettled request that has been due longest; None where nothing is due. Raises Unreadable, after which
+    the next call gets the next request; and DatabaseUnavailable."""
+    while True:
+        taken_at = time.monotonic()
+        taken = database.one("lease_next", lock_timeout=SETTINGS.idempotency_lock_timeout)
+        if taken is None:
+            return None
+        try:
+            rows = database.run_again("leased", key_hash=taken["key_hash"])
+            if rows:  # none where the worker that had the lease before settled after all
+                return lease_of(taken | rows[0], taken_at)
+        except Exception as failure:
+            raise Unreadable(bytes(taken["key_hash"])) from failure
 
 
 def give_back(database: Database, lease: Lease, unknown: Unknown) -> None:
     """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, and where a search for it goes
-    on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile."""
-    pause = min(max(FIRST_PAUSE, lease.order.age), LONGEST_PAUSE)
+    on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile. It
+    stays short where the gateway did not answer: what an outage left behind is asked about soon after its end."""
+    pause = min(max(FIRST_PAUSE, lease.order.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
     database.run_again(
         "release_key",
         key_hash=lease.key_hash,

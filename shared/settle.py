@@ -1,10 +1,11 @@
 """From a claim to its end: ask the gateway, and store what it said. A first request, a repeat and a sweep all end here."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.answer import Answer, final_answer, pending_answer
 from shared.database import Database, Row
-from shared.events import Event, Publisher
+from shared.events import Publisher, event_in
 from shared.gateway import Declined, Gateway, Outcome, Succeeded, Unknown, gateway_of, in_words
 from shared.lease import Lease, give_back
 from shared.log import function_name, log
@@ -13,12 +14,19 @@ from shared.settings import SETTINGS
 UNKNOWN_TO_GATEWAY = "gateway_unknown"
 
 
-def carry_out(database: Database, gateway: Gateway, publisher: Publisher, lease: Lease) -> Answer:
+def carry_out(
+    database: Database,
+    gateway: Gateway,
+    publisher: Publisher,
+    lease: Lease,
+    heard: Callable[[Outcome], object] = lambda outcome: None,
+) -> Answer:
     """Asks the gateway and settles; raises nothing. Whatever fails, the answer is the PENDING payment or refund (202): the
-    claim stands, and a repeat or a sweep carries it to its end."""
+    claim stands, and a repeat or a sweep carries it to its end. `heard` is told what the gateway said."""
     outcome: Outcome = Unknown("it was not asked")
     try:
         outcome = ask(gateway, lease)
+        heard(outcome)
         if isinstance(outcome, Unknown):
             log.warning("outcome unknown", extra=_about(lease) | {"why": outcome.why, "asked": lease.order.asked})
             give_back(database, lease, outcome)
@@ -136,19 +144,6 @@ def note_contradiction(database: Database, lease: Lease, outcome: Succeeded | De
     for row in rows:
         said = {"gateway_said": in_words(outcome), "gateway_id": outcome.gateway_id, "stored": row["stored"]}
         log.error("the gateway contradicts what is stored", extra=_about(lease) | said)
-
-
-def event_in(row: Row) -> Event:
-    """The event that a settling statement wrote, from the row that it returned."""
-    return Event(
-        event_id=row["event_id"],
-        type=row["type"],
-        subject=row["subject"],
-        correlation_id=row["correlation_id"],
-        traceparent=row["traceparent"],
-        data=row["data"],
-        created_at=row["created_at"],
-    )
 
 
 def _about(lease: Lease) -> dict[str, object]:

@@ -7,9 +7,11 @@ what a test starts as a process gets the environment of whoever runs the tests.
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,6 +104,22 @@ def sink(change_settings: Callable[..., Settings]) -> Iterator[Sink]:
     with Sink(pick(1)[0]) as sink:
         change_settings(k_sink=sink.url)
         yield sink
+
+
+@pytest.fixture(params=["no thread", "no memory"])
+def cannot_queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Publisher], None]:
+    """Makes a publisher unable to queue an event, in one way or another."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread") if request.param == "no thread" else MemoryError
+
+    def break_it(publisher: Publisher) -> None:
+        if request.param == "no thread":
+            monkeypatch.setattr("shared.events.threading", SimpleNamespace(Thread=refuse, Lock=threading.Lock))
+        else:
+            monkeypatch.setattr(publisher, "_queue", SimpleNamespace(put_nowait=refuse, get=threading.Event().wait))
+
+    return break_it
 
 
 @pytest.fixture
