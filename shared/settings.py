@@ -18,8 +18,6 @@ T = TypeVar("T")
 FRONT_DOOR = 35.0
 # After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
 PENDING_RETRY_AFTER = 2
-# Under this no answer of a gateway elsewhere comes in time: every charge would be made, and none known, until it is read.
-SHORTEST_GATEWAY_TIMEOUT = 0.5
 # Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
 # after the last that may have been asked for.
 STRIPE_MAY_TAKE = 30
@@ -223,10 +221,6 @@ class Settings:
                 f"IDEMPOTENCY_KEY_TTL must exceed the {PENDING_RETRY_AFTER} s"
                 " after which a client is asked to repeat its request"
             )
-        if self.gateway_timeout < SHORTEST_GATEWAY_TIMEOUT:
-            raise SettingError(f"GATEWAY_TIMEOUT must be at least {SHORTEST_GATEWAY_TIMEOUT} s")
-        if self.gateway_key_retention <= self.idempotency_lock_timeout:
-            raise SettingError("GATEWAY_KEY_RETENTION must exceed IDEMPOTENCY_LOCK_TIMEOUT")
         if not expresses(self.currency, self.fare_rounding):
             unit = smallest_unit(self.currency)
             raise SettingError(

@@ -80,6 +80,7 @@ DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
     "charge_cash": NEW,
+    "commits_waiting": {},
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
     "delete_expired_keys": DELETED,
