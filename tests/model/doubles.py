@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 
@@ -22,19 +21,19 @@ class FragileDatabase(WatchedDatabase):
     accident: tuple[str, str, bool] | None = None
     refused = ""
 
-    def run(self, name: str, **parameters: Any) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
         if self.accident is None or self.accident[0] != name:
-            return self._noting(name, parameters)
+            return self._noting(name, carry_out)
         (_, what, after), self.accident = self.accident, None
         if after:
-            self._noting(name, parameters)
+            self._noting(name, carry_out)
         if what == "dies":
             raise Died(name)
         raise DatabaseUnavailable("the connection broke", passing=what == "breaks")
 
-    def _noting(self, name: str, parameters: dict[str, Any]) -> list[Row]:
+    def _noting(self, name: str, carry_out: Callable[[], list[Row]]) -> list[Row]:
         try:
-            return super().run(name, **parameters)
+            return carry_out()
         except psycopg2.Error as refused:
             self.refused = f"{name}: {refused}"
             raise

@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from shared import abandoned
+from shared.database import Row
 from shared.gateway import Order, Outcome, Succeeded, Unknown
 from tests.sql.rows import abandoned_charges
 from tests.support.cluster import Place
@@ -171,8 +171,8 @@ def test_requests_that_cannot_be_read_keep_no_other_from_being_settled(till: Til
 class Undecodable(WatchedDatabase):
     """Holds rows of another encoding than UTF-8."""
 
-    def run(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        rows = super().run(name, **parameters)
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
+        rows = carry_out()
         if name == "leased" and rows[0]["payment_id"] <= 10:
             b"\xe9".decode()
         return rows
@@ -210,6 +210,6 @@ def test_a_lease_that_its_last_holder_settles_after_all_is_passed_over(till: Til
 class SettledMeanwhile(WatchedDatabase):
     """The first request that is leased is settled before it is read."""
 
-    def run(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        rows = super().run(name, **parameters)
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
+        rows = carry_out()
         return [] if name == "leased" and rows[0]["payment_id"] == 1 else rows

@@ -4,11 +4,10 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
-from shared.database import DatabaseUnavailable
+from shared.database import DatabaseUnavailable, Row
 from shared.settings import Settings
 from tests.fakes.sink import Sink
 from tests.sql.rows import a_payment, abandoned_charges, an_event
@@ -28,10 +27,10 @@ class Faulty(WatchedDatabase):
 
     failures: dict[str, Exception] = {}  # noqa: RUF012 - replaced, never changed
 
-    def run(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
         if name in self.failures:
             raise self.failures[name]
-        return super().run(name, **parameters)
+        return carry_out()
 
 
 def something_for_each_job(place: Place) -> None:
@@ -133,11 +132,11 @@ class OneBad(WatchedDatabase):
         super().__init__(settings)
         self._bad = (statement, parameter, value)
 
-    def run(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
         statement, parameter, value = self._bad
         if name == statement and value in parameters[parameter]:
             b"\xe9".decode()
-        return super().run(name, **parameters)
+        return carry_out()
 
 
 def test_a_batch_with_an_event_that_the_sink_refuses_does_not_end_the_delivery(

@@ -2,8 +2,10 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from shared import charge as charging
@@ -34,15 +36,19 @@ class WatchedDatabase(Database):
         self.dies_after = ""
         self._names = {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
 
-    def _try(self, text: str, *arguments: Any) -> list[Row]:
+    def _try(self, text: str, parameters: Row, *arguments: Any) -> list[Row]:
         names = [self._names[each] for each in text.split("; ")]
         if self.dies_before in names:
             raise Died(self.dies_before)
         self.ran += names
-        rows = super()._try(text, *arguments)
+        rows = self.attempt(names[-1], parameters, partial(super()._try, text, parameters, *arguments))
         if self.dies_after in names:
             raise Died(self.dies_after)
         return rows
+
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
+        """One try of a statement, for tests that have more happen at it."""
+        return carry_out()
 
 
 @dataclass
