@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from shared import charge, known, recover, refund, settle
+from shared import abandoned, charge, known, refund, settle
 from shared.answer import Answer
 from shared.database import DatabaseUnavailable
 from shared.gateway import Succeeded
@@ -75,16 +75,16 @@ class Payments(RuleBasedStateMachine):
         self.asked: dict[str, Asked] = {}
         self.frozen: list[Frozen] = []
         self.freezes = ""
-        for module in (charge, refund, known, recover):
+        for module in (charge, refund, known, abandoned):
             module.carry_out = self._carry_out  # type: ignore[attr-defined]
         self._ask("first", ("pay", 1, "CARD", "100.00"), lambda: self.till.pay("first", 1, "CARD", "100.00"), **WELL)
         self._ask("second", ("pay", 2, "CASH", None), lambda: self.till.pay("second", 2, "CASH", None), **WELL)
 
-    def _carry_out(self, database: Any, gateway: Any, publisher: Any, lease: Lease) -> Answer:
+    def _carry_out(self, database: Any, gateway: Any, publisher: Any, lease: Lease, *heard: Any) -> Answer:
         """As settle.carry_out, unless this worker is to freeze before it asks the gateway, or after."""
         freezes, self.freezes = self.freezes, ""
         if not freezes:
-            return settle.carry_out(database, gateway, publisher, lease)
+            return settle.carry_out(database, gateway, publisher, lease, *heard)
         told: object = None
         if freezes == "after asking":
             with suppress(ValueError):  # of a mood of the bank

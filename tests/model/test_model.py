@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from shared import charge, known, recover, refund, settle
+from shared import abandoned, charge, known, refund, settle
 from shared.settings import Settings
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
@@ -23,10 +23,11 @@ def machine(
     change_settings: Callable[..., Settings],
     monkeypatch: pytest.MonkeyPatch,
 ) -> type[Payments]:
-    for module in (charge, refund, known, recover):
+    for module in (charge, refund, known, abandoned):
         monkeypatch.setattr(module, "carry_out", settle.carry_out)
     # One after the other, so that an example that fails fails again.
-    monkeypatch.setattr(recover, "WORKERS", 1)
+    for bound, value in {"WORKERS": 1, "PROBES": 1, "PROBE_PAUSE": 0}.items():
+        monkeypatch.setattr(abandoned, bound, value)
     changed = change_settings(gateway_key_retention=60.0)
     assert changed.idempotency_key_ttl == KEY_TTL
     database = FragileDatabase(place.settings())
