@@ -1,63 +1,20 @@
-"""PostgreSQL: a pool of connections that opens lazily, and named statements run on it.
-
-Connections are asynchronous in psycopg2's sense: each wait for the server is `_wait`, bounded on this side whatever the
-network or the server does. Such connections are autocommit, so a statement is one round trip and one commit.
-"""
+"""PostgreSQL, by named statements: each one round trip and one commit, tried again where that cannot do harm."""
 
 import math
 import re
-import select
-import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-import psycopg2.errors
-from psycopg2 import extensions
-
+from shared.breaker import Breaker
+from shared.execution import Conflict, DatabaseUnavailable, Row, execute
+from shared.pool import Pool
 from shared.settings import SETTINGS, Settings
 
+__all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
+
 STATEMENTS = Path(__file__).parent.parent / "sql" / "statements"
-
-Row = dict[str, Any]
-
-
-class DatabaseUnavailable(Exception):
-    """The database does not answer, or cannot take writes, or is not migrated. Whether a write happened is unknown.
-
-    `passing`: the connection broke, or the statement lost a deadlock: another try on a fresh connection may well do.
-    """
-
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
-        super().__init__(reason)
-        self.passing = passing
-
-
-class Conflict(Exception):
-    """A unique index or constraint refused the statement, which changed nothing. `constraint` is its name."""
-
-    def __init__(self, constraint: str) -> None:
-        super().__init__(constraint)
-        self.constraint = constraint
-
-
-class _TimedOut(psycopg2.OperationalError):
-    """The database did not answer in time."""
-
-
-def _wait(connection: extensions.connection, deadline: float) -> None:
-    while (state := connection.poll()) != extensions.POLL_OK:
-        waiter = select.poll()
-        waiter.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-        left = deadline - time.monotonic()
-        if left <= 0 or not waiter.poll(left * 1000):
-            connection.close()
-            raise _TimedOut("the database did not answer in time")
 
 
 @cache
@@ -67,17 +24,26 @@ def statement(name: str) -> str:
     return re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE).strip()
 
 
+@cache
+def _awaits_its_commit(text: str) -> bool:
+    """Whether a statement writes, and is answered only when its commit is durable."""
+    return bool(re.search(r"\b(INSERT|UPDATE|DELETE)\b", text)) and "synchronous_commit" not in text
+
+
 class Database:
-    """At most `db_pool_size` connections, opened when first needed, so that a fork before that shares none."""
+    """A database that DB_* name, over at most DB_POOL_SIZE connections, all of them to a server that takes writes."""
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
-        self._settings = settings
-        self._slots = threading.BoundedSemaphore(settings.db_pool_size)
-        self._idle: deque[extensions.connection] = deque()
+        self._pool = Pool(settings)
+        self._breaker = Breaker(self._commits_are_waiting)
         self._patience = settings.db_statement_timeout + 1  # the server's own time-out comes first
+        self._proof = settings.db_connect_timeout
 
     def run(self, name: str, **parameters: Any) -> list[Row]:
-        """Runs a named statement once. Raises Conflict where a unique index refuses it, else DatabaseUnavailable."""
+        """Runs a named statement once; a second time only where the first surely changed nothing.
+
+        Raises Conflict where a unique index refuses it, else DatabaseUnavailable.
+        """
         return self._run(statement(name), parameters)
 
     def run_together(self, *names: str, **parameters: Any) -> list[Row]:
@@ -86,14 +52,8 @@ class Database:
 
     def run_again(self, name: str, **parameters: Any) -> list[Row]:
         """As `run`, for a statement that may be repeated (it reads, or is conditional): tries once more, on a fresh
-        connection, after a broken connection, a deadlock or a serialization failure."""
-        try:
-            return self.run(name, **parameters)
-        except DatabaseUnavailable as failure:
-            if not failure.passing:
-                raise
-        self.close()
-        return self.run(name, **parameters)
+        connection, also where the first connection broke."""
+        return self._run(statement(name), parameters, repeatable=True)
 
     def one(self, name: str, **parameters: Any) -> Row | None:
         """The first row of a statement that may be repeated, or None."""
@@ -103,101 +63,52 @@ class Database:
     def writable_within(self, seconds: float) -> bool:
         """Whether a migrated database that takes writes answers within so many seconds, a new connection included."""
         deadline = time.monotonic() + seconds
-        for _ in range(2):
-            try:
-                return bool(self._run(statement("ping"), {}, deadline)[0]["writable"])
-            except DatabaseUnavailable as failure:
-                if not failure.passing:
-                    return False
-                self.close()
-        return False
+        try:
+            if self._run(statement("ping"), {}, repeatable=True, deadline=deadline)[0]["writable"]:
+                return True
+            self.close()  # a pooler's connection may lead to another server now
+            return bool(self._run(statement("ping"), {}, deadline=deadline)[0]["writable"])
+        except DatabaseUnavailable:
+            return False
 
     def close(self) -> None:
         """Closes the connections that nobody is using."""
-        while self._idle:
-            with suppress(IndexError):
-                self._idle.pop().close()
+        self._pool.close_idle()
 
-    def _run(self, text: str, parameters: Row, deadline: float = math.inf) -> list[Row]:
-        with self._connection(deadline) as connection:
-            return _execute(connection, text, parameters, min(deadline, time.monotonic() + self._patience))
+    def _run(self, text: str, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf) -> list[Row]:
+        if _awaits_its_commit(text):
+            return self._breaker.run(lambda: self._try_twice(text, parameters, repeatable, deadline))
+        return self._try_twice(text, parameters, repeatable, deadline)
 
-    @contextmanager
-    def _connection(self, deadline: float) -> Iterator[extensions.connection]:
-        patience = min(deadline - time.monotonic(), self._patience)
-        if not self._slots.acquire(timeout=max(0.0, patience)):
-            raise DatabaseUnavailable("every connection is in use")
+    def _try_twice(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
         try:
-            connection = self._take_or_open(deadline)
+            return self._try(text, parameters, repeatable, deadline)
+        except DatabaseUnavailable as failure:
+            if not (failure.undone or (failure.passing and repeatable)):
+                raise
+        return self._try(text, parameters, repeatable, deadline)
+
+    def _try(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
+        with self._pool.connection(min(deadline, time.monotonic() + self._patience)) as connection:
+            seconds = min(deadline - time.monotonic(), self._patience)
+            proof = min(seconds, self._proof)
+            reads = repeatable and not _awaits_its_commit(text)
             try:
-                yield connection
-            finally:
-                self._give_back(connection)
-        finally:
-            self._slots.release()
+                if connection.unproven and not reads:
+                    execute(connection, "SELECT 1", {}, proof)
+                    self._pool.proved(connection)
+                rows = execute(connection, text, parameters, proof if reads and connection.reused else seconds)
+            except DatabaseUnavailable as failure:
+                # What was read again does no harm, and what was to be written was not sent.
+                if connection.unproven or (failure.timed_out and reads and connection.reused):
+                    raise DatabaseUnavailable(f"an idle connection: {failure}", undone=True) from failure
+                raise
+            if connection.lost_its_writes:
+                connection.close()
+                if reads:
+                    raise DatabaseUnavailable("the server takes no writes any more", undone=True)
+            return rows
 
-    def _take_or_open(self, deadline: float) -> extensions.connection:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._open(min(deadline, time.monotonic() + self._settings.db_connect_timeout))
-
-    def _give_back(self, connection: extensions.connection) -> None:
-        if connection.closed or connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
-            connection.close()
-        else:
-            self._idle.append(connection)
-
-    def _open(self, deadline: float) -> extensions.connection:
-        settings = self._settings
-        try:
-            connection = psycopg2.connect(
-                host=settings.db_host,
-                port=settings.db_port,
-                dbname=settings.db_name,
-                user=settings.db_user,
-                password=settings.db_pass,
-                application_name="payment-service",
-                tcp_user_timeout=int(self._patience * 1000),
-                async_=True,
-            )
-            _wait(connection, deadline)
-        except psycopg2.Error as failure:
-            raise DatabaseUnavailable(_reason(failure)) from failure
-        return connection
-
-
-def _execute(connection: extensions.connection, text: str, parameters: Row, deadline: float) -> list[Row]:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(text, parameters)
-            _wait(connection, deadline)
-            if cursor.description is None:
-                return []
-            names = [column.name for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    except psycopg2.errors.UniqueViolation as refusal:
-        raise Conflict(refusal.diag.constraint_name or "") from refusal
-    except _OUT_OF_ORDER as failure:
-        broken = bool(connection.closed) and not isinstance(failure, _TimedOut)
-        lost = isinstance(failure, extensions.TransactionRollbackError)
-        raise DatabaseUnavailable(_reason(failure), passing=broken or lost) from failure
-
-
-# What says that the database, not the statement, is at fault: not reachable, shutting down, cancelled by its time-out,
-# deadlocked, read-only (a standby), not migrated yet, or without the rights that the migration grants.
-_OUT_OF_ORDER = (
-    psycopg2.OperationalError,
-    psycopg2.InterfaceError,
-    psycopg2.errors.ReadOnlySqlTransaction,
-    psycopg2.errors.UndefinedTable,
-    psycopg2.errors.UndefinedColumn,
-    psycopg2.errors.UndefinedFunction,
-    psycopg2.errors.InvalidSchemaName,
-    psycopg2.errors.InsufficientPrivilege,
-)
-
-
-def _reason(failure: psycopg2.Error) -> str:
-    """The SQLSTATE, or the first line: enough for the log, without parameters."""
-    return failure.pgcode or str(failure).split("\n", 1)[0]
+    def _commits_are_waiting(self) -> bool:
+        """Whether writes of ours are waiting for a standby, on the server that is asked."""
+        return bool(self._try_twice(statement("commits_waiting"), {}, True, math.inf)[0]["waiting"])

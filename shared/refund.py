@@ -5,14 +5,15 @@ import time
 from shared import json_text
 from shared.answer import Answer
 from shared.database import Conflict, Row
-from shared.gateway import CASH
+from shared.gateway import accounts
 from shared.idempotency import fingerprint, hash_key
 from shared.known import RACES, Ledger, answer_if_known, in_progress
 from shared.lease import Lease, first_lease
-from shared.models import RefundRequest
+from shared.models import RefundRequest, refuse_inexpressible
+from shared.money import not_expressing
 from shared.problems import Problem
 from shared.reference import new_reference
-from shared.settings import SETTINGS
+from shared.settings import PENDING_RETRY_AFTER, SETTINGS
 from shared.settle import carry_out
 from shared.tracing import Trace
 
@@ -47,11 +48,14 @@ def claim_refund(
     where another request with this key was faster."""
     taken_at = time.monotonic()
     reference = new_reference("REF")
+    usable = accounts(ledger.gateway)
     rows = ledger.database.run(
         "claim_refund",
         payment_id=payment_id,
         amount=request.amount,
-        gateways=[CASH, ledger.gateway.name],
+        not_in=[] if request.amount is None else not_expressing(request.amount),
+        gateways=list(usable),
+        accounts=list(usable.values()),
         reference=reference,
         reason=request.reason,
         metadata=json_text.write(request.metadata),
@@ -72,10 +76,16 @@ def refuse(ledger: Ledger, payment_id: int, request: RefundRequest) -> None:
     payment = ledger.database.one("refundable", payment_id=payment_id)
     if payment is None:
         raise Problem("payment_not_found", f"There is no payment {payment_id}.")
-    if payment["gateway"] not in (CASH, ledger.gateway.name):
+    refuse_inexpressible(request.amount, payment["currency"])
+    account = accounts(ledger.gateway).get(payment["gateway"])
+    if account is None or payment["gateway_account"] not in (None, account):
         raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
     if payment["status"] != "SUCCESS":
-        raise Problem("payment_not_refundable", f"Payment {payment_id} is {payment['status']}.")
+        raise Problem(
+            "payment_not_refundable",
+            f"Payment {payment_id} is {payment['status']}.",
+            retry_after=PENDING_RETRY_AFTER if payment["status"] == "PENDING" else None,
+        )
     if payment["remaining"] <= 0:
         raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")
     if request.amount is not None and request.amount > payment["remaining"]:

@@ -10,7 +10,19 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from shared.money import expresses, smallest_unit
+
 T = TypeVar("T")
+
+# How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
+FRONT_DOOR = 35.0
+# After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
+PENDING_RETRY_AFTER = 2
+# Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
+# after the last that may have been asked for.
+STRIPE_MAY_TAKE = 30
+# Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
+COARSEST_ROUNDING = 100_000
 
 
 class SettingError(ValueError):
@@ -47,6 +59,15 @@ def _money(value: str) -> Decimal:
     if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
         raise ValueError("a decimal number of at least 0, such as 5.0")
     return number
+
+
+def _rounding(value: str) -> Decimal:
+    """0 where it is empty: the currency decides."""
+    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
+        raise ValueError(
+            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
+        )
+    return Decimal(value or 0)
 
 
 def _share(value: str) -> float:
@@ -86,6 +107,20 @@ def _level(value: str) -> str:
 def _gateway(value: str) -> str:
     if value not in ("simulated", "stripe"):
         raise ValueError("simulated or stripe")
+    return value
+
+
+def _stripe_key(value: str) -> str:
+    if value and not re.fullmatch(r"(sk|rk)_(live|test)_[!-~]+", value):
+        raise ValueError(
+            "a secret or restricted key of Stripe's: sk_live_, sk_test_, rk_live_ or rk_test_, and the rest of it"
+        )
+    return value
+
+
+def _stripe_account(value: str) -> str:
+    if value and not re.fullmatch(r"acct_[A-Za-z0-9]{1,100}", value):
+        raise ValueError("the id of the account that STRIPE_API_KEY is of, acct_..., or empty")
     return value
 
 
@@ -129,6 +164,7 @@ class Settings:
     db_pool_size: int = _setting("5", _count)
     db_connect_timeout: float = _setting("2", _seconds)
     db_statement_timeout: float = _setting("5", _seconds)
+    db_max_lifetime: float = _setting("300", _seconds)
     trip_service_url: str = _setting("http://localhost:8081", _url)
     trip_service_timeout: float = _setting("5", _seconds)
     notification_service_url: str = _setting("http://localhost:8083", _url)
@@ -136,13 +172,15 @@ class Settings:
     base_fare: Decimal = _setting("5.0", _money)
     rate_per_km: Decimal = _setting("2.5", _money)
     currency: str = _setting("INR", _currency)
+    fare_rounding: Decimal = _setting("", _rounding)
     idempotency_key_ttl: float = _setting("86400", _seconds)
     idempotency_lock_timeout: float = _setting("60", _seconds)
     gateway: str = _setting("simulated", _gateway)
     gateway_timeout: float = _setting("10", _seconds)
     gateway_success_rate: float = _setting("1", _share)
     gateway_key_retention: float = _setting("82800", _seconds)
-    stripe_api_key: str = _setting("", _text)
+    stripe_api_key: str = _setting("", _stripe_key)
+    stripe_account: str = _setting("", _stripe_account)
     stripe_api_base: str = _setting("https://api.stripe.com", _url)
     rate_limit: str = _setting("1000/second", _rate)
     log_level: str = _setting("INFO", _level)
@@ -163,13 +201,37 @@ class Settings:
                 values[setting.name] = setting.metadata["read"](text)
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
+        values["fare_rounding"] = values["fare_rounding"] or smallest_unit(values["currency"])
         settings = cls(**values)
-        if settings.idempotency_lock_timeout <= settings.trip_service_timeout + settings.gateway_timeout:
-            raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
-        base = urlsplit(settings.stripe_api_base)
-        if base.scheme == "http" and base.hostname not in ("localhost", "127.0.0.1", "::1"):
-            raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
+        settings._refuse_what_breaks_a_promise()
         return settings
+
+    def _refuse_what_breaks_a_promise(self) -> None:
+        """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
+        waits = self.trip_service_timeout + self.gateway_timeout
+        if self.idempotency_lock_timeout <= waits:
+            raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
+        if waits >= FRONT_DOOR:
+            raise SettingError(
+                "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must be less than"
+                f" the {FRONT_DOOR:g} s that the front door waits"
+            )
+        if self.idempotency_key_ttl <= PENDING_RETRY_AFTER:
+            raise SettingError(
+                f"IDEMPOTENCY_KEY_TTL must exceed the {PENDING_RETRY_AFTER} s"
+                " after which a client is asked to repeat its request"
+            )
+        if not expresses(self.currency, self.fare_rounding):
+            unit = smallest_unit(self.currency)
+            raise SettingError(
+                f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
+            )
+        base = urlsplit(self.stripe_api_base)
+        here = base.hostname in ("localhost", "127.0.0.1", "::1")
+        if base.scheme == "http" and not here:
+            raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
+        if self.stripe_api_key and not here and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
+            raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 
 
 def stop(message: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Brings a database to the current schema: `python -m sql.migrate`. Any number at once are safe.
 
 The numbered files of `sql/migrations` are applied in order, each once and in one transaction. Then the role that the
-functions use gets its rights (rows, no DDL) and its `statement_timeout`, which no pooler drops.
+functions use gets its rights (rows, no DDL), its `statement_timeout` and its isolation, which no pooler drops.
 """
 
 import time
@@ -18,23 +18,41 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import default_migration_table
 
 from shared.settings import Settings
-from sql.owner import DatabaseUnavailableError, connect, run
+from sql.owner import CONNECTION, DatabaseUnavailableError, connect, run
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 RACED = (psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateObject)
+# READ COMMITTED is what every statement was written for; under SERIALIZABLE by default half of the parallel refunds fail.
+ISOLATION = "read committed"
 LOCK = 5_206_417_880_337_914  # any number, the same for every migration of this service
+
+
+class UnsuitableDatabaseError(DatabaseUnavailableError):
+    """The database answers and will not do; the message is one line."""
 
 
 def migrate(environment: Mapping[str, str], wait: float = 30) -> str:
     """Migrates the database that `environment` names (DB_*), and says in one line what it did.
 
-    Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, psycopg2.Error when it refuses.
+    Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, UnsuitableDatabaseError when it cannot
+    hold what is stored there, psycopg2.Error when it refuses.
     """
     with closing(connect(environment, wait)) as owner:
+        _check_encoding(owner)
         _lock(owner)
         applied = _apply(environment)
         _prepare_role(owner, environment)
     return f"Migrations applied: {', '.join(applied)}." if applied else "The schema is current."
+
+
+def _check_encoding(owner: connection) -> None:
+    """Names and reasons are written in any script; a database of another encoding would refuse, or mangle, what it cannot
+    write."""
+    with owner.cursor() as cursor:
+        cursor.execute("SELECT current_database(), current_setting('server_encoding')")
+        name, encoding = cursor.fetchone() or ("", "")
+    if encoding != "UTF8":
+        raise UnsuitableDatabaseError(f"The database {name} has the encoding {encoding}; it must be made with UTF8.")
 
 
 def _lock(owner: connection) -> None:
@@ -58,7 +76,7 @@ def _apply(environment: Mapping[str, str]) -> list[str]:
         settings.db_host,
         settings.db_port,
         settings.db_name,
-        {},
+        dict(CONNECTION),
     )
     backend = PostgresqlBackend(place, default_migration_table)
     with closing(backend.connection):
@@ -72,13 +90,14 @@ def _apply(environment: Mapping[str, str]) -> list[str]:
 
 
 def _prepare_role(owner: connection, environment: Mapping[str, str]) -> None:
-    """Gives the functions' role its rights and its statement time-out."""
+    """Gives the functions' role its rights, its statement time-out and its isolation."""
     settings = Settings.read(environment)
     role = environment.get("DB_APP_USER") or settings.db_user
     if role != settings.db_user:
         _ensure_role(owner, role, environment)
         _grant(owner, role)
-    _set_timeout(owner, role, f"{round(settings.db_statement_timeout * 1000)}ms")
+    _set(owner, role, "statement_timeout", f"{round(settings.db_statement_timeout * 1000)}ms")
+    _set(owner, role, "default_transaction_isolation", ISOLATION)
 
 
 def _ensure_role(owner: connection, role: str, environment: Mapping[str, str]) -> None:
@@ -120,14 +139,14 @@ def _grant(owner: connection, role: str) -> None:
             cursor.execute(revoke.format(table=sql.Identifier(table), **names))
 
 
-def _set_timeout(owner: connection, role: str, timeout: str) -> None:
+def _set(owner: connection, role: str, setting: str, value: str) -> None:
     def change() -> None:
         with owner.cursor() as cursor:
             cursor.execute("SELECT rolconfig FROM pg_roles WHERE rolname = %s", [role])
             (settings,) = cursor.fetchone() or (None,)
-            if f"statement_timeout={timeout}" not in (settings or []):
-                alter = sql.SQL("ALTER ROLE {} SET statement_timeout = {}")
-                cursor.execute(alter.format(sql.Identifier(role), sql.Literal(timeout)))
+            if f"{setting}={value}" not in (settings or []):
+                alter = sql.SQL("ALTER ROLE {} SET {} = {}")
+                cursor.execute(alter.format(sql.Identifier(role), sql.Identifier(setting), sql.Literal(value)))
 
     _again_when_raced(change)
 

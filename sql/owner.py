@@ -13,6 +13,9 @@ from shared.settings import Settings
 
 FINAL = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
+# A migration reads and writes text in UTF-8 whatever the environment says, and never on a standby.
+CONNECTION = {"client_encoding": "UTF8", "target_session_attrs": "read-write"}
+
 
 class DatabaseUnavailableError(Exception):
     """The database gave no connection; the message is one line, with its address and no password."""
@@ -32,6 +35,7 @@ def connect(environment: Mapping[str, str], wait: float = 30, **other: str) -> c
         "user": settings.db_user,
         "password": settings.db_pass,
         "connect_timeout": str(max(2, round(settings.db_connect_timeout))),
+        **CONNECTION,
         **other,
     }
     deadline = time.monotonic() + wait

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tests.chaos.clients import Diary, Wish
+from tests.chaos.diary import Diary, Wish
 from tests.chaos.world import World
 
 Row = dict[str, Any]
@@ -21,13 +21,15 @@ QUERIES = {
     "keys": "SELECT encode(key_hash, 'hex') AS hash, payment_id, refund_id, answer_status, answer::text AS answer, locked_at"
     " FROM idempotency_keys",
     "events": "SELECT event_id, type, delivered_at FROM outbox",
-    "payment_totals": "SELECT status, method, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
-    " FROM payment_totals GROUP BY 1, 2 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0 ORDER BY 1, 2",
-    "payment_sums": "SELECT status, method, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded"
-    " FROM payments GROUP BY 1, 2 ORDER BY 1, 2",
-    "refund_totals": "SELECT coalesce(sum(count), 0) AS count, coalesce(sum(amount), 0) AS amount FROM refund_totals",
-    "refund_sums": "SELECT count(*) AS count, coalesce(sum(amount), 0) AS amount FROM payment_refunds"
-    " WHERE status = 'REFUNDED'",
+    "payment_totals": "SELECT currency, status, method, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
+    " FROM payment_totals GROUP BY 1, 2, 3 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0"
+    " ORDER BY 1, 2, 3",
+    "payment_sums": "SELECT currency, status, method, count(*) AS count, sum(amount) AS amount,"
+    " sum(refunded_amount) AS refunded FROM payments GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    "refund_totals": "SELECT currency, sum(count) AS count, sum(amount) AS amount FROM refund_totals"
+    " GROUP BY 1 HAVING sum(count) <> 0 OR sum(amount) <> 0 ORDER BY 1",
+    "refund_sums": "SELECT p.currency, count(*) AS count, sum(r.amount) AS amount"
+    " FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY 1 ORDER BY 1",
 }
 
 
@@ -89,32 +91,6 @@ def wrongly_moved(books: Books, kind: str) -> Iterator[str]:
             yield f"{reference}: {row['status']} of {row['amount']} by {gateway}, at the gateway {done}"
     known = {row["reference"] for row in rows}
     yield from (f"{reference}: known to the gateway alone" for reference in moved if reference not in known)
-
-
-def figures(world: World, diary: Diary, books: Books, blows: Counter[str], sweeps: dict[str, int]) -> list[str]:
-    """The accounts in lines, for people."""
-
-    def counted(counts: Counter[str] | dict[str, int]) -> str:
-        return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
-
-    by_status = Counter(f"{row['method']} {row['status']}" for row in books.payments.values())
-    once = sum(wish.once for wish in diary.wishes)
-    deliveries = sum(map(len, books.events.values()))
-    charges = [charge for charge in books.gateway["charges"].values() if charge["succeeded"]]
-    refunds = [refund for refund in books.gateway["refunds"].values() if refund["succeeded"]]
-    return [
-        f"requests    {diary.requests} for {len(diary.wishes)} keys, {once} of them asked once and left;"
-        f" {diary.repeats} repeats of finished keys, {diary.reused} with other content",
-        f"answers     {counted(diary.answers)}",
-        f"blows       {sum(blows.values())}: {counted(blows)}",
-        f"payments    {len(books.payments)}: {counted(by_status)}",
-        f"refunds     {len(books.refunds)}: {counted(Counter(row['status'] for row in books.refunds.values()))}",
-        f"gateway     {len(charges)} charges of {sum(c['amount'] for c in charges) / 100:.2f} and {len(refunds)} refunds of"
-        f" {sum(r['amount'] for r in refunds) / 100:.2f}; asked {sum(k['seen'] for k in books.gateway['keys'].values())} times;"
-        f" {counted(books.gateway['modes'])}",
-        f"events      {len(books.events)} received, {deliveries} deliveries",
-        f"sweeps      {counted(sweeps)}",
-    ]
 
 
 def json_of(text: str | bytes) -> dict[str, Any]:

@@ -1,85 +1,15 @@
 """The clients: they ask, and repeat every request with its key until its answer is final; some ask once and are gone."""
 
-import json
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import Any
 
-from tests.chaos.world import FARES, World, ask
+from tests.chaos.diary import AGAIN, FUNCTIONS, Answered, Diary, Wish, ask_for, compare
+from tests.chaos.world import FARES, World
 
-REFUSALS = {
-    "payment": {(409, "trip_already_paid"), (422, "trip_not_found")},
-    "refund": {(409, "payment_not_refundable"), (422, "refund_exceeds_payment")},
-}
-AGAIN = {
-    (202, None),
-    (409, "idempotency_in_progress"),
-    (409, "trip_already_paid"),
-    (503, "database_unavailable"),
-    (503, "trip_service_unavailable"),
-}
 UNKNOWN_TRIP = 404
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A whole answer."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str | None:
-        """What a problem calls itself; None for anything else."""
-        return self.json().get("code") if "problem" in self.headers.get("content-type", "") else None
-
-    @property
-    def final(self) -> bool:
-        return self.status != 202 and "retry-after" not in self.headers
-
-    def json(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.body)
-        return value
-
-
-@dataclass
-class Wish:
-    """One request under one key: what is asked, how often it was, and what it came to. `once`: nobody asks again."""
-
-    kind: str
-    key: str
-    path: str
-    body: dict[str, Any]
-    once: bool = False
-    asked: int = 0
-    answered: int = 0
-    final: Answered | None = None
-
-    @property
-    def settled(self) -> bool:
-        """Whether it came to an answer that the service keeps."""
-        return self.final is not None and self.final.status in (201, 402)
-
-
-@dataclass
-class Diary:
-    """What all clients did and saw."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    wishes: list[Wish] = field(default_factory=list)
-    answers: Counter[str] = field(default_factory=Counter)
-    requests: int = 0
-    paid: list[dict[str, Any]] = field(default_factory=list)
-    finished: list[Wish] = field(default_factory=list)
-    fares: int = 0
-    repeats: int = 0
-    reused: int = 0
 
 
 class Client:
@@ -125,7 +55,7 @@ class Client:
         with self._diary.lock:
             self._diary.fares += 1
             trip_id = self._world.next_fare = FARES + self._diary.fares // 4
-        self._pay({"trip_id": trip_id, "method": self._choice.choice(["CARD", "CARD", "UPI", "CASH"])})
+        self._pay({"trip_id": trip_id, "method": self._choice.choice(["CARD", "CARD", "CARD", "CASH"])})
 
     def _pay_cash(self) -> None:
         self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "method": "CASH"})
@@ -138,7 +68,7 @@ class Client:
         self._pay({"trip_id": UNKNOWN_TRIP})
 
     def _pay(self, wanted: dict[str, Any]) -> None:
-        body = {"method": self._choice.choice(["CARD", "UPI", "WALLET"]), **wanted}
+        body = {"method": "CARD", **wanted}
         if body["method"] != "CASH":
             body.setdefault("payment_token", "pm_card_visa")
         wish = self._wish("payment", "/payments", body)
@@ -223,46 +153,8 @@ class Client:
 
     def _ask(self, wish: Wish, body: dict[str, Any]) -> Answered | None:
         """One try at one of the instances; None where no answer came."""
-        function = "create_payment" if wish.kind == "payment" else "create_refund"
-        port = self._world.port_of(function, self._choice)
-        if port is None:
-            return None
-        with self._diary.lock:
-            self._diary.requests += 1
-            wish.asked += 1
-        headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
-        try:
-            raw = ask(port, "POST", wish.path, json.dumps(body).encode(), headers, self._world.plan.times.patience)
-        except (OSError, HTTPException):
-            with self._diary.lock:
-                self._diary.answers["no answer"] += 1
-            return None
-        answer = Answered(*raw)
-        with self._diary.lock:
-            wish.answered += 1
-            self._diary.answers[f"{answer.status} {answer.code or ''}".rstrip()] += 1
-        if body is wish.body:
-            self._judge(wish, answer)
-        return answer
-
-    def _judge(self, wish: Wish, answer: Answered) -> None:
-        said = (answer.status, answer.code)
-        known = {(201, None), (402, f"{wish.kind}_declined")} | REFUSALS[wish.kind] | AGAIN
-        if said not in known or (not answer.final and said not in AGAIN):
-            self._world.complain(
-                "every answer is one of the contract's", f"{wish.key}: {answer.status} {answer.body!r}"
-            )
+        port = self._world.port_of(FUNCTIONS[wish.kind], self._choice)
+        return None if port is None else ask_for(self._world, self._diary, wish, body, port)
 
     def _amount(self) -> float:
         return self._choice.randint(1, 50_000) / 100
-
-
-def compare(world: World, wish: Wish, answer: Answered) -> None:
-    """A repeat of a finished request must be answered as the first time."""
-    first = wish.final
-    assert first is not None
-    if (answer.status, answer.body) != (first.status, first.body):
-        what = f"{wish.key}: first {first.status} {first.body!r}, then {answer.status} {answer.body!r}"
-        world.complain("a repeat gives the same status and body", what)
-    if answer.headers.get("idempotent-replayed") != "true":
-        world.complain("a repeat gives the same status and body", f"{wish.key}: not marked as replayed")

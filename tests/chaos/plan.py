@@ -27,7 +27,9 @@ class Times:
     """All in seconds. `patience` is how long a client waits for an answer, `pause` how long at most before it repeats;
     `between_blows` is the mean; `settled_within` bounds what comes after the storm; `gateway_slow` is the longest that the
     gateway takes. So long after the storm, the pauses between askings and deliveries, which have grown to minutes in it, are
-    taken as over."""
+    taken as over. `read_only` is how long the database's name leads to a standby, `no_standby`, `names_silent` and
+    `network_forgets` about how long those outages last; a connection is forgotten once it was `idle_until_forgotten`, and after
+    an outage a function has to take a payment within `recovered_within`."""
 
     gateway_timeout: float
     trip_timeout: float
@@ -44,6 +46,12 @@ class Times:
     between_blows: float
     settled_within: float
     pauses_skipped_after: float
+    read_only: float
+    no_standby: float
+    names_silent: float
+    network_forgets: float
+    idle_until_forgotten: float
+    recovered_within: float
 
     @property
     def frozen(self) -> float:
@@ -68,6 +76,12 @@ SHORT = Times(
     between_blows=0.7,
     settled_within=180,
     pauses_skipped_after=30,
+    read_only=1.2,
+    no_standby=3,
+    names_silent=4,
+    network_forgets=3,
+    idle_until_forgotten=0.5,
+    recovered_within=15,
 )
 # In the test suite: as short as the settings allow.
 SUITE = Times(
@@ -86,6 +100,12 @@ SUITE = Times(
     between_blows=0.45,
     settled_within=60,
     pauses_skipped_after=0,
+    read_only=0.6,
+    no_standby=1.2,
+    names_silent=2,
+    network_forgets=1.2,
+    idle_until_forgotten=0.3,
+    recovered_within=10,
 )
 # The time-outs of production.
 REAL = Times(
@@ -104,6 +124,12 @@ REAL = Times(
     between_blows=1.5,
     settled_within=1500,
     pauses_skipped_after=float("inf"),
+    read_only=2,
+    no_standby=15,
+    names_silent=12,
+    network_forgets=10,
+    idle_until_forgotten=1,
+    recovered_within=30,
 )
 
 

@@ -7,19 +7,18 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPException
 
 import psycopg2
 
 from sql.owner import DatabaseUnavailableError
-from tests.chaos.accounts import figures, read_books
-from tests.chaos.clients import Answered, Client, Diary, Wish, compare
-from tests.chaos.invariants import INVARIANTS
+from tests.chaos.clients import Client
+from tests.chaos.diary import FUNCTIONS, Answered, Diary, Wish, compare
 from tests.chaos.killer import Killer
 from tests.chaos.plan import REAL, SHORT, Plan
+from tests.chaos.report import Report, draw_up
+from tests.chaos.watch import Watch
 from tests.chaos.world import Clock, World, ask, running, tick
 
 OPEN = (
@@ -33,38 +32,20 @@ PAUSES_OVER = (
     "UPDATE idempotency_keys SET ask_after = now() WHERE ask_after > now() AND locked_at IS NULL;"
     "UPDATE outbox SET next_attempt_at = now() WHERE delivered_at IS NULL AND next_attempt_at > now()"
 )
-SEEN_BY_CLIENTS = (
-    "every answer is one of the contract's",
-    "a key with other content is refused",
-    "a repeat gives the same status and body",
-    "whatever is killed comes up again",
-    "every client's life ends well",
-    "no function fails unexpectedly",
-)
-
-
-@dataclass
-class Report:
-    """What a run came to. `violations`: what breaks an invariant, by its name; empty when all is well."""
-
-    seed: int
-    blows: Counter[str]
-    kills: int
-    payments: int
-    violations: dict[str, list[str]]
 
 
 def chaos(plan: Plan) -> Report:
     """A storm, the calm after it, and the accounts; prints what it does."""
     with running(plan) as world:
         world.say(f"seed {plan.seed}: a storm of {plan.seconds:g} seconds over {len(world.instances)} functions")
-        diary, killer, clock = Diary(), Killer(world), Clock(world)
-        with clock:
+        diary = Diary()
+        killer, clock, watch = Killer(world, diary), Clock(world), Watch(world)
+        with clock, watch:
             clients = _storm(world, diary, killer)
             _calm(world, clients, killer)
             _settle(world)
         _repeat_all(world, diary)
-        return _close(world, diary, killer, clock)
+        return draw_up(world, diary, killer, clock, watch)
 
 
 def _storm(world: World, diary: Diary, killer: Killer) -> list[Client]:
@@ -138,7 +119,7 @@ def _repeat_all(world: World, diary: Diary) -> None:
     """Every finished request once more, now that nothing is in the way of an answer."""
 
     def repeat(wish: Wish) -> None:
-        function = "create_payment" if wish.kind == "payment" else "create_refund"
+        function = FUNCTIONS[wish.kind]
         port = world.port_of(function, random.Random(wish.key))
         headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
         try:
@@ -150,30 +131,6 @@ def _repeat_all(world: World, diary: Diary) -> None:
     world.say(f"repeating all {len(diary.finished)} finished requests")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(repeat, diary.finished))
-
-
-def _close(world: World, diary: Diary, killer: Killer, clock: Clock) -> Report:
-    books = read_books(world, diary)
-    for instance in world.instances:
-        for line in instance.log().splitlines():
-            if "Traceback" in line and "shared.database.DatabaseUnavailable" not in line:
-                world.complain("no function fails unexpectedly", f"{instance.name}: {line[-600:]}")
-    print("\n" + "\n".join(figures(world, diary, books, killer.blows, clock.sweeps)) + "\n")
-    violations: dict[str, list[str]] = {}
-    for name in (*INVARIANTS, *SEEN_BY_CLIENTS):
-        found = list(INVARIANTS[name](books)) if name in INVARIANTS else []
-        found += [what for complained, what in world.complaints if complained == name]
-        print(
-            f"{'VIOLATED' if found else 'ok      '}  {name}" + "".join(f"\n            {what}" for what in found[:20])
-        )
-        if found:
-            violations[name] = found
-    verdict = f"{killer.kills} kills, {len(books.payments)} payments, {len(violations)} invariants violated"
-    print(
-        f"\n{verdict}; seed {world.plan.seed}: make chaos SECONDS={world.plan.seconds:g} SEED={world.plan.seed}",
-        flush=True,
-    )
-    return Report(world.plan.seed, killer.blows, killer.kills, len(books.payments), violations)
 
 
 def main() -> None:

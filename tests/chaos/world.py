@@ -8,22 +8,30 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 from local.ports import HOST, pick
-from local.postgres import Postgres
 from tests.chaos.plan import Plan
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
 from tests.support.functions import Functions
+from tests.support.name_server import NameServer
+from tests.support.network import Network
 from tests.support.sql import Sql
+from tests.support.standby import Pair, Server, pair
 
 CHECKOUT = Path(__file__).parent.parent.parent
 DATABASE = "payments"
+DATABASE_HOST, TRIPS_HOST, SINK_HOST = "payments-database.test", "trip-service.test", "event-sink.test"
+ADDRESSES = ("127.0.0.2", "127.0.0.3")  # of the two database servers
 FARES = 10**10  # trips from this number on are asked for without an amount
 INSTANCES = {"create_payment": 3, "create_refund": 2, "sweep": 2}
+# More threads than there are ever requests at one instance, so that probes are answered while all of them wait: in production
+# no more are let in than leave threads for probes.
+THREADS = "32"
 
 
 class Instance:
@@ -34,6 +42,7 @@ class Instance:
         self.name = f"{function}-{number}"
         self.up = False
         self.busy = threading.Lock()  # held by whoever is killing, freezing or reviving it
+        self.strikes = 0  # odd while it is being struck
         self._functions = Functions([function], environment)
 
     def __enter__(self) -> "Instance":
@@ -54,6 +63,21 @@ class Instance:
 
     def signal(self, number: int) -> None:
         self._functions.kill(self.function, number)
+
+    @contextmanager
+    def being_struck(self) -> Iterator[None]:
+        self.strikes += 1
+        try:
+            yield
+        finally:
+            self.strikes += 1
+
+    def unharmed_since(self, strikes: int) -> bool:
+        """Whether nobody has struck it since it had had so many, nor had at that moment."""
+        return strikes % 2 == 0 and self.strikes == strikes
+
+    def wait_until_ready(self) -> None:
+        self._functions.wait_until_ready(self.function)
 
     def revive(self) -> None:
         self._functions.restart(self.function)
@@ -95,19 +119,22 @@ class Gateway:
         return ledger
 
 
+@dataclass
 class World:
     """See `running`. `complaints` is where anybody writes down what must not have been."""
 
-    def __init__(self, plan: Plan, server: Postgres, gateway: Gateway, trips: TripServer, sink: Sink) -> None:
-        self.plan = plan
-        self.server = server
-        self.gateway = gateway
-        self.trips = trips
-        self.sink = sink
-        self.instances: list[Instance] = []
-        self.complaints: list[tuple[str, str]] = []
-        self.next_fare = FARES  # the trip whose fare clients ask for at the moment
-        self.began = time.monotonic()
+    plan: Plan
+    pair: Pair
+    network: Network
+    names: NameServer
+    gateway: Gateway
+    trips: TripServer
+    sink: Sink
+    addresses: dict[Server, str]
+    instances: list[Instance] = field(default_factory=list)
+    complaints: list[tuple[str, str]] = field(default_factory=list)
+    next_fare: int = FARES  # the trip whose fare clients ask for at the moment
+    began: float = field(default_factory=time.monotonic)
 
     def complain(self, invariant: str, what: str) -> None:
         self.complaints.append((invariant, what))
@@ -120,9 +147,19 @@ class World:
         ports = [instance.port for instance in self.instances if instance.function == function and instance.up]
         return choice.choice(ports) if ports else None
 
+    def named(self, name: str, url: str) -> str:
+        """The same URL under a name, which leads there from now on."""
+        self.names.lead(name, HOST)
+        return url.replace(HOST, name)
+
+    def lead_to(self, *servers: Server) -> None:
+        """Where the database's name leads from now on, in this order."""
+        self.names.lead(DATABASE_HOST, *(self.addresses[server] for server in servers))
+
     @contextmanager
     def sql(self) -> Iterator[Sql]:
-        with Sql(self.server.environment(DATABASE)) as sql:
+        """The owner's connection to the payments, on whichever server is the primary."""
+        with Sql(self.pair.primary.environment(DATABASE)) as sql:
             yield sql
 
 
@@ -130,21 +167,27 @@ class World:
 def running(plan: Plan) -> Iterator[World]:
     """The whole world, ready; gone afterwards. PostgreSQL is as durable as in production, so that killing it is honest."""
     with ExitStack() as stack:
-        server = stack.enter_context(Postgres.temporary(fsync=True))
-        server.create_database(DATABASE)
-        environment = server.environment(DATABASE) | plan.settings()
+        servers = stack.enter_context(pair())
+        servers.primary.create_database(DATABASE)
+        role = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
+        settings = plan.settings() | {"RATE_LIMIT": "", "LOG_LEVEL": "INFO", "THREADS": THREADS}
+        migration = [sys.executable, "-m", "sql.migrate"]
+        environment = servers.primary.environment(DATABASE) | settings | role
+        subprocess.run(migration, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        addresses = dict(zip((servers.primary, servers.standby), ADDRESSES, strict=True))
+        network = stack.enter_context(Network({address: server.port for server, address in addresses.items()}))
+        names = stack.enter_context(NameServer())
         gateway = stack.enter_context(Gateway(plan.seed))
         trips, sink = stack.enter_context(TripServer()), stack.enter_context(Sink())
-        environment |= {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_chaos", "STRIPE_API_BASE": gateway.url}
-        environment |= {"TRIP_SERVICE_URL": trips.url, "K_SINK": sink.url, "RATE_LIMIT": "", "LOG_LEVEL": "INFO"}
-        role = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
-        migration = [sys.executable, "-m", "sql.migrate"]
-        subprocess.run(migration, cwd=CHECKOUT, env=environment | role, check=True, stdout=subprocess.DEVNULL)
-        environment |= {"DB_USER": role["DB_APP_USER"], "DB_PASS": role["DB_APP_PASS"]}
-        world = World(plan, server, gateway, trips, sink)
+        world = World(plan, servers, network, names, gateway, trips, sink, addresses)
+        world.lead_to(servers.primary)
+        settings |= {"DB_HOST": DATABASE_HOST, "DB_PORT": str(network.port), "DB_NAME": DATABASE}
+        settings |= {"DB_USER": role["DB_APP_USER"], "DB_PASS": role["DB_APP_PASS"]}
+        settings |= {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_chaos", "STRIPE_API_BASE": gateway.url}
+        settings |= {"TRIP_SERVICE_URL": world.named(TRIPS_HOST, trips.url), "K_SINK": world.named(SINK_HOST, sink.url)}
         for function, count in INSTANCES.items():
             for number in range(1, count + 1):
-                world.instances.append(stack.enter_context(Instance(function, number, environment)))
+                world.instances.append(stack.enter_context(Instance(function, number, settings | names.environment)))
         try:
             yield world
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 from local.ports import pick
 from local.postgres import Postgres
-from sql.migrate import MIGRATIONS, migrate
+from sql.migrate import MIGRATIONS, UnsuitableDatabaseError, migrate
 from sql.owner import DatabaseUnavailableError, connect
 
 PASSWORD = "p'a \"s%s:w@rd"
@@ -196,3 +196,36 @@ def test_no_database_is_one_line_without_the_password() -> None:
 def test_a_wrong_password_is_said_at_once(server: Postgres) -> None:
     with pytest.raises(DatabaseUnavailableError, match="authentication failed"):
         connect({**server.environment(), "DB_PASS": "wrong"}, wait=60)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_of_another_encoding_is_refused_in_one_line(server: Postgres, encoding: str) -> None:
+    name = f"in_{encoding.lower()}"
+    with closing(connect(server.environment())) as owner, owner.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING {encoding} LOCALE 'C' LOCALE_PROVIDER libc")
+    with pytest.raises(UnsuitableDatabaseError) as refused:
+        migrate(server.environment(name))
+    assert str(refused.value) == f"The database {name} has the encoding {encoding}; it must be made with UTF8."
+    with closing(connect(server.environment(name))) as owner, owner.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_the_functions_read_committed_rows_whatever_the_server_says(server: Postgres) -> None:
+    server.create_database("strict")
+    settings = {**server.environment("strict"), "DB_APP_USER": "strict_app", "DB_APP_PASS": PASSWORD}
+    with closing(connect(settings)) as owner, owner.cursor() as cursor:
+        cursor.execute("ALTER DATABASE strict SET default_transaction_isolation = 'serializable'")
+    migrate(settings)
+    with closing(connect(application(settings))) as role, role.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        assert cursor.fetchone() == ("read committed",)
+
+
+def test_text_is_migrated_and_seeded_in_utf_8_whatever_the_environment_says(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with closing(connect(server.environment())) as owner, owner.cursor() as cursor:
+        cursor.execute("SELECT octet_length(%s)", ("€",))
+        assert cursor.fetchone() == (3,)

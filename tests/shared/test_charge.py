@@ -15,7 +15,7 @@ from shared.settings import Settings
 from tests.fakes import trips as trip_service
 from tests.fakes.trips import COMPLETED, Says, TripServer
 from tests.support.cluster import Place
-from tests.support.gateway import Lost
+from tests.support.gateway import Lost, ScriptedGateway
 from tests.support.ledger import Till, WatchedDatabase, shown
 from tests.support.wire import Wire
 
@@ -35,7 +35,7 @@ def test_a_charge_answers_201_with_the_payment(till: Till, place: Place, method:
     assert (payment["status"], payment["amount"], payment["refunded_amount"]) == ("SUCCESS", 150, 0)
     assert (payment["method"], payment["trip_id"], payment["currency"]) == (method, 101, "INR")
     assert (payment["fare"], payment["failure_code"], payment["metadata"]) == (None, None, {"note": "x"})
-    assert '"amount" : 150.00' in answer.body
+    assert '"amount":150.00' in answer.body
     stored = place.sql.run("SELECT * FROM payments")[0]
     assert stored["gateway"] == ("cash" if method == "CASH" else "scripted")
     assert stored["reference"] == payment["reference"]
@@ -100,7 +100,7 @@ def test_the_same_key_asks_again_with_the_same_order(till: Till, place: Place, a
     assert (first.status, second.status) == (202, 201)
     before, after = (order for _, order in till.gateway.calls)
     # As text: 150 and 150.00 are equal, and not the same request byte for byte.
-    assert repr(replace(before, age=0)) == repr(replace(after, age=0))
+    assert repr(replace(before, age=0)) == repr(replace(after, age=0, asked=1))
     assert dict(till.gateway.moved) == {before.reference: 1}
     assert place.sql.value("SELECT payment_token FROM payments") is None
 
@@ -136,6 +136,7 @@ OTHER: list[dict[str, Any]] = [
     {"method": "UPI"},
     {"metadata": {"a": 1}},
     {"payment_token": "tok_2"},
+    {"payment_customer": "cus_2"},
 ]
 
 
@@ -240,13 +241,126 @@ def test_a_refusal_before_the_claim_uses_up_nothing(
     assert till.pay(key="k", amount="7.00").status == 201
 
 
+@pytest.mark.parametrize("method", ["CARD", "CASH"])
+def test_an_amount_that_the_currency_cannot_express_is_400_before_anybody_is_asked(
+    till: Till, place: Place, trips: TripServer, change_settings: Callable[..., Settings], method: str
+) -> None:
+    change_settings(currency="JPY")
+    with pytest.raises(Problem) as refused:
+        till.pay(key="k", method=method, amount="10.50")
+    assert (refused.value.code, refused.value.status) == ("invalid_request", 400)
+    assert refused.value.errors == [("amount", "must be a multiple of 1 in JPY")]
+    assert (list(trips.asked), till.gateway.calls) == ([], [])
+    assert nothing_is_written(place)
+    payment = shown(till.pay(key="k", method=method, amount="10.00"))
+    assert (payment["amount"], payment["currency"]) == (10, "JPY")
+
+
+def test_a_finished_request_is_replayed_and_an_open_one_goes_on_whatever_the_currency_is_now(
+    till: Till, change_settings: Callable[..., Settings]
+) -> None:
+    finished = till.pay(key="finished", amount="10.50")
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="open", amount="10.50")
+    change_settings(currency="JPY")
+    assert till.pay(key="finished", amount="10.50") == finished.replayed()
+    payment = shown(till.pay(key="open", amount="10.50"))
+    assert (payment["status"], payment["amount"], payment["currency"]) == ("SUCCESS", Decimal("10.50"), "INR")
+
+
+def test_a_fare_is_charged_and_shown_as_it_was_rounded(till: Till, change_settings: Callable[..., Settings]) -> None:
+    change_settings(currency="JPY", fare_rounding=Decimal(1))
+    answer = till.pay(amount=None)
+    payment = shown(answer)
+    assert payment["amount"] == payment["fare"]["total"] == 37
+    assert '"amount":37.00' in answer.body
+    assert [order.amount for _, order in till.gateway.calls] == [37]
+
+
+def test_a_fare_that_rounds_to_nothing_cannot_be_charged(
+    till: Till, place: Place, change_settings: Callable[..., Settings]
+) -> None:
+    change_settings(fare_rounding=Decimal(100))
+    with pytest.raises(Problem, match="trip_not_chargeable"):
+        till.pay(amount=None)
+    assert nothing_is_written(place)
+
+
 def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, place: Place) -> None:
     till.gateway.needs_token = True
     with pytest.raises(Problem, match="invalid_request"):
-        till.pay()
+        till.pay(key="k")
     assert nothing_is_written(place)
     assert till.pay(method="CASH").status == 201
-    assert till.pay(payment_token="tok_1").status == 201
+    assert till.pay(key="k", payment_token="tok_1").status == 201
+
+
+def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_asked(
+    till: Till, place: Place, trips: TripServer
+) -> None:
+    till.gateway.methods = frozenset({"CARD"})
+    for method in ("UPI", "WALLET"):
+        with pytest.raises(Problem) as refusal:
+            till.pay(key="k", method=method, amount=None)
+        assert (refusal.value.code, refusal.value.status) == ("method_not_supported", 422)
+    assert nothing_is_written(place)
+    assert not till.gateway.calls
+    assert not trips.asked
+    assert till.pay(key="k", method="CARD").status == 201
+    assert till.pay(method="CASH").status == 201
+
+
+@pytest.mark.parametrize("turn", [Succeeded("ch_1"), Declined("card_declined")])
+def test_a_finished_request_is_replayed_after_a_switch_to_a_gateway_that_would_refuse_it(till: Till, turn: Any) -> None:
+    till.gateway.next(turn)
+    first = till.pay(key="k", method="UPI")
+    till.gateway = ScriptedGateway("another")
+    till.gateway.methods, till.gateway.needs_token = frozenset({"CARD"}), True
+    again = till.pay(key="k", method="UPI")
+    assert (again.status, again.body) == (first.status, first.body)
+    assert till.gateway.calls == []
+
+
+def test_a_pending_payment_is_asked_for_where_it_was_claimed_after_a_switch_of_gateway(
+    till: Till, place: Place
+) -> None:
+    claimed_with, till.gateway = till.gateway, ScriptedGateway("simulated", "simulated")
+    till.gateway.next(Unknown("time-out"))
+    assert till.pay(key="k", method="UPI").status == 202
+    till.gateway = claimed_with
+    till.gateway.methods = frozenset({"CARD"})
+    answer = till.pay(key="k", method="UPI")
+    assert (answer.status, till.gateway.calls) == (201, [])
+    assert str(place.sql.value("SELECT gateway_id FROM payments")).startswith("sim_PAY-")
+
+
+def test_a_customer_goes_with_the_token_and_is_kept_as_long(till: Till, place: Place) -> None:
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="k", payment_token="pm_1", payment_customer="cus_1")
+    stored = "SELECT payment_token AS token, payment_customer AS customer FROM payments"
+    assert place.sql.run(stored) == [{"token": "pm_1", "customer": "cus_1"}]
+    till.pay(key="k", payment_token="pm_1", payment_customer="cus_1")
+    assert [order.payment_customer for _, order in till.gateway.calls] == ["cus_1", "cus_1"]
+    assert place.sql.run(stored) == [{"token": None, "customer": None}]
+
+
+def test_the_gateway_is_told_of_the_trip_and_how_often_it_is_asked(till: Till, place: Place) -> None:
+    till.gateway.next(Unknown("time-out"), Unknown("time-out"))
+    till.gateway.finding = Unknown("busy")
+    for _ in range(3):
+        till.pay(key="k", trip_id=77)
+    asked = [(order.description, order.asked) for verb, order in till.gateway.calls if verb == "charge"]
+    assert asked == [("Trip 77", 1), ("Trip 77", 2), ("Trip 77", 3)]
+    assert place.sql.value("SELECT gateway_account FROM payments") == "acct_scripted"
+
+
+def test_what_a_version_before_claimed_is_asked_for_as_it_asked(till: Till, place: Place) -> None:
+    """It recorded no account, and sent no description."""
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="k")
+    place.sql.run("UPDATE payments SET gateway_account = NULL")
+    assert till.pay(key="k").status == 201
+    assert [order.description for _, order in till.gateway.calls] == ["Trip 101", None]
 
 
 @pytest.mark.parametrize(("method", "statements"), [("CARD", 3), ("CASH", 2)])
@@ -403,6 +517,13 @@ def test_the_trip_service_is_asked_once_for_a_payment(till: Till, trips: TripSer
     till.pay(key="k", amount=None)
     till.pay(key="k", amount=None)
     assert [asked.path for asked in trips.asked] == ["/api/v1/trips/101"]
+
+
+def test_with_an_amount_only_the_completion_of_the_trip_matters(till: Till, trips: TripServer) -> None:
+    trips.says(101, Says(body=b'{"data": {"status": "completed", "distance": -1e400, "surge_multiplier": "NaN"}}'))
+    assert till.pay(amount="7.00").status == 201
+    with pytest.raises(Problem, match="trip_service_unavailable"):
+        till.pay(amount=None)
 
 
 def test_the_key_is_stored_as_its_hash_only(till: Till, place: Place) -> None:

@@ -127,11 +127,63 @@ def test_connections_that_are_terminated_are_thrown_away_and_replaced(place: Pla
     assert database.one("ping") == {"writable": True}  # may be repeated: no trouble is seen
     assert place.sql.value(CONNECTIONS) == 1
     place.sql.run(terminate + " AND datname = current_database()")
-    with pytest.raises(DatabaseUnavailable) as failure:  # may not be repeated
-        database.run("ping")
-    assert failure.value.passing
-    assert database.run("ping") == [{"writable": True}]
+    database.run("claim_payment", **CLAIM)  # may not be repeated, and nothing of it was sent
     database.close()
+
+
+def test_a_claim_whose_connection_breaks_under_it_is_not_tried_again(place: Place, wire: Wire) -> None:
+    database = Database(place.settings(db_port=wire.port))
+    database.run("ping")
+    wire.cut_after("INSERT INTO payments")
+    with pytest.raises(DatabaseUnavailable) as failure:
+        database.run("claim_payment", **CLAIM)
+    assert failure.value.passing
+    assert not failure.value.undone
+    assert place.sql.value("SELECT count(*) FROM payments") == 1
+    database.close()
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01"])
+def test_what_was_surely_rolled_back_is_tried_once_more_claims_too(place: Place, code: str) -> None:
+    place.sql.run(
+        f"""CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO {ROLE["DB_APP_USER"]};
+        CREATE FUNCTION lose_once() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('tries') = 1 THEN RAISE EXCEPTION 'lost' USING ERRCODE = '{code}'; END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER lose_once AFTER INSERT ON payments EXECUTE FUNCTION lose_once()"""
+    )
+    database = Database(place.settings())
+    assert database.run("claim_payment", **CLAIM)
+    assert place.sql.value("SELECT count(*) FROM payments") == 1
+    database.close()
+
+
+def test_a_server_that_stops_taking_writes_is_left_and_found_again(own: tuple[Postgres, Database]) -> None:
+    """As after a fail-over, when a name leads to a standby for a while."""
+    server, database = own
+    assert database.writable_within(2)
+    with Sql(server.environment("payments")) as sql:
+        for read_only in ("on", "off"):
+            sql.run(f"ALTER SYSTEM SET default_transaction_read_only = {read_only}")
+            sql.run("SELECT pg_reload_conf()")
+            until_it_is(read_only, sql)
+            if read_only == "on":
+                for name in ("claim_payment", "payment_totals"):
+                    with pytest.raises(DatabaseUnavailable):
+                        database.run_again(name, **CLAIM)
+                assert not database.writable_within(2)
+    assert database.run_again("payment_totals") == []
+    assert database.run("claim_payment", **CLAIM)
+    assert database.writable_within(2)
+
+
+def until_it_is(read_only: str, sql: Sql) -> None:
+    deadline = time.monotonic() + 10
+    while sql.value("SELECT current_setting('default_transaction_read_only')") != read_only:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_conflict_names_what_refused_it_and_keeps_the_connection(place: Place) -> None:
@@ -166,7 +218,7 @@ def test_what_is_run_together_is_undone_together(place: Place) -> None:
     place.sql.run(key + " VALUES (sha256('k'), sha256('f'), %s, 'c', now())", (payment_id,))
     parameters = {"actor": "me", "outcome": "succeeded", "reason": "because", "gateway_said": "yes"}
     parameters |= {"key_hash": bytes(place.sql.value("SELECT sha256('k')")), "payment_id": payment_id, "status": "LOST"}
-    parameters |= {"failure_code": None, "gateway_id": None, "key_ttl": 1}
+    parameters |= {"failure_code": None, "gateway_id": None, "forced": False, "key_ttl": 1}
     with pytest.raises(Exception, match="payments_status_check"):
         database.run_together("audit", "settle_payment", **parameters)
     assert place.sql.value("SELECT count(*) FROM audit_log") == 0
@@ -210,14 +262,10 @@ def test_a_network_that_freezes_midway_gives_up_after_the_statement_time_out(pla
     database.close()
 
 
-def test_a_time_out_is_not_tried_again(place: Place, wire: Wire) -> None:
-    database = WatchedDatabase(place.settings(db_port=wire.port, db_statement_timeout=0.1))
-    database.run("ping")
-    database.ran.clear()
-    wire.freeze()
-    assert took(lambda: database.run_again("ping")) < 2
-    assert database.ran == ["ping"]
-    wire.thaw()
+def test_a_time_out_on_a_fresh_connection_is_not_tried_again(place: Place, slow: None) -> None:
+    database = Database(place.settings(db_statement_timeout=0.1))
+    assert 1 < took(lambda: database.run_again("slow", seconds=1.6)) < 2
+    database.close()
 
 
 @pytest.fixture
@@ -274,12 +322,12 @@ def test_a_role_without_rights_is_unavailable(place: Place) -> None:
     database.close()
 
 
-def test_a_database_that_takes_no_writes_is_unavailable_for_writes(place: Place) -> None:
+def test_a_database_that_takes_no_writes_is_unavailable_even_for_reads(place: Place) -> None:
     place.sql.run(f"ALTER DATABASE {place.name} SET default_transaction_read_only = on")
     database = Database(place.settings())
-    with pytest.raises(DatabaseUnavailable):
-        database.run("delete_expired_keys", limit=1)
-    assert database.run("payment_totals") == []
+    for name in ("delete_expired_keys", "payment_totals"):
+        with pytest.raises(DatabaseUnavailable):
+            database.run(name, limit=1)
     assert not database.writable_within(2)
     database.close()
 
@@ -298,7 +346,7 @@ def test_a_connection_left_in_the_middle_of_a_statement_is_not_used_again(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("shared.database.select.poll", Interrupted)
+        patch.setattr("shared.connection.select.poll", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             database.run("slow", seconds=1)
     assert database.run("ping") == [{"writable": True}]

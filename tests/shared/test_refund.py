@@ -1,5 +1,6 @@
 """Refunds: the contract's table, what is reserved and given back, and what is refused."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ from shared.answer import Answer
 from shared.database import DatabaseUnavailable
 from shared.gateway import Declined, Succeeded, Unknown
 from shared.problems import Problem
+from shared.settings import Settings
+from shared.totals import read_totals
 from tests.sql.rows import a_payment
 from tests.support.cluster import Place
 from tests.support.gateway import Lost, ScriptedGateway
@@ -36,7 +39,7 @@ def test_a_part_is_given_back(till: Till, place: Place, payment_id: int) -> None
     assert (refund["status"], refund["payment_status"], refund["remaining_amount"]) == ("REFUNDED", "SUCCESS", 70)
     assert refund["reason"] == "Customer request"
     assert refund["reference"].startswith("REF-")
-    assert '"refund_amount" : 30.00' in answer.body
+    assert '"refund_amount":30.00' in answer.body
     assert balances(place, payment_id) == ("SUCCESS", 0, 30)
 
 
@@ -84,7 +87,9 @@ def test_a_payment_that_is_not_there_is_404(till: Till) -> None:
 def test_a_payment_that_was_not_charged_is_409(till: Till, turn: Any) -> None:
     till.gateway.next(turn)
     till.pay(key="k")
-    assert refusal(till, 1).code == "payment_not_refundable"
+    problem = refusal(till, 1)
+    assert (problem.code, problem.status) == ("payment_not_refundable", 409)
+    assert bool(problem.retry_after) == isinstance(turn, Unknown), "only what is pending may be refundable later"
 
 
 def test_a_payment_of_which_nothing_is_left_is_409(till: Till, payment_id: int) -> None:
@@ -109,6 +114,28 @@ def test_a_payment_of_another_gateway_is_409(till: Till, payment_id: int) -> Non
     assert till.gateway.calls == []
 
 
+def test_a_payment_of_another_account_is_409(till: Till, payment_id: int) -> None:
+    till.gateway = ScriptedGateway(account="acct_another")
+    assert refusal(till, payment_id).code == "payment_not_refundable"
+    assert till.gateway.calls == []
+
+
+def test_a_payment_from_before_accounts_were_recorded_is_given_back(till: Till, place: Place, payment_id: int) -> None:
+    place.sql.run("UPDATE payments SET gateway_account = NULL")
+    assert till.refund(payment_id).status == 201
+
+
+def test_a_payment_is_given_back_by_the_gateway_that_charged_it_though_another_is_chosen(
+    till: Till, place: Place
+) -> None:
+    scripted, till.gateway = till.gateway, ScriptedGateway("simulated", "simulated")
+    payment_id = shown(till.pay(amount="100.00"))["payment_id"]
+    till.gateway = scripted
+    assert till.refund(payment_id, "30.00").status == 201
+    assert balances(place, payment_id) == ("SUCCESS", 0, 30)
+    assert scripted.calls == []
+
+
 def test_more_than_is_left_is_422(till: Till, place: Place, payment_id: int) -> None:
     till.refund(payment_id, "60.00")
     problem = refusal(till, payment_id, "40.01")
@@ -116,6 +143,34 @@ def test_more_than_is_left_is_422(till: Till, place: Place, payment_id: int) -> 
     assert balances(place, payment_id) == ("SUCCESS", 0, 60)
     assert place.sql.value("SELECT count(*) FROM payment_refunds") == 1
     assert till.refund(payment_id, "40.00", key="refused").status == 201  # a refusal uses up nothing
+
+
+@pytest.mark.parametrize("now", ["INR", "JPY"])
+def test_an_amount_that_the_payments_currency_cannot_express_is_400_whatever_the_currency_is_now(
+    till: Till, place: Place, change_settings: Callable[..., Settings], now: str
+) -> None:
+    change_settings(currency="JPY")
+    payment_id = shown(till.pay(amount="100.00"))["payment_id"]
+    change_settings(currency=now)
+    problem = refusal(till, payment_id, "10.50")
+    assert (problem.code, problem.status) == ("invalid_request", 400)
+    assert problem.errors == [("amount", "must be a multiple of 1 in JPY")]
+    assert balances(place, payment_id) == ("SUCCESS", 0, 0)
+    assert till.refund(payment_id, "10.00", key="refused").status == 201  # a refusal uses up nothing
+
+
+def test_an_amount_that_the_payments_currency_expresses_is_given_back_whatever_the_currency_is_now(
+    till: Till, payment_id: int, change_settings: Callable[..., Settings]
+) -> None:
+    change_settings(currency="JPY")
+    first = till.refund(payment_id, "10.50", key="k")
+    assert (first.status, shown(first)["currency"]) == (201, "INR")
+    assert till.refund(payment_id, "10.50", key="k") == first.replayed()
+
+
+def test_all_that_is_left_is_given_back_in_whatever_units_it_is(till: Till, place: Place) -> None:
+    payment_id = a_payment(place.sql, amount="10.50", currency="JPY")
+    assert shown(till.refund(payment_id))["refund_amount"] == Decimal("10.50")
 
 
 def test_a_refund_that_is_declined_is_402_and_frees_what_was_reserved(
@@ -137,7 +192,7 @@ def test_a_refund_is_asked_for_again_with_the_same_order(till: Till, payment_id:
     for _ in range(2):
         till.refund(payment_id, amount, key="k")
     before, after = (order for verb, order in till.gateway.calls if verb == "refund")
-    assert repr(replace(before, age=0)) == repr(replace(after, age=0))
+    assert repr(replace(before, age=0)) == repr(replace(after, age=0, asked=1))
 
 
 def test_an_unknown_refund_is_202_and_stays_reserved(till: Till, place: Place, payment_id: int) -> None:
@@ -217,5 +272,5 @@ def test_metrics_of_refunds_count_settled_ones_only(till: Till, place: Place, pa
     till.gateway.next(Declined("no"), Unknown("time-out"), Succeeded("re_1"))
     for amount in ("10.00", "20.00", "30.00"):
         till.refund(payment_id, amount)
-    totals = till.database.run("watch_totals")[0]
-    assert (totals["refund_count"], totals["refund_amount"]) == (1, 30)
+    figures = read_totals(till.database).figures
+    assert (figures.refund_count, figures.refund_amount) == (1, 30)

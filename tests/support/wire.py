@@ -20,6 +20,7 @@ class Wire:
         self.cut_happened = threading.Event()
         self._flowing = threading.Event()
         self._flowing.set()
+        self._forgotten = 0  # connections up to this number
         self._ended = threading.Event()
         self._listener = socket.create_server((HOST, 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -54,6 +55,11 @@ class Wire:
     def thaw(self) -> None:
         self._flowing.set()
 
+    def forget(self) -> None:
+        """Nothing goes through the connections of now any more, and nothing is closed; new ones work, as when a firewall
+        forgot the old."""
+        self._forgotten = self.connections
+
     def _accept(self) -> None:
         while not self._ended.is_set():
             try:
@@ -61,9 +67,9 @@ class Wire:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._forward, args=(client,), daemon=True).start()
+            threading.Thread(target=self._forward, args=(client, self.connections), daemon=True).start()
 
-    def _forward(self, client: socket.socket) -> None:
+    def _forward(self, client: socket.socket, number: int) -> None:
         with client, socket.create_connection((HOST, self._target)) as server, contextlib.suppress(OSError):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -75,6 +81,8 @@ class Wire:
                     return
                 for side in readable:
                     sent = side.recv(1 << 16)
+                    if number <= self._forgotten:
+                        continue
                     if not sent:
                         return
                     if side is client and not asked and sent[:1] != b"X":

@@ -1,0 +1,118 @@
+"""What the clients want, and everything that they were told."""
+
+import json
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+
+from tests.chaos.world import World, ask
+
+FUNCTIONS = {"payment": "create_payment", "refund": "create_refund"}
+REFUSALS = {
+    "payment": {(409, "trip_already_paid"), (422, "trip_not_found")},
+    "refund": {(409, "payment_not_refundable"), (422, "refund_exceeds_payment")},
+}
+AGAIN = {
+    (202, None),
+    (409, "idempotency_in_progress"),
+    (409, "trip_already_paid"),
+    (503, "database_unavailable"),
+    (503, "trip_service_unavailable"),
+}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A whole answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str | None:
+        """What a problem calls itself; None for anything else."""
+        return self.json().get("code") if "problem" in self.headers.get("content-type", "") else None
+
+    @property
+    def final(self) -> bool:
+        return self.status != 202 and "retry-after" not in self.headers
+
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.body)
+        return value
+
+
+@dataclass
+class Wish:
+    """One request under one key: what is asked, how often it was, and what it came to. `once`: nobody asks again."""
+
+    kind: str
+    key: str
+    path: str
+    body: dict[str, Any]
+    once: bool = False
+    asked: int = 0
+    answered: int = 0
+    final: Answered | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it came to an answer that the service keeps."""
+        return self.final is not None and self.final.status in (201, 402)
+
+
+@dataclass
+class Diary:
+    """What all clients did and saw."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wishes: list[Wish] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    paid: list[dict[str, Any]] = field(default_factory=list)
+    finished: list[Wish] = field(default_factory=list)
+    fares: int = 0
+    repeats: int = 0
+    reused: int = 0
+
+
+def ask_for(world: World, diary: Diary, wish: Wish, body: dict[str, Any], port: int) -> Answered | None:
+    """One try, at the instance on this port; None where no answer came."""
+    with diary.lock:
+        diary.requests += 1
+        wish.asked += 1
+    headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
+    try:
+        raw = ask(port, "POST", wish.path, json.dumps(body).encode(), headers, world.plan.times.patience)
+    except (OSError, HTTPException):
+        with diary.lock:
+            diary.answers["no answer"] += 1
+        return None
+    answer = Answered(*raw)
+    with diary.lock:
+        wish.answered += 1
+        diary.answers[f"{answer.status} {answer.code or ''}".rstrip()] += 1
+    if body is wish.body:
+        _judge(world, wish, answer)
+    return answer
+
+
+def _judge(world: World, wish: Wish, answer: Answered) -> None:
+    said = (answer.status, answer.code)
+    known = {(201, None), (402, f"{wish.kind}_declined")} | REFUSALS[wish.kind] | AGAIN
+    if said not in known or (not answer.final and said not in AGAIN):
+        world.complain("every answer is one of the contract's", f"{wish.key}: {answer.status} {answer.body!r}")
+
+
+def compare(world: World, wish: Wish, answer: Answered) -> None:
+    """A repeat of a finished request must be answered as the first time."""
+    first = wish.final
+    assert first is not None
+    if (answer.status, answer.body) != (first.status, first.body):
+        what = f"{wish.key}: first {first.status} {first.body!r}, then {answer.status} {answer.body!r}"
+        world.complain("a repeat gives the same status and body", what)
+    if answer.headers.get("idempotent-replayed") != "true":
+        world.complain("a repeat gives the same status and body", f"{wish.key}: not marked as replayed")
