@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -169,9 +170,9 @@ class Frozen(WatchedDatabase):
         super().__init__(settings)
         self.after, self.freeze = after, freeze
 
-    def run(self, name: str, **parameters: object) -> list[dict[str, object]]:
-        rows = super().run(name, **parameters)
-        if name == self.after and rows:
+    def _try(self, text: str, *arguments: Any) -> list[dict[str, Any]]:
+        rows = super()._try(text, *arguments)
+        if self.names_in(text) == [self.after] and rows:
             self.freeze()
         return rows
 

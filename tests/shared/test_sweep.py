@@ -28,10 +28,11 @@ class Faulty(WatchedDatabase):
 
     failures: dict[str, Exception] = {}  # noqa: RUF012 - replaced, never changed
 
-    def run(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        if name in self.failures:
-            raise self.failures[name]
-        return super().run(name, **parameters)
+    def _try(self, text: str, *arguments: Any) -> list[dict[str, Any]]:
+        for name in self.names_in(text):
+            if name in self.failures:
+                raise self.failures[name]
+        return super()._try(text, *arguments)
 
 
 def something_for_each_job(place: Place) -> None:
@@ -133,11 +134,11 @@ class OneBad(WatchedDatabase):
         super().__init__(settings)
         self._bad = (statement, parameter, value)
 
-    def run(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    def _try(self, text: str, parameters: dict[str, Any], *arguments: Any) -> list[dict[str, Any]]:
         statement, parameter, value = self._bad
-        if name == statement and value in parameters[parameter]:
+        if self.names_in(text) == [statement] and value in parameters[parameter]:
             b"\xe9".decode()
-        return super().run(name, **parameters)
+        return super()._try(text, parameters, *arguments)
 
 
 def test_a_batch_with_an_event_that_the_sink_refuses_does_not_end_the_delivery(

@@ -34,8 +34,12 @@ class WatchedDatabase(Database):
         self.dies_after = ""
         self._names = {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
 
+    def names_in(self, text: str) -> list[str]:
+        """The names of the statements that are run together."""
+        return [self._names[each] for each in text.split("; ")]
+
     def _try(self, text: str, *arguments: Any) -> list[Row]:
-        names = [self._names[each] for each in text.split("; ")]
+        names = self.names_in(text)
         if self.dies_before in names:
             raise Died(self.dies_before)
         self.ran += names
