@@ -60,6 +60,7 @@ def main() -> None:
                 f"the gateway is back; {left} charges are open, {sum(_cpu(sweep)):.1f} s of processor time for the outage"
             )
             _watch(place, sweep, gateway, server)
+            print(f"the sink heard of {len(set(sink.event_ids()))} events, {len(sink.event_ids())} times")
             over.set()
         finally:
             for process in processes:
@@ -83,8 +84,7 @@ def _start_sweep(place: Place, sink: Sink, gateway_port: int, port: int, pool: i
         "K_SINK": sink.url,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "functions_framework:create_app()"]
-    with Path("/tmp/backlog-sweep.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
+    return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL)
 
 
 def _start_gateway(port: int, answers_in: float) -> subprocess.Popen[bytes]:
@@ -152,7 +152,8 @@ def _watch(place: Place, sweep: subprocess.Popen[bytes], gateway: subprocess.Pop
     print(f"all are settled {took:.1f} s after the gateway's return; {place.sql.value(UNDELIVERED)} events undelivered")
     print("processor seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in machine.items()))
     print(f"sweep holds {worker.memory_info().rss >> 20} MiB and {worker.num_threads()} threads")
-    print("status of payments: " + str(place.sql.run("SELECT status, count(*) FROM payments GROUP BY 1")))
+    for row in place.sql.run("SELECT status, count(*) FROM payments GROUP BY 1"):
+        print(f"payments of status {row['status']}: {row['count']}")
 
 
 def _cpu(process: subprocess.Popen[bytes]) -> tuple[float, ...]:

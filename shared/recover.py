@@ -42,13 +42,14 @@ def sweep(ledger: Ledger) -> dict[str, int]:
     began = time.monotonic()
     until = began + LONGEST
     settled = Signal()
-    crew = ThreadPoolExecutor(4, "sweep")
-    jobs = {
-        "settled": _begin(crew, lambda: settle_abandoned(ledger, until, until + STRAGGLERS)),
-        "delivered": _begin(crew, lambda: deliver_left(ledger, until, settled)),
-        "keys_deleted": _begin(crew, lambda: delete_keys(ledger.database, until)),
-        "events_deleted": _begin(crew, lambda: delete_events(ledger.database, until)),
+    work: dict[str, Callable[[], Done]] = {
+        "settled": lambda: settle_abandoned(ledger, until, until + STRAGGLERS),
+        "delivered": lambda: deliver_left(ledger, until, settled),
+        "keys_deleted": lambda: delete_keys(ledger.database, until),
+        "events_deleted": lambda: delete_events(ledger.database, until),
     }
+    crew = ThreadPoolExecutor(len(work), "sweep")
+    jobs = {name: _begin(crew, name, job) for name, job in work.items()}
     jobs["settled"].add_done_callback(lambda _: settled.set())
     crew.shutdown(wait=False)
     wait(jobs.values(), began + LATEST - time.monotonic())
@@ -65,23 +66,30 @@ def sweep(ledger: Ledger) -> dict[str, int]:
     return counts
 
 
-def _begin(crew: ThreadPoolExecutor, job: Callable[[], Done]) -> "Future[Done]":
-    return crew.submit(copy_context().run, job)
+def _begin(crew: ThreadPoolExecutor, name: str, job: Callable[[], Done]) -> "Future[Done]":
+    """Starts a job on a thread of its own; where it fails, that is in the log, also of one that nobody waits for any more."""
+
+    def work() -> Done:
+        try:
+            return job()
+        except DatabaseUnavailable as failure:
+            log.log.error("a sweep's job failed", extra={"job": name, "why": str(failure)})
+            raise
+        except Exception:
+            log.log.exception("a sweep's job failed", extra={"job": name})
+            raise
+
+    return crew.submit(copy_context().run, work)
 
 
 def _ended(name: str, job: "Future[Done]", failures: list[BaseException]) -> Done:
-    """What a job did; one that failed is logged, and one that is late is left to end by itself."""
+    """What a job did; one that is late is left to end by itself."""
     if not job.done():
         log.log.warning("a sweep's job is late", extra={"job": name})
-        return Done(0, more=True)
-    failure = job.exception()
-    if failure is None:
-        return job.result()
-    failures.append(failure)
-    if isinstance(failure, DatabaseUnavailable):
-        log.log.error("a sweep's job failed", extra={"job": name, "why": str(failure)})
+    elif failure := job.exception():
+        failures.append(failure)
     else:
-        log.log.error("a sweep's job failed", extra={"job": name}, exc_info=failure)
+        return job.result()
     return Done(0, more=True)
 
 

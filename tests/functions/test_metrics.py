@@ -129,6 +129,12 @@ def test_a_prometheus_server_gets_its_own_format(answer: Any, accept: str) -> No
     assert given.get_data(as_text=True) == prometheus_totals(TOTALS)
 
 
+def test_a_count_that_may_be_greater_says_so() -> None:
+    help_of = dict(re.findall(r"^# HELP (\w+) (.*)$", prometheus_totals(TOTALS), re.M))
+    for name in ("payment_pending_count", "outbox_undelivered_count"):
+        assert help_of[name].endswith("; 10000 means at least so many.")
+
+
 @pytest.mark.parametrize("accept", [None, "application/json", PROMETHEUS_3])
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 def test_the_path_of_prometheus_always_answers_in_its_format(answer: Any, accept: str | None, prefix: str) -> None:

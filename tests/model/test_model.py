@@ -26,9 +26,8 @@ def machine(
     for module in (charge, refund, known, abandoned):
         monkeypatch.setattr(module, "carry_out", settle.carry_out)
     # One after the other, so that an example that fails fails again.
-    monkeypatch.setattr(abandoned, "WORKERS", 1)
-    monkeypatch.setattr(abandoned, "PROBES", 1)
-    monkeypatch.setattr(abandoned, "PROBE_PAUSE", 0.0)
+    for bound, value in {"WORKERS": 1, "PROBES": 1, "PROBE_PAUSE": 0}.items():
+        monkeypatch.setattr(abandoned, bound, value)
     changed = change_settings(gateway_key_retention=60.0)
     assert changed.idempotency_key_ttl == KEY_TTL
     database = FragileDatabase(place.settings())
