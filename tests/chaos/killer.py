@@ -46,6 +46,7 @@ class Killer:
         self._mending: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._work, name="killer", daemon=True)
         self.blows: Counter[str] = Counter()
+        self.each_kind_came = threading.Event()
 
     @property
     def kills(self) -> int:
@@ -71,6 +72,8 @@ class Killer:
                 if self._strike(kind):
                     del self._deck[place]
                     break
+            if not self._deck:
+                self.each_kind_came.set()
 
     def _strike(self, kind: str) -> bool:
         """One blow, in a thread of its own, unless what it would strike is still being mended from another."""

@@ -100,6 +100,6 @@ class Outages:
         self._recovery.expect_payments("name server silent")
 
     def forget(self, lasts: float) -> None:
-        with self._world.network.forgetting(self._times.idle_until_forgotten):
-            time.sleep(self._times.network_forgets * (0.5 + lasts))
+        with self._world.network.forgetting(self._times.idle_until_forgotten * (0.5 + lasts)):
+            time.sleep(self._times.network_forgets)
         self._recovery.expect_payments("network forgets")

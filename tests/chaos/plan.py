@@ -28,8 +28,8 @@ class Times:
     `between_blows` is the mean; `settled_within` bounds what comes after the storm; `gateway_slow` is the longest that the
     gateway takes. So long after the storm, the pauses between askings and deliveries, which have grown to minutes in it, are
     taken as over. `read_only` is how long the database's name leads to a standby, `no_standby`, `names_silent` and
-    `network_forgets` about how long those outages last; a connection is forgotten once it was `idle_until_forgotten`, and after
-    an outage a function has to take a payment within `recovered_within`."""
+    `network_forgets` about how long those outages last; a connection is forgotten once it was idle for about
+    `idle_until_forgotten`, and after an outage a function has to take a payment within `recovered_within`."""
 
     gateway_timeout: float
     trip_timeout: float
@@ -80,7 +80,7 @@ SHORT = Times(
     no_standby=3,
     names_silent=4,
     network_forgets=3,
-    idle_until_forgotten=0.5,
+    idle_until_forgotten=1,
     recovered_within=15,
 )
 # In the test suite: as short as the settings allow.
@@ -104,7 +104,7 @@ SUITE = Times(
     no_standby=1.2,
     names_silent=2,
     network_forgets=1.2,
-    idle_until_forgotten=0.3,
+    idle_until_forgotten=0.6,
     recovered_within=10,
 )
 # The time-outs of production.
@@ -128,20 +128,25 @@ REAL = Times(
     no_standby=15,
     names_silent=12,
     network_forgets=10,
-    idle_until_forgotten=1,
+    idle_until_forgotten=2,
     recovered_within=30,
 )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`seconds` of storm; every choice that is the harness's own is drawn from `seed`."""
+    """`seconds` of storm, up to twice as many until each kind of blow came; every choice that is the harness's own is drawn
+    from `seed`."""
 
     seconds: float
     seed: int
     times: Times = SHORT
     clients: int = 16
     keep_logs: str = ""
+
+    def left(self, passed: float, each_kind_came: bool) -> float:
+        """How long the storm goes on, in seconds, as far as is known after so many."""
+        return self.seconds * (1 if each_kind_came else 2) - passed
 
     def failures(self) -> dict[str, float]:
         if self.times.key_retention > 3600:
