@@ -14,8 +14,8 @@ from tests.support.sql import Sql
 
 
 class Outages:
-    """Each lasts longer the more `lasts` is, from 0 to 1, and ends with everything whole again. After those that no restart of
-    a function may be needed for, each function that was not struck itself has to take a payment soon."""
+    """Each lasts longer the more `lasts` is, from 0 to 1, and ends with everything whole again. No function may need a restart
+    after those with a witness: each that was not struck itself has to take a payment soon."""
 
     def __init__(self, world: World, recovery: Recovery) -> None:
         self._world = world
@@ -25,12 +25,19 @@ class Outages:
             "database killed": self.kill,
             "database frozen": self.freeze,
             "connections terminated": self.terminate,
-            "fail-over": self.fail_over,
-            "name leads to the standby": self.mislead,
-            "no standby": self.lose_standby,
-            "name server silent": self.silence_names,
-            "network forgets": self.forget,
+            "fail-over": self._witnessed(self.fail_over),
+            "name leads to the standby": self._witnessed(self.mislead),
+            "no standby": self._witnessed(self.lose_standby),
+            "name server silent": self._witnessed(self.silence_names),
+            "network forgets": self._witnessed(self.forget),
         }
+
+    def _witnessed(self, outage: Callable[[float], None]) -> Callable[[float], None]:
+        def blow(lasts: float) -> None:
+            with self._recovery.witness():
+                outage(lasts)
+
+        return blow
 
     def kill(self, lasts: float) -> None:
         self._world.pair.primary.kill()
@@ -84,10 +91,15 @@ class Outages:
         self._recovery.expect_payments("name leads to the standby")
 
     def lose_standby(self, lasts: float) -> None:
-        """Commits wait for it, each with a server process, whoever gives up waiting for them."""
+        """Commits wait for it, each in a server process, also when nobody waits for them any more; and a crowd keeps asking."""
         pair = self._world.pair
+        whole = {each: each.strikes for each in self._world.instances}
         pair.standby.kill()
-        time.sleep(self._times.no_standby * (0.5 + lasts))
+        with self._recovery.crowd():
+            time.sleep(
+                2 * (self._times.statement_timeout + 1)
+            )  # by now every function has seen that commits do not return
+            self._recovery.expect_refusals(whole, self._times.no_standby * (1 + lasts))
         pair.standby.start()
         pair.catch_up()
         self._recovery.expect_payments("no standby")

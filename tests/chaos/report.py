@@ -8,7 +8,7 @@ from tests.chaos.accounts import Books, read_books
 from tests.chaos.diary import Diary
 from tests.chaos.invariants import INVARIANTS
 from tests.chaos.killer import Killer
-from tests.chaos.recovery import ALIVE, TAKE_PAYMENTS
+from tests.chaos.recovery import ALIVE, REFUSED, TAKE_PAYMENTS
 from tests.chaos.watch import FEW, Watch
 from tests.chaos.world import Clock, World
 
@@ -24,6 +24,7 @@ SEEN_MEANWHILE = (
     "no function fails unexpectedly",
     TAKE_PAYMENTS,
     ALIVE,
+    REFUSED,
     FEW,
     NOT_CANCELLED,
 )
