@@ -12,6 +12,9 @@ from tests.chaos.recovery import Recovery
 from tests.chaos.world import World
 from tests.support.sql import Sql
 
+# A firewall forgets after minutes; the functions trust a connection that was idle for no longer than about this, in seconds.
+TRUSTED_FOR = 1.2
+
 
 class Outages:
     """Each lasts longer the more `lasts` is, from 0 to 1, and ends with everything whole again. No function may need a restart
@@ -93,7 +96,7 @@ class Outages:
     def lose_standby(self, lasts: float) -> None:
         """Commits wait for it, each in a server process, also when nobody waits for them any more; and a crowd keeps asking."""
         pair = self._world.pair
-        whole = {each: each.strikes for each in self._world.instances}
+        whole = self._recovery.whole()
         pair.standby.kill()
         with self._recovery.crowd():
             time.sleep(
@@ -114,4 +117,7 @@ class Outages:
     def forget(self, lasts: float) -> None:
         with self._world.network.forgetting(self._times.idle_until_forgotten * (0.5 + lasts)):
             time.sleep(self._times.network_forgets)
+        whole = self._recovery.whole()
+        time.sleep(TRUSTED_FOR)
+        self._recovery.expect_one_to_pay(whole)
         self._recovery.expect_payments("network forgets")

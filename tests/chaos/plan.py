@@ -58,6 +58,11 @@ class Times:
         """Longer than a lease lasts."""
         return self.lock_timeout * 1.1 + 0.5
 
+    @property
+    def waits_out(self) -> float:
+        """Of a payment that took longer, a function has waited in vain for the database, and not only for a slow machine."""
+        return self.statement_timeout + 0.8
+
 
 # The gateway forgets keys later than the service counts on, by more than a frozen worker may come late.
 SHORT = Times(

@@ -16,8 +16,11 @@ from tests.chaos.world import Instance, World, ask
 TAKE_PAYMENTS = "after an outage every function takes payments again, without a restart"
 ALIVE = "a function answers /healthz at once, whatever its neighbours do"
 REFUSED = "while commits do not return, a function refuses at once"
+ONE_PAYS = "of connections that the network forgot, one payment at most takes notice"
 AT_ONCE = 2.0
 CROWD = 12
+
+Whole = dict[Instance, int]  # functions, with how often each had been struck at some moment
 
 
 class Recovery:
@@ -38,6 +41,9 @@ class Recovery:
         spared = self._choice.choice([each for each in payers if not each.busy.locked()] or payers)
         with spared.busy:
             yield
+
+    def whole(self) -> Whole:
+        return {each: each.strikes for each in self._world.instances}
 
     def expect_payments(self, outage: str) -> None:
         """Each function that takes payments has to take one within `recovered_within`, unless it is struck itself."""
@@ -112,29 +118,40 @@ class Recovery:
             if port is not None:
                 self._ask(self._wish(), port)
 
-    def expect_refusals(self, whole: dict[Instance, int], seconds: float) -> None:
+    def expect_refusals(self, whole: Whole, seconds: float) -> None:
         """For so long, each function that takes payments refuses at once all but one of those that come together, unless it was
         struck since `whole`: its threads and the server's processes are not for waiting."""
         ends = time.monotonic() + seconds
-        payers = [each for each in whole if each.function == "create_payment"]
-        with ThreadPoolExecutor(3 * len(payers)) as pool:
-            while time.monotonic() < ends:
-                together = [(each, [pool.submit(self._time, each) for _ in range(3)]) for each in payers]
-                for instance, asked in together:
-                    waited = [
-                        wait
-                        for wait in (each.result() for each in asked)
-                        if wait > self._world.plan.times.statement_timeout
-                    ]
-                    if len(waited) > 1 and instance.unharmed_since(whole[instance]):
-                        self._world.complain(REFUSED, f"{instance.name}: {len(waited)} of 3 waited {max(waited):.1f} s")
-                time.sleep(0.1)
+        while time.monotonic() < ends:
+            for instance, asked in self._together(whole, 3).items():
+                waited = [took for took, _ in asked if took > self._world.plan.times.waits_out]
+                if len(waited) > 1:
+                    self._world.complain(REFUSED, f"{instance.name}: {len(waited)} of 3 waited {max(waited):.1f} s")
+            time.sleep(0.1)
 
-    def _time(self, instance: Instance) -> float:
-        """How long a payment waits for its answer, in seconds."""
+    def expect_one_to_pay(self, whole: Whole) -> None:
+        """Of payments that come together, more than a function has connections, at most one waits or fails."""
+        for instance, asked in self._together(whole, 6).items():
+            paid = [took for took, taken in asked if not taken or took > self._world.plan.times.waits_out]
+            if len(paid) > 1:
+                self._world.complain(ONE_PAYS, f"{instance.name}: {len(paid)} of 6, {max(paid):.1f} s")
+
+    def _together(self, whole: Whole, number: int) -> dict[Instance, list[tuple[float, bool]]]:
+        """So many payments at each function at the same moment: how long each took, and whether it was taken. Without the
+        functions that were struck since `whole`."""
+        payers = [each for each in whole if each.function == "create_payment"]
+        with ThreadPoolExecutor(number * len(payers)) as pool:
+            asked = {each: [pool.submit(self._time, each) for _ in range(number)] for each in payers}
+        return {
+            each: [one.result() for one in answers]
+            for each, answers in asked.items()
+            if each.unharmed_since(whole[each])
+        }
+
+    def _time(self, instance: Instance) -> tuple[float, bool]:
         began = time.monotonic()
-        self._ask(self._wish(), instance.port)
-        return time.monotonic() - began
+        answer = self._ask(self._wish(), instance.port)
+        return time.monotonic() - began, answer is not None and answer.final
 
     def expect_life(self, seconds: float) -> None:
         """For so long, every function that is not struck itself answers /healthz at once."""

@@ -8,7 +8,7 @@ from tests.chaos.accounts import Books, read_books
 from tests.chaos.diary import Diary
 from tests.chaos.invariants import INVARIANTS
 from tests.chaos.killer import Killer
-from tests.chaos.recovery import ALIVE, REFUSED, TAKE_PAYMENTS
+from tests.chaos.recovery import ALIVE, ONE_PAYS, REFUSED, TAKE_PAYMENTS
 from tests.chaos.watch import FEW, Watch
 from tests.chaos.world import Clock, World
 
@@ -25,6 +25,7 @@ SEEN_MEANWHILE = (
     TAKE_PAYMENTS,
     ALIVE,
     REFUSED,
+    ONE_PAYS,
     FEW,
     NOT_CANCELLED,
 )
