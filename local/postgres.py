@@ -142,7 +142,7 @@ class Postgres:
         self.wait()
 
     def wait(self, seconds: float = 30) -> None:
-        """Until it takes connections, if only for reading; raises sql.owner.DatabaseUnavailableError after that many seconds."""
+        """Until it takes connections, if only to read; raises sql.owner.DatabaseUnavailableError after that many seconds."""
         connect(self.environment(), seconds, target_session_attrs="any").close()
 
     def stop(self) -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from shared.problems import CONTENT_TYPE, Problem
+from shared.settings import PENDING_RETRY_AFTER
 
 JSON = "application/json"
 
@@ -33,6 +34,7 @@ def final_answer(status: int, shown: str, payment_id: int, refund_id: int | None
         headers = {"Location": f"/payments/{payment_id}"} if refund_id is None else {}
         return Answer(201, shown, headers=headers, about=about)
     settled = json.loads(shown)
+    blanks = shown.partition(":")[0].endswith(" ")  # what older versions stored begins `{"payment_id" : 351, `
     failure_code = json.dumps(settled["failure_code"])
     if refund_id is None:
         instance = "/payments"
@@ -48,12 +50,12 @@ def final_answer(status: int, shown: str, payment_id: int, refund_id: int | None
             "The gateway declined the refund; what was reserved for it is free again.",
             members={"failure_code": failure_code, "refund": shown},
         )
-    return Answer(status, problem.document(instance, correlation_id), CONTENT_TYPE, about=about)
+    return Answer(status, problem.document(instance, correlation_id, blanks=blanks), CONTENT_TYPE, about=about)
 
 
 def pending_answer(shown: str, payment_id: int, refund_id: int | None) -> Answer:
     """The answer while the gateway's word is not known: the same key asks again."""
-    headers = {"Retry-After": "2"}
+    headers = {"Retry-After": str(PENDING_RETRY_AFTER)}
     if refund_id is None:
         headers["Location"] = f"/payments/{payment_id}"
     return Answer(202, shown, headers=headers, about=_about(payment_id, refund_id))

@@ -11,13 +11,13 @@ from shared.gateway import CASH
 from shared.idempotency import fingerprint, hash_key
 from shared.known import RACES, Ledger, answer_if_known, in_progress
 from shared.lease import Lease, first_lease
-from shared.models import PaymentRequest
+from shared.models import PaymentRequest, refuse_inexpressible
 from shared.problems import Problem, invalid
 from shared.reference import new_reference
 from shared.settings import SETTINGS
 from shared.settle import carry_out, event_in
 from shared.tracing import Trace
-from shared.trips import completed_trip, missing_distance
+from shared.trips import completed_trip, missing_distance, require_completed
 
 ONE_FARE = "payments_one_fare_per_trip"
 
@@ -54,13 +54,17 @@ def charge(ledger: Ledger, request: PaymentRequest, key: str, trace: Trace) -> A
 
 def price(request: PaymentRequest, trace: Trace) -> tuple[Decimal, Fare | None]:
     """The amount to charge, in currency, and how it was computed unless it came with the request."""
-    trip = completed_trip(request.trip_id, trace)
+    refuse_inexpressible(request.amount, SETTINGS.currency)
     if request.amount is not None:
+        require_completed(request.trip_id, trace)
         return request.amount, None
+    trip = completed_trip(request.trip_id, trace)
     if trip.distance_km is None:
         raise missing_distance()
     try:
-        fare = compute_fare(SETTINGS.base_fare, trip.distance_km, SETTINGS.rate_per_km, trip.surge_multiplier)
+        fare = compute_fare(
+            SETTINGS.base_fare, trip.distance_km, SETTINGS.rate_per_km, trip.surge_multiplier, SETTINGS.fare_rounding
+        )
     except NotChargeable as wrong:
         raise Problem("trip_not_chargeable", f"Trip {request.trip_id}: {wrong}.") from wrong
     return fare.total, fare

@@ -24,12 +24,12 @@ class TimedOut(psycopg2.OperationalError):
 
 
 class Connection(extensions.connection):
-    """`deadline` (monotonic clock) is when whatever waits on it gives up; psycopg2 then closes the connection. `unproven`:
-    whether it still leads to the server is being found out."""
+    """`deadline` (monotonic clock) is when whatever waits on it gives up; psycopg2 then closes the connection. `reused`: it
+    was idle since it was opened. `unproven`: whether it still leads to the server is being found out."""
 
     def __init__(self, dsn: str, deadline: float) -> None:
         self.deadline = deadline
-        self.unproven = False
+        self.reused = self.unproven = False
         self.used_at = self._opened_at = time.monotonic()
         super().__init__(dsn)
         self.autocommit = True

@@ -92,21 +92,20 @@ class Database:
         with self._pool.connection(min(deadline, time.monotonic() + self._patience)) as connection:
             seconds = min(deadline - time.monotonic(), self._patience)
             proof = min(seconds, self._proof)
-            its_own_proof = repeatable and not _awaits_its_commit(text)
+            reads = repeatable and not _awaits_its_commit(text)
             try:
-                if connection.unproven and its_own_proof:
-                    seconds = proof
-                elif connection.unproven:
+                if connection.unproven and not reads:
                     execute(connection, "SELECT 1", {}, proof)
                     self._pool.proved(connection)
-                rows = execute(connection, text, parameters, seconds)
+                rows = execute(connection, text, parameters, proof if reads and connection.reused else seconds)
             except DatabaseUnavailable as failure:
-                if connection.unproven:
+                # What was read again does no harm, and what was to be written was not sent.
+                if connection.unproven or (failure.timed_out and reads and connection.reused):
                     raise DatabaseUnavailable(f"an idle connection: {failure}", undone=True) from failure
                 raise
             if connection.lost_its_writes:
                 connection.close()
-                if its_own_proof:
+                if reads:
                     raise DatabaseUnavailable("the server takes no writes any more", undone=True)
             return rows
 

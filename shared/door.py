@@ -1,5 +1,6 @@
 """What every function has in common on its HTTP side: correlation, limits, problems, one log line, /healthz."""
 
+import codecs
 import logging
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from shared.database import DatabaseUnavailable
 from shared.idempotency import FIELD, HEADER, KeyRejected, read_key
 from shared.problems import CONTENT_TYPE, Problem, invalid, of_status
 from shared.rate import Limiter
-from shared.routes import Route, allowed_methods, find_route, without_version
+from shared.routes import Route, allowed_methods, bare, find_route
 from shared.settings import SETTINGS
 from shared.tracing import Trace, read_trace
 
@@ -34,7 +35,7 @@ class Call:
         self.trace = trace
         # As it came: the framework's own `path` takes leading slashes away.
         raw = request.environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")
-        self.path = without_version(raw)
+        self.path = bare(raw)
         self.body_was_read = False
         self.route: Route | None = None
         self.parameters: dict[str, str] = {}
@@ -59,7 +60,7 @@ class Call:
         return next((accepted[name] for name in (content_type, family, "*/*") if name in accepted), 0.0)
 
     def body(self) -> bytes:
-        """The whole body. Raises Problem payload_too_large above 64 KiB."""
+        """The whole body. Raises Problem payload_too_large above 64 KiB, and unsupported_media_type where it is compressed."""
         try:
             body: bytes = self._request.stream.read(LARGEST_BODY + 1)
         except ClientDisconnected:
@@ -67,12 +68,22 @@ class Call:
         if len(body) > LARGEST_BODY:
             raise Problem("payload_too_large", "The body must be at most 64 KiB.")
         self.body_was_read = True
+        if body and self._is_encoded():
+            raise Problem(
+                "unsupported_media_type",
+                "Send the body as it is, without Content-Encoding: it is not decompressed here.",
+                headers={"Accept-Encoding": "identity"},  # RFC 9110, 15.5.16
+            )
         return body
+
+    def _is_encoded(self) -> bool:
+        codings = self.headers.get("Content-Encoding", "").split(",")
+        return any(coding.strip().lower() not in ("", "identity") for coding in codings)
 
     def json_object(self, *, may_be_empty: bool = False) -> dict[str, Any]:
         """The body as a JSON object. Raises Problem unsupported_media_type, payload_too_large or invalid_request."""
         body = self.body()
-        if may_be_empty and not body:
+        if may_be_empty and body in (b"", codecs.BOM_UTF8):
             return {}
         content_type = self._request.mimetype
         if content_type and content_type != "application/json" and not content_type.endswith("+json"):
@@ -126,7 +137,7 @@ def door(function: str, *, limited: bool = True) -> Callable[[Operation], Callab
 
 def _enter(function: str, limiter: Limiter, request: flask.Request, call: Call, operation: Operation) -> Answer:
     if call.path == "/healthz" and request.method in ("GET", "HEAD"):
-        return Answer(200, '{"status": "UP"}')
+        return Answer(200, '{"status":"UP"}')
     found = find_route(function, request.method, call.path)
     if found is None:
         allowed = allowed_methods(function, call.path)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 
-from shared.money import CENT, GREATEST, rounded
+from shared.money import CENT, GREATEST
 
 
 class NotChargeable(ValueError):
@@ -21,21 +21,26 @@ class Fare:
     total: Decimal
 
 
-def compute_fare(base_fare: Decimal, distance_km: Decimal, rate_per_km: Decimal, surge_multiplier: Decimal) -> Fare:
-    """base_fare + distance_km × rate_per_km × surge_multiplier, rounded half up to two decimals once, at the end.
+def compute_fare(
+    base_fare: Decimal, distance_km: Decimal, rate_per_km: Decimal, surge_multiplier: Decimal, rounding: Decimal
+) -> Fare:
+    """base_fare + distance_km × rate_per_km × surge_multiplier, rounded half up to a multiple of `rounding` once, at the end.
 
     Exact whatever the numbers: the precision is that of the whole product. Raises NotChargeable.
     """
     factors = (base_fare, distance_km, rate_per_km, surge_multiplier)
     if distance_km and rate_per_km and surge_multiplier:
         magnitude = distance_km.adjusted() + rate_per_km.adjusted() + surge_multiplier.adjusted()
-        if magnitude > GREATEST.adjusted():
+        if magnitude > GREATEST.adjusted() + 1:
             raise NotChargeable("the fare is above the greatest amount that can be charged")
-    with localcontext(Context(prec=sum(_places(factor) for factor in factors) + 8)):
+    with localcontext(Context(prec=sum(map(_places, factors)) + _places(GREATEST) + 8)):
         exact = base_fare + distance_km * rate_per_km * surge_multiplier
-        if exact > GREATEST + CENT:
+        if exact > GREATEST + rounding:
             raise NotChargeable("the fare is above the greatest amount that can be charged")
-        total = rounded(exact)
+        steps, rest = divmod(exact, rounding)
+        if 2 * rest >= rounding:
+            steps += 1
+        total = (steps * rounding).quantize(CENT)
     if not 0 < total <= GREATEST:
         raise NotChargeable("the fare comes out at nothing" if total <= 0 else "the fare is above the greatest amount")
     return Fare(_shown(base_fare), distance_km, _shown(rate_per_km), surge_multiplier, total)

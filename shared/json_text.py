@@ -1,13 +1,16 @@
 """JSON as this service reads and writes it: strictly, and numbers as exact decimals."""
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 DEEPEST = 32
 LONGEST_NUMBER = 100
+UNUSABLE = "is a number too large or too long"
 
 
 class JsonError(ValueError):
@@ -18,22 +21,27 @@ class JsonError(ValueError):
         self.field = field
 
 
-class _Number(str):
+@dataclass(frozen=True)
+class Unusable:
     """A number that is too long or too large to be worked with."""
 
+    digits: str
 
-def read(text: bytes) -> Any:
-    """Reads a JSON text in UTF-8: integers as int, other numbers as Decimal, exactly as written.
+
+def read(text: bytes, *, unusable_numbers: bool = False) -> Any:
+    """Reads a JSON text in UTF-8, with or without a byte order mark: integers as int, other numbers as Decimal, exactly as
+    written.
 
     Raises JsonError for anything else: another encoding, NaN and Infinity, a field given twice, nesting deeper than 32,
-    a number of more than 100 digits, NUL or half a surrogate pair in a string.
+    a number of more than 100 digits, NUL or half a surrogate pair in a string. With `unusable_numbers`, such numbers, NaN
+    and Infinity are read as Unusable: for a text in which they may not matter.
     """
     try:
         value = json.loads(
-            text.decode("utf-8"),
-            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else _Number(digits),
+            text.removeprefix(codecs.BOM_UTF8).decode("utf-8"),
+            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else Unusable(digits),
             parse_float=_decimal,
-            parse_constant=_refuse,
+            parse_constant=Unusable if unusable_numbers else _refuse,
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
@@ -45,7 +53,8 @@ def read(text: bytes) -> Any:
     except ValueError as wrong:
         raise JsonError("", f"is not JSON: {wrong}") from None
     for path, message in _faults(value, "", 1):
-        raise JsonError(path, message)
+        if message != UNUSABLE or not unusable_numbers:
+            raise JsonError(path, message)
     return value
 
 
@@ -73,13 +82,13 @@ def _shortest(number: Decimal) -> str:
     return f"{'-' if sign else ''}{shortened}e{int(exponent) + len(significant) - len(shortened)}"
 
 
-def _decimal(digits: str) -> Decimal | _Number:
+def _decimal(digits: str) -> Decimal | Unusable:
     try:
         number = Decimal(digits)
     except InvalidOperation:
-        return _Number(digits)
+        return Unusable(digits)
     fits = len(digits) <= LONGEST_NUMBER and number.is_finite() and -308 <= number.adjusted() <= 308
-    return number if fits else _Number(digits)
+    return number if fits else Unusable(digits)
 
 
 def _refuse(name: str) -> Any:
@@ -97,8 +106,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _faults(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
     if depth > DEEPEST:
         yield path, f"is nested deeper than {DEEPEST}"
-    elif isinstance(value, _Number):
-        yield path, "is a number too large or too long"
+    elif isinstance(value, Unusable):
+        yield path, UNUSABLE
     elif isinstance(value, str):
         yield from _string_faults(value, path)
     elif isinstance(value, dict):

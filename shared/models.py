@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError, WithJsonSchema
 
 from shared import json_text
-from shared.money import GREATEST, is_amount
+from shared.money import GREATEST, expresses, is_amount, smallest_unit
 from shared.problems import invalid
 
 GREATEST_ID = 2**63 - 1
@@ -48,7 +48,7 @@ Amount = Annotated[
     WithJsonSchema(
         {
             "type": "number",
-            "description": "At most two decimals, as written.",
+            "description": "At most two decimals, as written, and no more than the currency has (ISO 4217).",
             "exclusiveMinimum": 0,
             "maximum": 9999999999.99,
             "examples": [150.00],
@@ -69,8 +69,13 @@ class _Request(BaseModel):
     )
 
     def content(self) -> dict[str, Any]:
-        """What the request asks for, without its key: the same for every spelling of it."""
-        return {name: value for name, value in self if name != "idempotency_key" and value is not None}
+        """What the client asked for, without its key: the same for every spelling of it.
+
+        A field counts only if the client gave it, so that a default that a later version adds leaves the fingerprints of
+        keys in flight as they are. `metadata` always counts: it did in the first version.
+        """
+        counted = (self.model_fields_set - {"idempotency_key"}) | {"metadata"}
+        return {name: value for name, value in self if name in counted and value is not None}
 
 
 class PaymentRequest(_Request):
@@ -120,6 +125,12 @@ def read_refund(body: dict[str, Any]) -> RefundRequest:
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 500):
         raise invalid(("metadata.reason", "must be a string of at most 500 characters"))
     return request
+
+
+def refuse_inexpressible(amount: Decimal | None, currency: str) -> None:
+    """Raises Problem invalid_request naming `amount` where one is given that does not exist in the currency."""
+    if amount is not None and not expresses(currency, amount):
+        raise invalid(("amount", f"must be a multiple of {smallest_unit(currency)} in {currency}"))
 
 
 def _faults(wrong: ValidationError) -> list[tuple[str, str]]:

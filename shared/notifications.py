@@ -1,5 +1,6 @@
 """The Notification Service: told of an event once, however often the event comes."""
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import cloudevents.exceptions
 from cloudevents.http import CloudEvent, from_http
 
-from shared import outward
+from shared import json_text, outward
 from shared.answer import Answer
 from shared.events import EVENT_TYPES
 from shared.log import log
@@ -42,7 +43,7 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
             f"{SETTINGS.notification_service_url}/v1/notifications",
             timeout=SETTINGS.notification_service_timeout,
             headers=trace.headers() | {"Content-Type": "application/json", "Idempotency-Key": event["id"]},
-            body=(json.dumps(notification)[:-1] + f', "data": {payment}}}').encode(),
+            body=(json_text.write(notification)[:-1] + f',"data":{payment}}}').encode(),
         )
     except outward.NoReply as failure:
         return _later(event["id"], str(failure))
@@ -64,7 +65,7 @@ def _read(headers: Mapping[str, str], body: bytes) -> tuple[CloudEvent, str]:
         if not isinstance(attributes.get(name), str):
             raise ValueError(f"the attribute {name} is missing")
     try:
-        payment = bytes(event.data or b"").decode()
+        payment = bytes(event.data or b"").removeprefix(codecs.BOM_UTF8).decode()
         fields = json.loads(payment)
     except (ValueError, TypeError, RecursionError):
         raise ValueError("the data is not JSON") from None

@@ -12,6 +12,7 @@ _TIME: Json = {"type": "string", "format": "date-time"}
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 _OBJECT: Json = {"type": "object"}
+_CURRENCY: Json = {"type": "string", "pattern": "^[A-Z]{3}$"}
 
 
 def _or_null(schema: Json) -> Json:
@@ -46,6 +47,20 @@ _PROBLEM = _object(
     optional=("errors", "payment_id"),
 )
 
+_FIGURES: Json = {
+    "payments_by_status": _object(dict.fromkeys(STATUSES, _COUNT)),
+    "payments_by_method": _object(dict.fromkeys(METHODS, _COUNT)),
+    "average_payment_amount": _MONEY,
+    "total_revenue": {"type": "number"},
+    "refunds": _object({"count": _COUNT, "amount": _MONEY}),
+}
+_OTHER_CURRENCIES: Json = {
+    "description": "The same figures of every other currency that the books hold; they are never added up.",
+    "type": "object",
+    "propertyNames": {"pattern": "^[A-Z]{3}$"},
+    "additionalProperties": _object(_FIGURES),
+}
+
 SCHEMAS: Json = {
     "Problem": _PROBLEM,
     "Fare": _object(
@@ -62,7 +77,7 @@ SCHEMAS: Json = {
             "payment_id": _ID,
             "trip_id": _ID,
             "amount": _MONEY,
-            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            "currency": _CURRENCY,
             "method": {"enum": list(METHODS)},
             "status": {"enum": list(STATUSES)},
             "reference": _TEXT,
@@ -79,7 +94,7 @@ SCHEMAS: Json = {
             "refund_id": _ID,
             "payment_id": _ID,
             "refund_amount": _MONEY,
-            "currency": _TEXT,
+            "currency": _CURRENCY,
             "status": {"enum": ["PENDING", "REFUNDED", "FAILED"]},
             "reason": _or_null(_TEXT),
             "reference": _TEXT,
@@ -99,7 +114,13 @@ SCHEMAS: Json = {
         "allOf": [_ref("Problem"), _object({"refund": _ref("Refund"), "failure_code": _TEXT})],
     },
     "Receipt": _object(
-        {"receipt_number": _TEXT, "amount": _MONEY, "currency": _TEXT, "issued_at": _TIME, "payment": _ref("Payment")}
+        {
+            "receipt_number": _TEXT,
+            "amount": _MONEY,
+            "currency": _CURRENCY,
+            "issued_at": _TIME,
+            "payment": _ref("Payment"),
+        }
     ),
     "Health": _object(
         {
@@ -111,15 +132,7 @@ SCHEMAS: Json = {
         }
     ),
     "Metrics": _object(
-        {
-            "payments_by_status": _object(dict.fromkeys(STATUSES, _COUNT)),
-            "payments_by_method": _object(dict.fromkeys(METHODS, _COUNT)),
-            "average_payment_amount": _MONEY,
-            "total_revenue": {"type": "number"},
-            "refunds": _object({"count": _COUNT, "amount": _MONEY}),
-            "currency": _TEXT,
-            "timestamp": _TIME,
-        }
+        _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
     ),
     "Index": _object(
         {

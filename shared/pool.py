@@ -86,5 +86,5 @@ class Pool:
         elif connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
             connection.close()
         else:
-            connection.used_at = time.monotonic()
+            connection.reused, connection.used_at = True, time.monotonic()
             self._idle.append(connection)

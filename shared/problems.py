@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from shared import json_text
+
 TYPE = "urn:payment-service:problem:"
 CONTENT_TYPE = "application/problem+json"
 
@@ -54,8 +56,9 @@ class Problem(Exception):
     def status(self) -> int:
         return TITLES[self.code][0]
 
-    def document(self, instance: str, correlation_id: str | None) -> str:
-        """The JSON text of this problem; `instance` is the path of the request, without the version prefix."""
+    def document(self, instance: str, correlation_id: str | None, *, blanks: bool = False) -> str:
+        """The JSON text of this problem; `instance` is the bare path of the request. `blanks`: with
+        one after each comma and colon, as what is built around an answer that is stored with blanks."""
         document: dict[str, Any] = {
             "type": TYPE + self.code,
             "title": TITLES[self.code][1],
@@ -67,8 +70,9 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = [{"field": name, "message": message} for name, message in self.errors]
-        text = json.dumps(document)[:-1]
-        return text + "".join(f', "{name}": {value}' for name, value in self.members.items()) + "}"
+        write, comma, colon = (json.dumps, ", ", ": ") if blanks else (json_text.write, ",", ":")
+        members = "".join(f'{comma}"{name}"{colon}{value}' for name, value in self.members.items())
+        return write(document)[:-1] + members + "}"
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:

@@ -9,7 +9,8 @@ from shared.gateway import CASH
 from shared.idempotency import fingerprint, hash_key
 from shared.known import RACES, Ledger, answer_if_known, in_progress
 from shared.lease import Lease, first_lease
-from shared.models import RefundRequest
+from shared.models import RefundRequest, refuse_inexpressible
+from shared.money import not_expressing
 from shared.problems import Problem
 from shared.reference import new_reference
 from shared.settings import SETTINGS
@@ -51,6 +52,7 @@ def claim_refund(
         "claim_refund",
         payment_id=payment_id,
         amount=request.amount,
+        not_in=[] if request.amount is None else not_expressing(request.amount),
         gateways=[CASH, ledger.gateway.name],
         reference=reference,
         reason=request.reason,
@@ -72,6 +74,7 @@ def refuse(ledger: Ledger, payment_id: int, request: RefundRequest) -> None:
     payment = ledger.database.one("refundable", payment_id=payment_id)
     if payment is None:
         raise Problem("payment_not_found", f"There is no payment {payment_id}.")
+    refuse_inexpressible(request.amount, payment["currency"])
     if payment["gateway"] not in (CASH, ledger.gateway.name):
         raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
     if payment["status"] != "SUCCESS":

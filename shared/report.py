@@ -1,9 +1,9 @@
 """Reading: payments, their refunds and receipts."""
 
-import json
 import re
 from dataclasses import dataclass
 
+from shared import json_text
 from shared.database import Database, Row
 from shared.problems import Problem
 from shared.query import GREATEST_ID, Page, PaymentQuery
@@ -76,8 +76,8 @@ def _envelope(rows: list[Row], page: Page, id_name: str) -> str:
     """The statement asks for one row more than the page holds: only where it comes is there a next page."""
     shown = rows[: page.limit]
     cursor = page.cursor_behind(shown[-1], id_name) if len(rows) > page.limit else None
-    items = ", ".join(str(row["shown"]) for row in shown)
-    return f'{{"data": [{items}], "next_cursor": {json.dumps(cursor)}}}'
+    items = ",".join(str(row["shown"]) for row in shown)
+    return f'{{"data":[{items}],"next_cursor":{json_text.write(cursor)}}}'
 
 
 def _not_found(payment_id: int) -> Problem:

@@ -8,7 +8,7 @@ _ID = r"(?P<payment_id>[^/]+)"
 
 @dataclass(frozen=True)
 class Route:
-    """`pattern` is the whole path without the version prefix."""
+    """`pattern` is the whole bare path."""
 
     method: str
     pattern: re.Pattern[str]
@@ -39,11 +39,11 @@ ROUTES = (
 CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "health", "metrics"})
 
 
-def without_version(path: str) -> str:
-    """The path without the prefix /v1, which has the same meaning with it."""
-    if path == "/v1":
-        return "/"
-    return path.removeprefix("/v1") if path.startswith("/v1/") else path
+def bare(path: str) -> str:
+    """The path without the prefix /v1 and without a slash at its end: it has the same meaning with them."""
+    if path == "/v1" or path.startswith("/v1/"):
+        path = path.removeprefix("/v1")
+    return path.removesuffix("/") or "/"
 
 
 def find_route(function: str, method: str, path: str) -> tuple[Route, dict[str, str]] | None:

@@ -10,7 +10,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from shared.money import expresses, smallest_unit
+
 T = TypeVar("T")
+
+# How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
+FRONT_DOOR = 35.0
+# After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
+PENDING_RETRY_AFTER = 2
+# Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
+COARSEST_ROUNDING = 100_000
 
 
 class SettingError(ValueError):
@@ -47,6 +56,15 @@ def _money(value: str) -> Decimal:
     if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
         raise ValueError("a decimal number of at least 0, such as 5.0")
     return number
+
+
+def _rounding(value: str) -> Decimal:
+    """0 where it is empty: the currency decides."""
+    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
+        raise ValueError(
+            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
+        )
+    return Decimal(value or 0)
 
 
 def _share(value: str) -> float:
@@ -137,6 +155,7 @@ class Settings:
     base_fare: Decimal = _setting("5.0", _money)
     rate_per_km: Decimal = _setting("2.5", _money)
     currency: str = _setting("INR", _currency)
+    fare_rounding: Decimal = _setting("", _rounding)
     idempotency_key_ttl: float = _setting("86400", _seconds)
     idempotency_lock_timeout: float = _setting("60", _seconds)
     gateway: str = _setting("simulated", _gateway)
@@ -164,13 +183,34 @@ class Settings:
                 values[setting.name] = setting.metadata["read"](text)
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
+        values["fare_rounding"] = values["fare_rounding"] or smallest_unit(values["currency"])
         settings = cls(**values)
-        if settings.idempotency_lock_timeout <= settings.trip_service_timeout + settings.gateway_timeout:
+        settings._refuse_what_breaks_a_promise()
+        return settings
+
+    def _refuse_what_breaks_a_promise(self) -> None:
+        """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
+        waits = self.trip_service_timeout + self.gateway_timeout
+        if self.idempotency_lock_timeout <= waits:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
-        base = urlsplit(settings.stripe_api_base)
+        if waits >= FRONT_DOOR:
+            raise SettingError(
+                "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must be less than"
+                f" the {FRONT_DOOR:g} s that the front door waits"
+            )
+        if self.idempotency_key_ttl <= PENDING_RETRY_AFTER:
+            raise SettingError(
+                f"IDEMPOTENCY_KEY_TTL must exceed the {PENDING_RETRY_AFTER} s"
+                " after which a client is asked to repeat its request"
+            )
+        if not expresses(self.currency, self.fare_rounding):
+            unit = smallest_unit(self.currency)
+            raise SettingError(
+                f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
+            )
+        base = urlsplit(self.stripe_api_base)
         if base.scheme == "http" and base.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
-        return settings
 
 
 def stop(message: str) -> NoReturn:

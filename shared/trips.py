@@ -1,5 +1,6 @@
 """The Trip Service: what it says of a trip."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,8 @@ from shared import json_text, outward
 from shared.problems import Problem
 from shared.settings import SETTINGS
 from shared.tracing import Trace
+
+_PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,22 @@ def completed_trip(trip_id: int, trace: Trace) -> Trip:
     Raises Problem trip_not_found, trip_not_completed, or trip_service_unavailable where it does not answer, or not with
     what a trip is.
     """
+    said = _ask(trip_id, trace)
+    distance = _first(said, "distance_km", "distanceKm", "distance")
+    surge = _first(said, "surge_multiplier", "surgeMultiplier")
+    return Trip(
+        distance_km=None if distance is None else _number("distance", distance),
+        surge_multiplier=Decimal("1.0") if surge is None else _number("surge multiplier", surge),
+    )
+
+
+def require_completed(trip_id: int, trace: Trace) -> None:
+    """As `completed_trip`, where nothing is computed from the trip: whatever it says besides does not matter."""
+    _ask(trip_id, trace)
+
+
+def _ask(trip_id: int, trace: Trace) -> dict[str, Any]:
+    """The trip, known to be the one that was asked for and completed."""
     headers = {"Accept": "application/json"} | trace.headers()
     try:
         reply = outward.call(
@@ -39,13 +58,9 @@ def completed_trip(trip_id: int, trace: Trace) -> Trip:
     if reply.status != 200:
         raise _unavailable(f"answered {reply.status}")
     try:
-        said = json_text.read(reply.body)
+        said = _unwrapped(json_text.read(reply.body, unusable_numbers=True))
     except json_text.JsonError as nonsense:
         raise _unavailable("did not answer with JSON") from nonsense
-    return _read(trip_id, said)
-
-
-def _read(trip_id: int, said: Any) -> Trip:
     if not isinstance(said, dict):
         raise _unavailable("did not answer with a trip")
     answered_for = _first(said, "trip_id", "tripId")
@@ -56,12 +71,19 @@ def _read(trip_id: int, said: Any) -> Trip:
         raise _unavailable("answered without a status")
     if status.upper() != "COMPLETED":
         raise Problem("trip_not_completed", f"Trip {trip_id} is not completed.")
-    distance = _first(said, "distance_km", "distanceKm", "distance")
-    surge = _first(said, "surge_multiplier", "surgeMultiplier")
-    return Trip(
-        distance_km=None if distance is None else _number("distance", distance),
-        surge_multiplier=Decimal("1.0") if surge is None else _number("surge multiplier", surge),
-    )
+    return said
+
+
+def _unwrapped(said: Any) -> Any:
+    """What has a status: within `data` or `trip`, one within the other, or the answer itself. The innermost counts, since
+    an envelope may have a status of its own."""
+    for names in (("data", "trip"), ("trip", "data"), ("data",), ("trip",)):
+        inner = said
+        for name in names:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and "status" in inner:
+            return inner
+    return said
 
 
 def _first(said: dict[str, Any], *names: str) -> Any:
@@ -69,6 +91,8 @@ def _first(said: dict[str, Any], *names: str) -> Any:
 
 
 def _number(what: str, value: Any) -> Decimal:
+    if isinstance(value, str) and len(value) <= json_text.LONGEST_NUMBER and _PLAIN.fullmatch(value):
+        return Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
         raise _unavailable(f"answered with a {what} that is not a number of at least 0")
     return Decimal(value)

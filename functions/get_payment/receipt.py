@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from shared import json_text
 from shared.report import Receipt
 
 _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
@@ -15,9 +16,9 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 def json_receipt(receipt: Receipt) -> str:
     """The receipt as JSON text; `payment` in it is the payment as it stands now."""
     return (
-        f'{{"receipt_number": {json.dumps(receipt.number)}, "amount": {receipt.amount},'
-        f' "currency": {json.dumps(receipt.currency)}, "issued_at": {json.dumps(receipt.issued_at)},'
-        f' "payment": {receipt.payment}}}'
+        f'{{"receipt_number":{json_text.write(receipt.number)},"amount":{receipt.amount},'
+        f'"currency":{json_text.write(receipt.currency)},"issued_at":{json_text.write(receipt.issued_at)},'
+        f'"payment":{receipt.payment}}}'
     )
 
 

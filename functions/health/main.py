@@ -6,7 +6,7 @@ from pathlib import Path
 
 import functions_framework
 
-from shared import VERSION
+from shared import VERSION, json_text
 from shared.answer import Answer
 from shared.database import Database
 from shared.door import Call, door
@@ -15,14 +15,15 @@ from shared.routes import CLIENT_FUNCTIONS, ROUTES
 PATIENCE = 2.0
 
 database = Database()
-openapi = (Path(__file__).parent / "openapi.json").read_text(encoding="utf-8")
+_document = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+openapi = json.dumps(_document, ensure_ascii=False, separators=(",", ":"))
 
 
 @functions_framework.http
 @door("health", limited=False)
 def health(call: Call) -> Answer:
     if call.path == "/":
-        return Answer(200, json.dumps(index()))
+        return Answer(200, json_text.write(index()))
     if call.path == "/openapi.json":
         return Answer(200, openapi, headers={"Cache-Control": "public, max-age=300"})
     return report_health()
@@ -39,7 +40,7 @@ def report_health() -> Answer:
         "database_status": state,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
-    return Answer(200 if up else 503, json.dumps(body))
+    return Answer(200 if up else 503, json_text.write(body))
 
 
 def index() -> dict[str, object]:

@@ -1,7 +1,9 @@
 """The totals as JSON and in the Prometheus text format."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -9,25 +11,32 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from shared import json_text
-from shared.settings import SETTINGS
-from shared.totals import Totals
+from shared.totals import Figures, Totals
 
 PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
 
 
 def json_totals(totals: Totals) -> str:
-    """The totals as JSON text, money with two decimals."""
+    """The totals as JSON text, money with two decimals: the figures of the service's currency, and beside them the same of
+    every other."""
     return json_text.write(
-        {
-            "payments_by_status": totals.by_status,
-            "payments_by_method": totals.by_method,
-            "average_payment_amount": totals.average_amount,
-            "total_revenue": totals.revenue,
-            "refunds": {"count": totals.refund_count, "amount": totals.refund_amount},
-            "currency": SETTINGS.currency,
+        _shown(totals.figures)
+        | {
+            "currency": totals.currency,
+            "other_currencies": {currency: _shown(figures) for currency, figures in totals.others.items()},
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
     )
+
+
+def _shown(figures: Figures) -> dict[str, Any]:
+    return {
+        "payments_by_status": figures.by_status,
+        "payments_by_method": figures.by_method,
+        "average_payment_amount": figures.average_amount,
+        "total_revenue": figures.revenue,
+        "refunds": {"count": figures.refund_count, "amount": figures.refund_amount},
+    }
 
 
 def prometheus_totals(totals: Totals) -> str:
@@ -44,23 +53,40 @@ def prometheus_totals(totals: Totals) -> str:
 
 
 def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
-    yield _labelled("payment_total", "Payments by status.", "status", totals.by_status)
-    yield _labelled("payment_method_total", "Payments by method.", "method", totals.by_method)
+    books = {totals.currency: totals.figures} | totals.others
+    yield _counts("payment_total", "Payments by status.", "status", {of: books[of].by_status for of in books})
+    yield _counts("payment_method_total", "Payments by method.", "method", {of: books[of].by_method for of in books})
+    for name, meaning, figure in _FIGURES:
+        family = GaugeMetricFamily(name, meaning, labels=["currency"])
+        for currency, figures in books.items():
+            family.add_metric([currency], float(figure(figures)))
+        yield family
     for name, meaning, value in (
-        ("payment_average_amount", "Average amount of payments of status SUCCESS.", totals.average_amount),
-        ("payment_total_revenue", "Charged minus refunded, over SUCCESS and REFUNDED.", totals.revenue),
-        ("payment_refund_total", "Settled refunds.", totals.refund_count),
-        ("payment_refund_amount", "Amount of settled refunds.", totals.refund_amount),
         ("payment_pending_count", "Charges and refunds whose outcome is not known yet.", totals.pending_count),
         ("payment_pending_oldest_seconds", "Age of the oldest of them.", totals.pending_oldest),
         ("outbox_undelivered_count", "Events that the sink has not taken yet.", totals.undelivered_count),
         ("outbox_oldest_seconds", "Age of the oldest of them.", totals.undelivered_oldest),
+        (
+            "payment_contradiction_total",
+            "Answers of the gateway that contradict what was stored.",
+            totals.contradiction_count,
+        ),
     ):
         yield GaugeMetricFamily(name, meaning, value=float(value))
 
 
-def _labelled(name: str, meaning: str, label: str, counts: dict[str, int]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, meaning, labels=[label])
-    for value, count in counts.items():
-        family.add_metric([value], count)
+_FIGURES: tuple[tuple[str, str, Callable[[Figures], Decimal | int]], ...] = (
+    ("payment_average_amount", "Average amount of payments of status SUCCESS.", lambda of: of.average_amount),
+    ("payment_total_revenue", "Charged minus refunded, over SUCCESS and REFUNDED.", lambda of: of.revenue),
+    ("payment_refund_total", "Settled refunds.", lambda of: of.refund_count),
+    ("payment_refund_amount", "Amount of settled refunds.", lambda of: of.refund_amount),
+)
+
+
+def _counts(name: str, meaning: str, label: str, counts: dict[str, dict[str, int]]) -> GaugeMetricFamily:
+    """Counts by label, for each currency."""
+    family = GaugeMetricFamily(name, meaning, labels=[label, "currency"])
+    for currency, by_value in counts.items():
+        for value, count in by_value.items():
+            family.add_metric([value, currency], count)
     return family

@@ -1,12 +1,14 @@
 -- The claim of a refund: locks the payment's row, reserves the amount (all that is left unless one is given) on it, and
--- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it: the row
--- that is locked decides, so refunds at the same moment never reserve more than there is (payments_refunds_within_amount).
+-- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it, or its
+-- currency does not express the amount: the row that is locked decides, so refunds at the same moment never reserve more than
+-- there is (payments_refunds_within_amount).
 -- What is reserved is counted from that row too, never from `p`: PostgreSQL checks constraints on what the snapshot shows of
 -- `p` before it finds out that the row changed since, and a reservation that was just given back would fail them.
 WITH payment AS (
     SELECT payment_id, reserved_amount, amount - refunded_amount - reserved_amount AS remaining
       FROM payments
      WHERE payment_id = %(payment_id)s AND status = 'SUCCESS' AND gateway = ANY (%(gateways)s)
+       AND currency <> ALL (%(not_in)s)
        FOR UPDATE
 ), reserved AS (
     UPDATE payments AS p

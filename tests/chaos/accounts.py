@@ -21,13 +21,15 @@ QUERIES = {
     "keys": "SELECT encode(key_hash, 'hex') AS hash, payment_id, refund_id, answer_status, answer::text AS answer, locked_at"
     " FROM idempotency_keys",
     "events": "SELECT event_id, type, delivered_at FROM outbox",
-    "payment_totals": "SELECT status, method, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
-    " FROM payment_totals GROUP BY 1, 2 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0 ORDER BY 1, 2",
-    "payment_sums": "SELECT status, method, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded"
-    " FROM payments GROUP BY 1, 2 ORDER BY 1, 2",
-    "refund_totals": "SELECT coalesce(sum(count), 0) AS count, coalesce(sum(amount), 0) AS amount FROM refund_totals",
-    "refund_sums": "SELECT count(*) AS count, coalesce(sum(amount), 0) AS amount FROM payment_refunds"
-    " WHERE status = 'REFUNDED'",
+    "payment_totals": "SELECT currency, status, method, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
+    " FROM payment_totals GROUP BY 1, 2, 3 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0"
+    " ORDER BY 1, 2, 3",
+    "payment_sums": "SELECT currency, status, method, count(*) AS count, sum(amount) AS amount,"
+    " sum(refunded_amount) AS refunded FROM payments GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+    "refund_totals": "SELECT currency, sum(count) AS count, sum(amount) AS amount FROM refund_totals"
+    " GROUP BY 1 HAVING sum(count) <> 0 OR sum(amount) <> 0 ORDER BY 1",
+    "refund_sums": "SELECT p.currency, count(*) AS count, sum(r.amount) AS amount"
+    " FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY 1 ORDER BY 1",
 }
 
 

@@ -76,6 +76,11 @@ def problem_of(answer: Answer) -> dict[str, Any]:
     return found
 
 
+def is_compact(text: str) -> bool:
+    """Whether a JSON text has no white space but in its strings, and the end of the line that the front door's own have."""
+    return not re.search(r"\s", re.sub(r'"(?:[^"\\]|\\.)*"', '""', text).removesuffix("\n"))
+
+
 @dataclass
 class Schemas:
     """What the service's OpenAPI document says of its answers."""
@@ -141,6 +146,8 @@ class Client:
         assert "X-Correlation-ID" in answer.headers
         if answer.status >= 400 and answer.body and "health" not in path:
             problem_of(answer)
+        if answer.type.endswith("json"):
+            assert is_compact(answer.text), answer.text
         if self._schemas:  # at the front door, which tells nothing of what is behind it
             assert answer.headers.get("Server", "").lower() not in ("envoy", "gunicorn")
             self._schemas.check(method, path, answer)

@@ -1,5 +1,6 @@
 """Hostile bodies and headers: every answer is a problem document that names what is wrong, and never a 500."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ BODIES = {
     "a form": (b"trip_id=1&method=CARD", "body"),
     "not UTF-8": (b'{"trip_id": 1, "method": "\xff"}', "body"),
     "UTF-16": (GOOD.encode("utf-16"), "body"),
-    "a byte order mark": (b"\xef\xbb\xbf" + GOOD.encode(), "body"),
+    "two byte order marks": (b"\xef\xbb\xbf" * 2 + GOOD.encode(), "body"),
     "a raw NUL": (b'{"trip_id": 1, "method": "CARD\x00"}', "body"),
     "an escaped NUL": (rb'{"trip_id": 1, "method": "CARD", "metadata": {"a": "\u0000"}}', "metadata.a"),
     "a NUL in a name": (rb'{"trip_id": 1, "method": "CARD", "metadata": {"\u0000": 1}}', "metadata.\0"),
@@ -120,6 +121,21 @@ def test_a_body_that_is_announced_as_huge_is_refused_without_being_awaited(servi
 def test_another_content_type_is_415(client: Client, content_type: str) -> None:
     headers = {"Idempotency-Key": new_key(), "Content-Type": content_type}
     client.call("POST", "/payments", GOOD.encode(), headers).problem(415, "unsupported_media_type")
+
+
+def test_a_compressed_body_is_415_and_told_what_is_taken(client: Client) -> None:
+    headers = {"Idempotency-Key": new_key(), "Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = client.call("POST", "/payments", gzip.compress(GOOD.encode()), headers)
+    answer.problem(415, "unsupported_media_type")
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+def test_a_byte_order_mark_and_a_slash_at_the_paths_end_make_no_other_request(client: Client) -> None:
+    headers = {"Idempotency-Key": new_key(), "Content-Type": "application/json"}
+    paid = client.call("POST", "/payments", GOOD.encode(), headers)
+    again = client.call("POST", "/v1/payments/", b"\xef\xbb\xbf" + GOOD.encode(), headers)
+    assert (paid.status, again.status, again.body) == (201, 201, paid.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("key", ["", '""', "a b", "k" * 256, "cl\xe9", "a\tb"])

@@ -50,8 +50,8 @@ PATHS = [
     "/v1payments",
     "/openapi_json",
     "/openapixjson",
-    "/healthz/",
-    "/metrics/prometheus/",
+    "/healthz//",
+    "/metrics/prometheus//",
 ]
 
 

@@ -41,8 +41,8 @@ def test_a_charge_is_201_with_the_payment_and_its_address(client: Client, prefix
     assert "Idempotent-Replayed" not in answer.headers
     assert "Retry-After" not in answer.headers
     assert list(payment) == FIELDS
-    assert re.search(r'"amount" ?: ?150\.00\b', answer.text)
-    assert re.search(r'"refunded_amount" ?: ?0\.00\b', answer.text)
+    assert '"amount":150.00,' in answer.text
+    assert '"refunded_amount":0.00,' in answer.text
     assert re.fullmatch(r"PAY-\d{8}-[0-9A-HJKMNP-TV-Z]{16}", payment["reference"])
     assert re.fullmatch(TIME, payment["created_at"])
     assert re.fullmatch(TIME, payment["updated_at"])
@@ -72,8 +72,8 @@ def test_without_an_amount_the_fare_of_the_trip_is_charged(client: Client, prefi
     assert fare["distance_km"] == distance
     assert (fare["base_fare"], fare["rate_per_km"], fare["surge_multiplier"]) == (5, 2.5, 1.2)
     assert fare["total"] == answer.json["amount"] == round(5 + distance * 2.5 * 1.2 + 1e-9, 2)
-    assert re.search(r'"base_fare" ?: ?5\.00, ', answer.text)
-    assert re.search(r'"rate_per_km" ?: ?2\.50, ', answer.text)
+    assert '"base_fare":5.00,' in answer.text
+    assert '"rate_per_km":2.50,' in answer.text
     assert client.get(f"/payments/{answer.json['payment_id']}").text == answer.text
 
 

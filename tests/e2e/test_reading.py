@@ -211,13 +211,17 @@ def test_another_method_is_405_with_what_is_allowed(client: Client, prefix: str,
         "/openapi.json",
     ],
 )
-def test_head_is_get_without_its_body(client: Client, prefix: str, path: str) -> None:
+def test_head_is_get_without_its_body_and_a_slash_at_the_end_changes_nothing(
+    client: Client, prefix: str, path: str
+) -> None:
     got, head = client.get(prefix + path), client.call("HEAD", prefix + path)
     assert (head.status, head.body, head.type) == (got.status, b"", got.type)
+    slashed = client.get(prefix + path.rstrip("/") + "/")
+    assert (slashed.status, slashed.type) == (got.status, got.type)
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/v1/nowhere", "/v2/payments", "/sweep", "/notify", "/payments/", "/favicon.ico"]
+    "path", ["/nowhere", "/v1/nowhere", "/v2/payments", "/sweep", "/notify", "/payments//", "/favicon.ico"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_path_that_nobody_has_is_404(client: Client, method: str, path: str) -> None:

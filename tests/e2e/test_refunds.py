@@ -31,8 +31,8 @@ def test_a_part_is_given_back_and_then_the_rest(client: Client, prefix: str, met
     part = client.refund(payment["payment_id"], None, prefix, amount=50.00, metadata={"reason": "Customer request"})
     assert part.status == 201
     assert set(part.json) >= CONTRACT
-    assert re.search(r'"refund_amount" ?: ?50\.00\b', part.text)
-    assert re.search(r'"remaining_amount" ?: ?100\.00\b', part.text)
+    assert '"refund_amount":50.00,' in part.text
+    assert '"remaining_amount":100.00,' in part.text
     assert re.fullmatch(r"REF-\d{8}-[0-9A-HJKMNP-TV-Z]{16}", part.json["reference"])
     assert {
         "payment_id": payment["payment_id"],

@@ -175,6 +175,12 @@ def load(service: Service, clients: int = 6) -> Iterator[Load]:
             each.result()
 
 
+def more_are_paid(under_way: Load, number: int = 5) -> None:
+    """Waits until so many more payments have had their final answer."""
+    before = under_way.settled()
+    eventually(lambda: under_way.settled() >= before + number)
+
+
 def all_is_right(answers: Load, service: Service, bank: StripeLike) -> None:
     """Every payment was answered 201, once for each key, and charged once."""
     assert {answer.status for answer in answers.answers.values()} == {201}

@@ -6,7 +6,7 @@ import pytest
 import urllib3
 
 from tests.fakes.gateway import StripeLike
-from tests.faults.service import Load, Service, all_is_right, eventually, load, new_key
+from tests.faults.service import Service, all_is_right, eventually, load, more_are_paid, new_key
 from tests.support.cluster import Place
 from tests.support.wire import Wire
 
@@ -14,12 +14,6 @@ TERMINATE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = 'payment-service'"
 )
-
-
-def more_are_paid(under_way: Load, number: int = 5) -> None:
-    """Waits until so many more payments have had their final answer."""
-    before = under_way.settled()
-    eventually(lambda: under_way.settled() >= before + number)
 
 
 @pytest.mark.parametrize("how", ["killed", "restarted"])

@@ -40,7 +40,8 @@ def post(serve: Any, problem: Any) -> Any:
         GOOD + GOOD,
         b"<payment/>",
         b'{"trip_id": NaN}',
-        b"\xef\xbb\xbf" + GOOD,
+        b"\xef\xbb\xbf",
+        b"\xef\xbb\xbf" * 2 + GOOD,
         GOOD.decode().encode("utf-16"),
         b"[" * 60_000,
         b'{"a":' * 10_000,
@@ -49,6 +50,10 @@ def post(serve: Any, problem: Any) -> Any:
 )
 def test_a_body_that_is_not_json_is_refused_as_the_body(post: Any, body: bytes) -> None:
     assert list(post(body)) == ["body"]
+
+
+def test_a_byte_order_mark_is_accepted(post: Any) -> None:
+    post(b"\xef\xbb\xbf" + GOOD, *BEFORE_THE_DATABASE)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"x"', b"true", b"[" + GOOD + b"]"])

@@ -1,5 +1,6 @@
 """POST /payments/{payment_id}/refunds, as far as the door."""
 
+from codecs import BOM_UTF8 as BOM
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ def test_what_is_no_id_is_no_payment(serve: Any, problem: Any, payment_id: str) 
     problem(answer, 404, "payment_not_found")
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"amount": 50.00}', b'{"metadata": {"reason": "Customer request"}}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", BOM, BOM + b"{}", b'{"amount": 50.00}', b'{"metadata": {"reason": "Customer request"}}']
+)
 def test_a_refund_needs_no_more_than_its_key(serve: Any, problem: Any, body: bytes) -> None:
     problem(
         serve("create_refund").ask("POST", "/payments/1/refunds", data=body, headers=KEY), 503, "database_unavailable"

@@ -1,5 +1,6 @@
 """What every function does alike on its HTTP side."""
 
+import gzip
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,19 @@ def test_healthz_answers_without_touching_anything(serve: Any, function: str, pa
 def test_a_path_of_nobodys_is_a_problem(serve: Any, problem: Any, function: str, path: str) -> None:
     document = problem(serve(function).ask("GET", path), 404, "not_found")
     assert document["instance"] == path.removeprefix("/v1")
+
+
+@every_function
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_a_slash_at_the_end_of_a_path_changes_nothing(serve: Any, function: str, prefix: str) -> None:
+    method, path = OWN[function]
+    slashed = prefix + path.rstrip("/") + "/"
+    plain, same = (serve(function).ask(method, each, **good(function)) for each in (prefix + path, slashed))
+    assert (same.status_code, same.content_type) == (plain.status_code, plain.content_type)
+    assert plain.status_code != 404
+    assert serve(function).ask("GET", prefix + "/healthz/").status_code == 200
+    refused = serve(function).ask("PUT", slashed)
+    assert (refused.status_code, refused.get_json(force=True)["instance"]) == (405, path)
 
 
 @every_function
@@ -116,6 +130,27 @@ def test_one_line_is_logged_for_a_request_with_what_matters_of_it(serve: Any, lo
         "path": "/v1/payments",
         "status": 400,
     }
+
+
+@pytest.mark.parametrize("function", ["create_payment", "create_refund", "notify"])
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "identity, gzip", "aws-chunked"])
+def test_a_body_in_another_coding_is_415_and_told_what_is_taken(
+    serve: Any, problem: Any, function: str, coding: str
+) -> None:
+    method, path = OWN[function]
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json", "Content-Encoding": coding}
+    answer = serve(function).ask(method, path, data=gzip.compress(b"{}"), headers=headers)
+    assert "Content-Encoding" in problem(answer, 415, "unsupported_media_type")["detail"]
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(("coding", "body"), [("identity", b"{}"), ("", b"{}"), ("gzip", b"")])
+def test_a_body_that_is_not_encoded_is_taken_whatever_its_header_claims(
+    serve: Any, problem: Any, coding: str, body: bytes
+) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Encoding": coding}
+    answer = serve("create_refund").ask("POST", "/payments/1/refunds", data=body, headers=headers)
+    problem(answer, 503, "database_unavailable")
 
 
 def test_an_unforeseen_failure_is_logged_and_tells_the_client_nothing(

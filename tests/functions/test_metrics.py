@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,19 +10,33 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from functions.metrics.formats import json_totals, prometheus_totals
-from shared.totals import Totals
+from shared.totals import Figures, Totals
 
-TOTALS = Totals(
+RUPEES = Figures(
     by_status={"PENDING": 1, "SUCCESS": 12345678, "FAILED": 0, "REFUNDED": 3},
     by_method={"CARD": 2, "UPI": 0, "WALLET": 1, "CASH": 4},
     average_amount=Decimal("150.00"),
     revenue=Decimal("9999999999.99"),
     refund_count=3,
     refund_amount=Decimal("50.10"),
+)
+DOLLARS = Figures(
+    by_status={"PENDING": 0, "SUCCESS": 2, "FAILED": 0, "REFUNDED": 0, "REVERSED": 1},
+    by_method={"CARD": 3, "UPI": 0, "WALLET": 0, "CASH": 0},
+    average_amount=Decimal("7.50"),
+    revenue=Decimal("15.00"),
+    refund_count=0,
+    refund_amount=Decimal("0.00"),
+)
+TOTALS = Totals(
+    currency="INR",
+    figures=RUPEES,
+    others={"USD": DOLLARS},
     pending_count=1,
     pending_oldest=12.5,
     undelivered_count=2,
     undelivered_oldest=0.25,
+    contradiction_count=4,
 )
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
 PROMETHEUS_3 = (
@@ -38,39 +53,61 @@ def answer(serve: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda path, accept=None: served.ask("GET", path, headers={} if accept is None else {"Accept": accept})
 
 
-def test_the_json_has_exactly_what_the_contract_says() -> None:
+def test_the_json_has_exactly_what_the_contract_says_and_other_currencies_beside_it() -> None:
     text = json_totals(TOTALS)
     totals = json.loads(text)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", totals.pop("timestamp"))
     assert totals == {
-        "payments_by_status": TOTALS.by_status,
-        "payments_by_method": TOTALS.by_method,
+        "payments_by_status": RUPEES.by_status,
+        "payments_by_method": RUPEES.by_method,
         "average_payment_amount": 150.0,
         "total_revenue": 9999999999.99,
         "refunds": {"count": 3, "amount": 50.1},
         "currency": "INR",
+        "other_currencies": {
+            "USD": {
+                "payments_by_status": DOLLARS.by_status,
+                "payments_by_method": DOLLARS.by_method,
+                "average_payment_amount": 7.5,
+                "total_revenue": 15.0,
+                "refunds": {"count": 0, "amount": 0.0},
+            }
+        },
     }
     assert '"average_payment_amount":150.00' in text
     assert '"amount":50.10' in text
+    assert '"total_revenue":15.00' in text
 
 
-def test_the_prometheus_text_has_every_series_also_at_nothing() -> None:
+def test_there_are_no_other_currencies_unless_the_books_hold_some() -> None:
+    assert '"other_currencies":{}' in json_totals(replace(TOTALS, others={}))
+
+
+def series(currency: str, figures: Figures) -> dict[tuple[str, ...], float]:
+    return {
+        **{("payment_total", currency, status): count for status, count in figures.by_status.items()},
+        **{("payment_method_total", currency, method): count for method, count in figures.by_method.items()},
+        ("payment_average_amount", currency): float(figures.average_amount),
+        ("payment_total_revenue", currency): float(figures.revenue),
+        ("payment_refund_total", currency): figures.refund_count,
+        ("payment_refund_amount", currency): float(figures.refund_amount),
+    }
+
+
+def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing() -> None:
     samples = {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(prometheus_totals(TOTALS))
         for sample in family.samples
     }
     assert samples == {
-        **{("payment_total", status): count for status, count in TOTALS.by_status.items()},
-        **{("payment_method_total", method): count for method, count in TOTALS.by_method.items()},
-        ("payment_average_amount",): 150.0,
-        ("payment_total_revenue",): 9999999999.99,
-        ("payment_refund_total",): 3,
-        ("payment_refund_amount",): 50.1,
+        **series("INR", RUPEES),
+        **series("USD", DOLLARS),
         ("payment_pending_count",): 1,
         ("payment_pending_oldest_seconds",): 12.5,
         ("outbox_undelivered_count",): 2,
         ("outbox_oldest_seconds",): 0.25,
+        ("payment_contradiction_total",): 4,
     }
 
 

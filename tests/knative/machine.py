@@ -82,6 +82,8 @@ class Machine:
             "FAKE_PACKAGES": str(Path(yaml.__file__).parent.parent),
             "WAIT_STEP": "0.05",
             "ANSWER_WAIT": "1",
+            # Nothing of ours obeys a proxy: this one answers nobody.
+            **dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"),
         }
         self.calls_file.touch()
         self.set(

@@ -13,6 +13,14 @@ from tests.knative.manifests import named
 Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
 
+OF_A_CURRENCY = (
+    "payment_total",
+    "payment_method_total",
+    "payment_average_amount",
+    "payment_total_revenue",
+    "payment_refund_total",
+    "payment_refund_amount",
+)
 OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
 
 
@@ -39,6 +47,28 @@ def test_figures_that_are_drawn_or_watched_are_ones_that_exist(built: Built, for
         assert word in titles
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))
+
+
+def test_what_is_drawn_of_money_is_drawn_for_each_currency(built: Built) -> None:
+    dashboard = json.loads(
+        named(built("base+monitoring"), "ConfigMap", "payment-dashboard")["data"]["payment-service.json"]
+    )
+    targets = [target for panel in dashboard["panels"] for target in panel["targets"]]
+    of_currencies = [
+        target for target in targets if re.search(rf"max.*\b({'|'.join(OF_A_CURRENCY)})\{{", target["expr"])
+    ]
+    assert len(of_currencies) >= 6
+    for target in of_currencies:
+        assert re.match(r"max by \(([a-z]+, )?currency\) ", target["expr"]), target["expr"]
+        assert "{{currency}}" in target["legendFormat"]
+
+
+def test_whoever_is_on_call_is_woken_when_the_gateway_contradicts_what_is_stored(built: Built) -> None:
+    rules = named(built("base+monitoring"), "PrometheusRule", "payment-service")["spec"]["groups"][0]["rules"]
+    (rule,) = [rule for rule in rules if rule["alert"] == "PaymentContradicted"]
+    assert rule["labels"]["severity"] == "page"
+    # A gauge that rose within the hour; it never falls, so the alert clears an hour after the last.
+    assert rule["expr"] == 'max(delta(payment_contradiction_total{namespace="payments"}[1h])) > 0'
 
 
 def test_the_totals_are_scraped_seldom_enough_for_their_function_to_sleep(built: Built) -> None:

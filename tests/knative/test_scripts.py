@@ -91,7 +91,7 @@ class Service(BaseHTTPRequestHandler):
             payment = self.keys[key] + (replayed and self.wrong == "replay")
             return self.answer(201, {"payment_id": payment, "status": "SUCCESS"}, replayed=replayed)
         amount = 5.0 if self.wrong == "refund" else body["amount"]
-        return self.answer(201, f'{{"refund_id" : 1, "refund_amount" : {amount:.2f}, "status" : "REFUNDED"}}')
+        return self.answer(201, f'{{"refund_id":1,"refund_amount":{amount:.2f},"status":"REFUNDED"}}')
 
     def answer(self, status: int, value: object, *, replayed: bool = False) -> None:
         content = (value if isinstance(value, str) else json.dumps(value)).encode()

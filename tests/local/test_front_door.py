@@ -31,9 +31,21 @@ TABLE = [
     *[(method, "/metrics", "metrics") for method in READ],
     *[(method, "/metrics/prometheus", "metrics") for method in READ],
     *[(method, "/health", "health") for method in (*READ, "POST")],
+    # A slash at a path's end changes nothing.
+    *[("POST", "/payments/", "create_payment"), ("POST", "/payments/7/refunds/", "create_refund")],
+    *[
+        ("GET", path, "get_payment")
+        for path in ("/payments/", "/payments/?limit=2", "/payments/7/", "/payments/7/refunds/")
+    ],
+    *[("GET", path, "get_payment") for path in ("/payments/7/receipt/",)],
+    *[("GET", path, "metrics") for path in ("/metrics/", "/metrics/prometheus/")],
     *[
         ("GET", path, "health")
-        for path in ("/", "/openapi.json", "/healthz", "/sweep", "/notify", "/nothing", "/payments/")
+        for path in ("/health/", "/openapi.json/", "/metrics//", "/payments/7//", "/payments/7/refunds//")
+    ],
+    *[
+        ("GET", path, "health")
+        for path in ("/", "/openapi.json", "/healthz", "/sweep", "/notify", "/nothing", "/payments//")
     ],
     *[
         ("POST", path, "health")
@@ -79,8 +91,9 @@ def test_every_row_of_the_route_table(door: Door, method: str, path: str, functi
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
-def test_a_function_that_is_not_there_is_a_503_that_asks_for_patience(door: Door, prefix: str) -> None:
-    answer = door.ask("POST", f"{prefix}/payments/7/refunds", b"{}", X_Correlation_ID="mine-1")
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_function_that_is_not_there_is_a_503_that_asks_for_patience(door: Door, prefix: str, slash: str) -> None:
+    answer = door.ask("POST", f"{prefix}/payments/7/refunds{slash}", b"{}", X_Correlation_ID="mine-1")
     problem = answer.problem()
     assert (answer.status, problem["code"]) == (503, "service_unavailable")
     assert problem["correlation_id"] == "mine-1"

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from local import timer
 from local.notification_service import Inbox
 from local.ports import free, pick
 from local.trip_service import trip
+from tests.fakes.peers import peer, says_nothing
 
 
 @contextmanager
@@ -95,8 +97,34 @@ def test_a_tick_is_a_cloud_event_in_binary_mode() -> None:
     with HTTPServer(("127.0.0.1", 0), Sweep) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        timer.tick(f"http://127.0.0.1:{server.server_port}/")
+        assert timer.tick(f"http://127.0.0.1:{server.server_port}/") is None
         thread.join(10)
     assert received[0]["ce-specversion"] == "1.0"
     assert received[0]["ce-type"] == "dev.knative.sources.ping"
     assert {"ce-id", "ce-source", "ce-time"} <= set(received[0])
+
+
+@pytest.mark.parametrize(("status", "ended"), [(204, 0), (200, 0), (500, 1), (302, 1)])
+def test_a_timer_that_runs_once_ends_with_what_came_of_it_and_obeys_no_proxy(status: int, ended: int) -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        while not connection.recv(65536).endswith(b"{}"):
+            pass
+        connection.sendall(f"HTTP/1.1 {status} Said\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
+    with peer(behave) as port:
+        environment = {**os.environ, **proxies, "SWEEP_URL": f"http://127.0.0.1:{port}/"}
+        command = [sys.executable, "-m", "local.timer", "--once"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (ended, "")
+    if ended:
+        assert json.loads(done.stdout)["reason"] == f"it answered {status}"
+    else:
+        assert done.stdout == ""
+
+
+def test_a_timer_that_reaches_nobody_says_why_and_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timer, "PATIENCE", 0.3)
+    with peer(says_nothing) as port:
+        assert timer.tick(f"http://127.0.0.1:{port}/") == "ReadTimeoutError"

@@ -39,14 +39,20 @@ SELECT f.*, p.gateway,
   FROM payment_refunds f JOIN payments p USING (payment_id)
 """
 TOTALS = """
-SELECT (SELECT json_agg(t ORDER BY status, method) FROM (
-          SELECT status, method, sum(count) AS n, sum(amount) AS amount, sum(refunded) AS back FROM payment_totals
-           GROUP BY 1, 2 HAVING (sum(count), sum(amount), sum(refunded)) <> (0, 0, 0)) t)::text AS kept,
-       (SELECT json_agg(t ORDER BY status, method) FROM (
-          SELECT status, method, count(*) AS n, sum(amount) AS amount, sum(refunded_amount) AS back FROM payments
-           GROUP BY 1, 2) t)::text AS counted,
-       (SELECT (coalesce(sum(count), 0), coalesce(sum(amount), 0))::text FROM refund_totals) AS kept_refunds,
-       (SELECT (count(*), coalesce(sum(amount), 0))::text FROM payment_refunds WHERE status = 'REFUNDED') AS counted_refunds
+SELECT (SELECT json_agg(t ORDER BY currency, status, method) FROM (
+          SELECT currency, status, method, sum(count) AS n, sum(amount) AS amount, sum(refunded) AS back
+            FROM payment_totals
+           GROUP BY 1, 2, 3 HAVING (sum(count), sum(amount), sum(refunded)) <> (0, 0, 0)) t)::text AS kept,
+       (SELECT json_agg(t ORDER BY currency, status, method) FROM (
+          SELECT currency, status, method, count(*) AS n, sum(amount) AS amount, sum(refunded_amount) AS back
+            FROM payments
+           GROUP BY 1, 2, 3) t)::text AS counted,
+       (SELECT json_agg(t ORDER BY currency) FROM (
+          SELECT currency, sum(count) AS n, sum(amount) AS amount FROM refund_totals
+           GROUP BY 1 HAVING (sum(count), sum(amount)) <> (0, 0)) t)::text AS kept_refunds,
+       (SELECT json_agg(t ORDER BY currency) FROM (
+          SELECT p.currency, count(*) AS n, sum(r.amount) AS amount FROM payment_refunds r JOIN payments p USING (payment_id)
+           WHERE r.status = 'REFUNDED' GROUP BY 1) t)::text AS counted_refunds
 """
 
 

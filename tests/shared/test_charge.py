@@ -35,7 +35,7 @@ def test_a_charge_answers_201_with_the_payment(till: Till, place: Place, method:
     assert (payment["status"], payment["amount"], payment["refunded_amount"]) == ("SUCCESS", 150, 0)
     assert (payment["method"], payment["trip_id"], payment["currency"]) == (method, 101, "INR")
     assert (payment["fare"], payment["failure_code"], payment["metadata"]) == (None, None, {"note": "x"})
-    assert '"amount" : 150.00' in answer.body
+    assert '"amount":150.00' in answer.body
     stored = place.sql.run("SELECT * FROM payments")[0]
     assert stored["gateway"] == ("cash" if method == "CASH" else "scripted")
     assert stored["reference"] == payment["reference"]
@@ -240,6 +240,51 @@ def test_a_refusal_before_the_claim_uses_up_nothing(
     assert till.pay(key="k", amount="7.00").status == 201
 
 
+@pytest.mark.parametrize("method", ["CARD", "CASH"])
+def test_an_amount_that_the_currency_cannot_express_is_400_before_anybody_is_asked(
+    till: Till, place: Place, trips: TripServer, change_settings: Callable[..., Settings], method: str
+) -> None:
+    change_settings(currency="JPY")
+    with pytest.raises(Problem) as refused:
+        till.pay(key="k", method=method, amount="10.50")
+    assert (refused.value.code, refused.value.status) == ("invalid_request", 400)
+    assert refused.value.errors == [("amount", "must be a multiple of 1 in JPY")]
+    assert (list(trips.asked), till.gateway.calls) == ([], [])
+    assert nothing_is_written(place)
+    payment = shown(till.pay(key="k", method=method, amount="10.00"))
+    assert (payment["amount"], payment["currency"]) == (10, "JPY")
+
+
+def test_a_finished_request_is_replayed_and_an_open_one_goes_on_whatever_the_currency_is_now(
+    till: Till, change_settings: Callable[..., Settings]
+) -> None:
+    finished = till.pay(key="finished", amount="10.50")
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="open", amount="10.50")
+    change_settings(currency="JPY")
+    assert till.pay(key="finished", amount="10.50") == finished.replayed()
+    payment = shown(till.pay(key="open", amount="10.50"))
+    assert (payment["status"], payment["amount"], payment["currency"]) == ("SUCCESS", Decimal("10.50"), "INR")
+
+
+def test_a_fare_is_charged_and_shown_as_it_was_rounded(till: Till, change_settings: Callable[..., Settings]) -> None:
+    change_settings(currency="JPY", fare_rounding=Decimal(1))
+    answer = till.pay(amount=None)
+    payment = shown(answer)
+    assert payment["amount"] == payment["fare"]["total"] == 37
+    assert '"amount":37.00' in answer.body
+    assert [order.amount for _, order in till.gateway.calls] == [37]
+
+
+def test_a_fare_that_rounds_to_nothing_cannot_be_charged(
+    till: Till, place: Place, change_settings: Callable[..., Settings]
+) -> None:
+    change_settings(fare_rounding=Decimal(100))
+    with pytest.raises(Problem, match="trip_not_chargeable"):
+        till.pay(amount=None)
+    assert nothing_is_written(place)
+
+
 def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, place: Place) -> None:
     till.gateway.needs_token = True
     with pytest.raises(Problem, match="invalid_request"):
@@ -403,6 +448,13 @@ def test_the_trip_service_is_asked_once_for_a_payment(till: Till, trips: TripSer
     till.pay(key="k", amount=None)
     till.pay(key="k", amount=None)
     assert [asked.path for asked in trips.asked] == ["/api/v1/trips/101"]
+
+
+def test_with_an_amount_only_the_completion_of_the_trip_matters(till: Till, trips: TripServer) -> None:
+    trips.says(101, Says(body=b'{"data": {"status": "completed", "distance": -1e400, "surge_multiplier": "NaN"}}'))
+    assert till.pay(amount="7.00").status == 201
+    with pytest.raises(Problem, match="trip_service_unavailable"):
+        till.pay(amount=None)
 
 
 def test_the_key_is_stored_as_its_hash_only(till: Till, place: Place) -> None:

@@ -20,34 +20,40 @@ ANY_NUMBER = st.builds(
 PLAUSIBLE = st.decimals(min_value=0, max_value=10**4, places=3)
 
 
-def cents_half_up(exact: Fraction) -> Fraction:
-    return Fraction((exact * 100 + Fraction(1, 2)).__floor__(), 100)
+CENT = Decimal("0.01")
+# What FARE_ROUNDING may be: whole cents.
+ROUNDINGS = st.sampled_from(["0.01", "0.05", "0.5", "1", "3000", "100000"]).map(Decimal) | st.decimals(
+    CENT, 100000, places=2
+)
 
 
-def expected(base: Decimal, distance: Decimal, rate: Decimal, surge: Decimal) -> Fraction | None:
+def expected(base: Decimal, distance: Decimal, rate: Decimal, surge: Decimal, rounding: Decimal) -> Fraction | None:
     """The fare by the contract's formula; None where it cannot be charged."""
-    total = cents_half_up(Fraction(base) + Fraction(distance) * Fraction(rate) * Fraction(surge))
+    exact = Fraction(base) + Fraction(distance) * Fraction(rate) * Fraction(surge)
+    total = (exact / Fraction(rounding) + Fraction(1, 2)).__floor__() * Fraction(rounding)
     return total if 0 < total <= Fraction(999999999999, 100) else None
 
 
-def check(base: Decimal, distance: Decimal, rate: Decimal, surge: Decimal) -> None:
-    total = expected(base, distance, rate, surge)
+def check(base: Decimal, distance: Decimal, rate: Decimal, surge: Decimal, rounding: Decimal = CENT) -> None:
+    total = expected(base, distance, rate, surge, rounding)
     if total is None:
         with pytest.raises(NotChargeable):
-            compute_fare(base, distance, rate, surge)
+            compute_fare(base, distance, rate, surge, rounding)
     else:
-        fare = compute_fare(base, distance, rate, surge)
+        fare = compute_fare(base, distance, rate, surge, rounding)
         assert Fraction(fare.total) == total
         assert fare.total.as_tuple().exponent == -2
 
 
-@given(PRICES, PLAUSIBLE, RATES, PLAUSIBLE)
-@example(Decimal("5.0"), Decimal("10.5"), Decimal("2.5"), Decimal("1.2"))
-@example(Decimal(0), Decimal("0.001"), Decimal(5), Decimal(1))
-def test_a_fare_is_the_exact_formula_rounded_half_up_once(
-    base: Decimal, distance: Decimal, rate: Decimal, surge: Decimal
+@given(PRICES, PLAUSIBLE, RATES, PLAUSIBLE, ROUNDINGS)
+@example(Decimal("5.0"), Decimal("10.5"), Decimal("2.5"), Decimal("1.2"), CENT)
+@example(Decimal(0), Decimal("0.001"), Decimal(5), Decimal(1), CENT)
+@example(Decimal(0), Decimal("0.15"), Decimal(1), Decimal(1), Decimal("0.3"))
+@example(Decimal(0), Decimal(10) ** 10, Decimal(1), Decimal(1), Decimal(3000))
+def test_a_fare_is_the_exact_formula_rounded_half_up_once_to_a_multiple(
+    base: Decimal, distance: Decimal, rate: Decimal, surge: Decimal, rounding: Decimal
 ) -> None:
-    check(base, distance, rate, surge)
+    check(base, distance, rate, surge, rounding)
 
 
 @given(PRICES, ANY_NUMBER, RATES, ANY_NUMBER)
@@ -65,17 +71,27 @@ def test_no_number_a_trip_can_have_makes_a_fare_inexact(
 
 
 def test_the_surge_multiplies_the_distance_part_only() -> None:
-    assert compute_fare(Decimal("5.0"), Decimal("10.5"), Decimal("2.5"), Decimal("1.2")).total == Decimal("36.50")
-    assert compute_fare(Decimal("5.0"), Decimal(0), Decimal("2.5"), Decimal(9)).total == Decimal("5.00")
+    assert compute_fare(Decimal("5.0"), Decimal("10.5"), Decimal("2.5"), Decimal("1.2"), CENT).total == Decimal("36.50")
+    assert compute_fare(Decimal("5.0"), Decimal(0), Decimal("2.5"), Decimal(9), CENT).total == Decimal("5.00")
+
+
+@pytest.mark.parametrize(("rounding", "total"), [("0.01", "36.50"), ("1", "37.00"), ("5", "35.00"), ("100", "0")])
+def test_a_fare_is_a_multiple_of_the_rounding(rounding: str, total: str) -> None:
+    trip = (Decimal("5.0"), Decimal("10.5"), Decimal("2.5"), Decimal("1.2"))
+    if total == "0":
+        with pytest.raises(NotChargeable, match="nothing"):
+            compute_fare(*trip, Decimal(rounding))
+    else:
+        assert str(compute_fare(*trip, Decimal(rounding)).total) == total
 
 
 def test_rounding_happens_once_at_the_end() -> None:
     # Rounded on the way, 0.004 would come to nothing twice.
-    assert compute_fare(Decimal("0.004"), Decimal("0.004"), Decimal(1), Decimal("1.5")).total == Decimal("0.01")
+    assert compute_fare(Decimal("0.004"), Decimal("0.004"), Decimal(1), Decimal("1.5"), CENT).total == Decimal("0.01")
 
 
 def test_a_fare_shows_what_it_was_computed_from() -> None:
-    fare = compute_fare(Decimal("5.0"), Decimal("10.50"), Decimal("2.125"), Decimal("1.20"))
+    fare = compute_fare(Decimal("5.0"), Decimal("10.50"), Decimal("2.125"), Decimal("1.20"), CENT)
     assert fare == Fare(Decimal("5.00"), Decimal("10.50"), Decimal("2.125"), Decimal("1.20"), Decimal("31.78"))
     assert [str(fare.base_fare), str(fare.rate_per_km)] == ["5.00", "2.125"]
     assert [str(fare.distance_km), str(fare.surge_multiplier)] == ["10.50", "1.20"]
@@ -84,10 +100,10 @@ def test_a_fare_shows_what_it_was_computed_from() -> None:
 @pytest.mark.parametrize(("base", "distance"), [("0", "0"), ("0", "0.0049"), ("0.004", "0")])
 def test_a_fare_that_comes_out_at_nothing_is_not_chargeable(base: str, distance: str) -> None:
     with pytest.raises(NotChargeable, match="nothing"):
-        compute_fare(Decimal(base), Decimal(distance), Decimal(1), Decimal(1))
+        compute_fare(Decimal(base), Decimal(distance), Decimal(1), Decimal(1), CENT)
 
 
 @pytest.mark.parametrize("distance", ["9999999999.995", "1e11", "1e308"])
 def test_a_fare_above_the_greatest_amount_is_not_chargeable(distance: str) -> None:
     with pytest.raises(NotChargeable, match="greatest"):
-        compute_fare(Decimal(0), Decimal(distance), Decimal(1), Decimal(1))
+        compute_fare(Decimal(0), Decimal(distance), Decimal(1), Decimal(1), CENT)

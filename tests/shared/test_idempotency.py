@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from shared import json_text
 from shared.idempotency import KeyRejected, fingerprint, hash_key, read_key
-from shared.models import read_payment, read_refund
+from shared.models import PaymentRequest, RefundRequest, read_payment, read_refund
 
 VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
 
@@ -156,6 +157,67 @@ def test_two_payments_have_one_fingerprint_only_if_they_ask_for_the_same(
         return json.dumps({"metadata": {}} | body, sort_keys=True, default=str)
 
     assert (payment_print(spelt(one, 0)) == payment_print(spelt(other, 7))) == (canonical(one) == canonical(other))
+
+
+# As the first version computed them, and for ever: a key that is in flight during an upgrade stays good.
+GOLDEN_PAYMENTS = {
+    '{"trip_id": 101, "method": "CARD"}': "c871c1af80816209a5d48328b2631e9b49e8216b0f3d3a16f579d6d353e30bc2",
+    '{"trip_id": 101, "method": "CARD", "amount": null, "metadata": null, "payment_token": null}': (
+        "c871c1af80816209a5d48328b2631e9b49e8216b0f3d3a16f579d6d353e30bc2"
+    ),
+    '{"trip_id": 101, "method": "upi", "amount": 150.00}': (
+        "b3a52cde889a6ae89f664a5cd4fcf52af0564440f29f6a32aef371993f309575"
+    ),
+    '{"trip_id": 9223372036854775807, "method": "CASH", "amount": 9999999999.99, "metadata": {}}': (
+        "46e00204d8e915ff70a46ae48bff05f6132a0d9561f8dc9964d80fb4c714b5cd"
+    ),
+    '{"trip_id": 7, "method": "WALLET", "amount": 0.1, "metadata": {"note": "é", "list": [1, 1.50, null, true,'
+    ' {"z": "", "a": -0.0}]}}': "134821aad172f6671f6d7878d5481fc6e2a3fa5e6eb07969c2e80c3f81c3ed7e",
+    '{"trip_id": 7, "method": "CARD", "payment_token": "tok_visa", "idempotency_key": "k-1"}': (
+        "c51f79f2e08a1e1a453b015d65b2d8c5f1b8456d96c6c6473f855110c1794f25"
+    ),
+}
+GOLDEN_REFUNDS = {
+    (1, "{}"): "8bccfcac56470e63b3f8becf73192a9b03dbf294fe6d36c88e8b48d84c69fee3",
+    (351, '{"amount": 50, "metadata": {"reason": "Customer request"}}'): (
+        "1f1db53f357c2d9d6bf79ba6bc0424579988fb8c19c8e260575b4a6babd6249b"
+    ),
+    (351, '{"amount": null, "metadata": {"by": ["desk", 4]}, "idempotency_key": "k"}'): (
+        "5e41413c4504f46d83adb78e72f4f8276af76f000418da9c252154acb0c36425"
+    ),
+}
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_fingerprint_is_the_same_in_every_version(mark: str) -> None:
+    for text, digits in GOLDEN_PAYMENTS.items():
+        assert payment_print(mark + text).hex() == digits
+    for (payment_id, text), digits in GOLDEN_REFUNDS.items():
+        content = read_refund(json_text.read((mark + text).encode())).content()
+        assert fingerprint(f"/payments/{payment_id}/refunds", content).hex() == digits
+
+
+class LaterPayment(PaymentRequest):
+    """A request of a version to come, with fields that today's clients do not send."""
+
+    capture: bool = True
+    tags: list[str] = Field(default_factory=list)
+    note: str | None = None
+
+
+class LaterRefund(RefundRequest):
+    capture: bool = True
+
+
+def test_a_field_that_a_later_version_adds_counts_only_where_the_client_gave_it() -> None:
+    for text in GOLDEN_PAYMENTS:
+        body = json_text.read(text.encode())
+        today = read_payment(body).content()
+        assert LaterPayment.model_validate(body).content() == today
+        assert LaterPayment.model_validate(body | {"note": None}).content() == today
+        for told in ({"capture": True}, {"capture": False}, {"tags": []}, {"note": "x"}):
+            assert LaterPayment.model_validate(body | told).content() == today | told
+    assert LaterRefund.model_validate({}).content() == read_refund({}).content()
 
 
 def test_the_same_content_on_another_path_is_another_request() -> None:

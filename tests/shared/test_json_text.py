@@ -122,12 +122,47 @@ def test_a_number_too_large_or_too_long_is_named_by_its_field(digits: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "{", "{]", "nul", "'a'", "[1,]", "{}{}", "// x", "01", "+1", ".5", "1.", '"\x01"', "\ufeff{}"]
+    "text",
+    [
+        "",
+        " ",
+        "{",
+        "{]",
+        "nul",
+        "'a'",
+        "[1,]",
+        "{}{}",
+        "// x",
+        "01",
+        "+1",
+        ".5",
+        "1.",
+        '"\x01"',
+        "\ufeff",
+        "\ufeff\ufeff{}",
+        " \ufeff{}",
+        "{}\ufeff",
+    ],
 )
 def test_what_is_not_json_is_refused_as_a_whole(text: str) -> None:
     refused = fault(text)
     assert refused.field == ""
     assert str(refused).startswith("is not JSON")
+
+
+@given(VALUES)
+def test_a_byte_order_mark_at_the_beginning_changes_nothing(value: Any) -> None:
+    text = write(value).encode()
+    assert write(read(b"\xef\xbb\xbf" + text)) == write(read(text))
+
+
+def test_numbers_that_do_not_matter_may_be_unusable() -> None:
+    text = f'{{"a": [1e400, {"9" * 5000}, NaN, -Infinity, 1.5], "b": "x"}}'.encode()
+    value = read(text, unusable_numbers=True)
+    assert [type(each).__name__ for each in value["a"]] == ["Unusable"] * 4 + ["Decimal"]
+    for other in (b'{"a": NaN, "a": 1}', b'{"a": NaN', b"[" * 33 + b"NaN" + b"]" * 33, b'{"a": 1e400, "b": "\\u0000"}'):
+        with pytest.raises(JsonError):
+            read(other, unusable_numbers=True)
 
 
 @pytest.mark.parametrize("text", [b"\xff", b'{"a": "\xc3"}', '{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16")])

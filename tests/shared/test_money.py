@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.money import GREATEST, is_amount, rounded
+from shared.money import GREATEST, expresses, is_amount, not_expressing, rounded, smallest_unit
 
 AMOUNTS = st.decimals(min_value=Decimal("0.01"), max_value=GREATEST, places=2)
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False)
+# ISO 4217, list one: all whose minor unit has another number of decimals than two.
+DECIMALS = {
+    **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"], 0),
+    **dict.fromkeys(["RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
+}
+CURRENCIES = st.sampled_from(sorted(DECIMALS)) | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=3)
 
 
 @given(AMOUNTS)
@@ -57,3 +65,30 @@ def test_rounding_is_half_up_to_the_cent(value: Decimal) -> None:
     cents = (Fraction(value) * 100 + Fraction(1, 2)).__floor__()
     assert Fraction(rounded(value)) == Fraction(cents, 100)
     assert rounded(value).as_tuple().exponent == -2
+
+
+@given(CURRENCIES, AMOUNTS)
+def test_a_currency_expresses_the_amounts_of_its_own_decimals(currency: str, amount: Decimal) -> None:
+    units = Fraction(amount) * 10 ** DECIMALS.get(currency, 2)
+    assert expresses(currency, amount) == (units.denominator == 1)
+    assert (currency in not_expressing(amount)) == (units.denominator != 1)
+
+
+@given(CURRENCIES)
+def test_the_smallest_unit_is_that_of_the_currency_but_never_less_than_a_hundredth(currency: str) -> None:
+    assert smallest_unit(currency) == max(Decimal("0.01"), Decimal(1).scaleb(-DECIMALS.get(currency, 2)))
+    assert expresses(currency, smallest_unit(currency))
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "exists"),
+    [
+        ("JPY", "10.50", False),
+        ("JPY", "10.00", True),
+        ("INR", "10.50", True),
+        ("KWD", "10.55", True),
+        ("MGA", "0.2", True),
+    ],
+)
+def test_half_a_yen_does_not_exist(currency: str, amount: str, exists: bool) -> None:
+    assert expresses(currency, Decimal(amount)) == exists

@@ -50,6 +50,13 @@ def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind
     assert b"150.00" in received.body, "an amount went through a binary number"
 
 
+def test_what_is_written_is_compact_and_a_byte_order_mark_is_not_passed_on(notifications: Sink) -> None:
+    assert notify(HEADERS, b"\xef\xbb\xbf" + PAYMENT).status == 204
+    (received,) = notifications.received
+    assert received.body.startswith(b'{"event_id":"PAY-20261124-7QH4V0ZK3MDX9T2C.succeeded","type":"com.')
+    assert received.body.endswith(b'","correlation_id":"ride-7","data":' + PAYMENT + b"}")
+
+
 BROKEN = {
     "no headers": ({}, PAYMENT),
     "no id": ({"ce-id": None}, PAYMENT),

@@ -46,6 +46,12 @@ def test_a_forgotten_connection_costs_one_request_a_moment_and_none_its_answer(
     assert max(timed(database) for _ in range(10)) < PROOF / 2
 
 
+def test_even_one_that_was_used_a_moment_ago_costs_a_reader_no_answer(database: Database, wire: Wire) -> None:
+    wire.forget()
+    assert PROOF <= timed(database) < PROOF + 0.5
+    assert max(timed(database) for _ in range(10)) < PROOF / 2
+
+
 def test_of_requests_at_the_same_moment_one_pays(database: Database, wire: Wire, distrusts: None) -> None:
     wire.forget()
     with ThreadPoolExecutor(5) as pool:

@@ -1,5 +1,6 @@
 """Refunds: the contract's table, what is reserved and given back, and what is refused."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ from shared.answer import Answer
 from shared.database import DatabaseUnavailable
 from shared.gateway import Declined, Succeeded, Unknown
 from shared.problems import Problem
+from shared.settings import Settings
+from shared.totals import read_totals
 from tests.sql.rows import a_payment
 from tests.support.cluster import Place
 from tests.support.gateway import Lost, ScriptedGateway
@@ -36,7 +39,7 @@ def test_a_part_is_given_back(till: Till, place: Place, payment_id: int) -> None
     assert (refund["status"], refund["payment_status"], refund["remaining_amount"]) == ("REFUNDED", "SUCCESS", 70)
     assert refund["reason"] == "Customer request"
     assert refund["reference"].startswith("REF-")
-    assert '"refund_amount" : 30.00' in answer.body
+    assert '"refund_amount":30.00' in answer.body
     assert balances(place, payment_id) == ("SUCCESS", 0, 30)
 
 
@@ -116,6 +119,34 @@ def test_more_than_is_left_is_422(till: Till, place: Place, payment_id: int) -> 
     assert balances(place, payment_id) == ("SUCCESS", 0, 60)
     assert place.sql.value("SELECT count(*) FROM payment_refunds") == 1
     assert till.refund(payment_id, "40.00", key="refused").status == 201  # a refusal uses up nothing
+
+
+@pytest.mark.parametrize("now", ["INR", "JPY"])
+def test_an_amount_that_the_payments_currency_cannot_express_is_400_whatever_the_currency_is_now(
+    till: Till, place: Place, change_settings: Callable[..., Settings], now: str
+) -> None:
+    change_settings(currency="JPY")
+    payment_id = shown(till.pay(amount="100.00"))["payment_id"]
+    change_settings(currency=now)
+    problem = refusal(till, payment_id, "10.50")
+    assert (problem.code, problem.status) == ("invalid_request", 400)
+    assert problem.errors == [("amount", "must be a multiple of 1 in JPY")]
+    assert balances(place, payment_id) == ("SUCCESS", 0, 0)
+    assert till.refund(payment_id, "10.00", key="refused").status == 201  # a refusal uses up nothing
+
+
+def test_an_amount_that_the_payments_currency_expresses_is_given_back_whatever_the_currency_is_now(
+    till: Till, payment_id: int, change_settings: Callable[..., Settings]
+) -> None:
+    change_settings(currency="JPY")
+    first = till.refund(payment_id, "10.50", key="k")
+    assert (first.status, shown(first)["currency"]) == (201, "INR")
+    assert till.refund(payment_id, "10.50", key="k") == first.replayed()
+
+
+def test_all_that_is_left_is_given_back_in_whatever_units_it_is(till: Till, place: Place) -> None:
+    payment_id = a_payment(place.sql, amount="10.50", currency="JPY")
+    assert shown(till.refund(payment_id))["refund_amount"] == Decimal("10.50")
 
 
 def test_a_refund_that_is_declined_is_402_and_frees_what_was_reserved(
@@ -217,5 +248,5 @@ def test_metrics_of_refunds_count_settled_ones_only(till: Till, place: Place, pa
     till.gateway.next(Declined("no"), Unknown("time-out"), Succeeded("re_1"))
     for amount in ("10.00", "20.00", "30.00"):
         till.refund(payment_id, amount)
-    totals = till.database.run("watch_totals")[0]
-    assert (totals["refund_count"], totals["refund_amount"]) == (1, 30)
+    figures = read_totals(till.database).figures
+    assert (figures.refund_count, figures.refund_amount) == (1, 30)

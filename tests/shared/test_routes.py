@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.routes import ROUTES, allowed_methods, find_route, without_version
+from shared.routes import ROUTES, allowed_methods, bare, find_route
 
 TABLE = [
     ("POST", "/payments", "create_payment"),
@@ -66,11 +66,18 @@ def test_the_payment_id_comes_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "bare"),
+    ("path", "meant"),
     [
         ("/v1/payments", "/payments"),
         ("/v1", "/"),
         ("/v1/", "/"),
+        ("/", "/"),
+        ("/payments/", "/payments"),
+        ("/v1/payments/1/refunds/", "/payments/1/refunds"),
+        ("/metrics/prometheus/", "/metrics/prometheus"),
+        ("/payments//", "/payments/"),
+        ("/payments/1/refunds//", "/payments/1/refunds/"),
+        ("//payments", "//payments"),
         ("/payments", "/payments"),
         ("/v1/v1/payments", "/v1/payments"),
         ("/v10/payments", "/v10/payments"),
@@ -79,8 +86,8 @@ def test_the_payment_id_comes_as_it_was_written() -> None:
         ("/payments/v1", "/payments/v1"),
     ],
 )
-def test_the_version_prefix_is_taken_off_once(path: str, bare: str) -> None:
-    assert without_version(path) == bare
+def test_the_version_prefix_and_a_slash_at_the_end_are_taken_off_once(path: str, meant: str) -> None:
+    assert bare(path) == meant
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Settings: names, defaults, and one clear line for each that is wrong."""
 
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -7,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import SettingError, Settings
+from shared.settings import FRONT_DOOR, SettingError, Settings
 
 CHECKOUT = Path(__file__).parent.parent.parent
 CONTRACT = {
     "BASE_FARE": Decimal("5.0"),
     "RATE_PER_KM": Decimal("2.5"),
     "CURRENCY": "INR",
+    "FARE_ROUNDING": Decimal("0.01"),
     "IDEMPOTENCY_KEY_TTL": 86400,
     "IDEMPOTENCY_LOCK_TIMEOUT": 60,
     "GATEWAY": "simulated",
@@ -65,6 +67,7 @@ WRONG = {
     "BASE_FARE": ["", "-1", "five", "NaN", "1e3", "12345678901", " 5"],
     "RATE_PER_KM": ["-0.1", "Infinity"],
     "CURRENCY": ["", "inr", "RUPEE", "IN"],
+    "FARE_ROUNDING": ["0", "0.00", "-1", "0.001", "0.015", "1e3", "NaN", "100000.01", "1000000", "one", " "],
     "IDEMPOTENCY_KEY_TTL": ["0", "-5", "day"],
     "GATEWAY": ["", "paypal"],
     "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
@@ -111,6 +114,58 @@ def test_a_wrong_value_is_refused_by_the_settings_name_in_one_line(name: str, va
 def test_a_lease_must_outlast_the_trip_service_and_the_gateway_together(times: dict[str, str]) -> None:
     with pytest.raises(SettingError, match="IDEMPOTENCY_LOCK_TIMEOUT must exceed"):
         Settings.read(times)
+
+
+@pytest.mark.parametrize(
+    ("together", "said"),
+    [
+        (
+            {"TRIP_SERVICE_TIMEOUT": "15", "GATEWAY_TIMEOUT": "20"},
+            "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must",
+        ),
+        ({"IDEMPOTENCY_KEY_TTL": "2"}, "IDEMPOTENCY_KEY_TTL must exceed the 2 s"),
+    ],
+)
+def test_settings_that_together_break_a_promise_are_refused_in_one_line(together: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingError, match=said) as refused:
+        Settings.read(together)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_front_door_waits_as_long_as_the_settings_count_on() -> None:
+    routes = (CHECKOUT / "knative/base/front-door/routes.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"timeout: ([0-9]+)s", routes)) == {f"{FRONT_DOOR:g}"}
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "rounding"),
+    [
+        ("INR", "", "0.01"),
+        ("JPY", "", "1"),
+        ("KWD", "", "0.01"),
+        ("INR", "1", "1"),
+        ("INR", "0.05", "0.05"),
+        ("JPY", "10", "10"),
+        ("VND", "1000", "1000"),
+        ("IDR", "100000", "100000"),
+    ],
+)
+def test_fares_are_rounded_to_the_currencys_smallest_unit_unless_the_setting_says_more(
+    currency: str, text: str, rounding: str
+) -> None:
+    assert Settings.read({"CURRENCY": currency, "FARE_ROUNDING": text}).fare_rounding == Decimal(rounding)
+
+
+@pytest.mark.parametrize(
+    ("currency", "rounding", "unit"), [("JPY", "0.01", "1"), ("JPY", "1.5", "1"), ("INR", "0.125", "0.01")]
+)
+def test_a_rounding_that_the_currency_cannot_express_is_refused_in_one_line_that_names_both_settings(
+    currency: str, rounding: str, unit: str
+) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.read({"CURRENCY": currency, "FARE_ROUNDING": rounding})
+    expected = f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({currency})"
+    assert str(refused.value) == expected
 
 
 def test_the_gateways_key_travels_encrypted() -> None:

@@ -13,7 +13,7 @@ from shared import outward
 from shared.problems import Problem
 from shared.settings import SETTINGS, Settings
 from shared.tracing import Trace
-from shared.trips import Trip, completed_trip
+from shared.trips import Trip, completed_trip, require_completed
 from tests.fakes.trips import COMPLETED, Cut, Drips, Says, TripServer
 
 TRACE = Trace("a-correlation-id", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
@@ -42,6 +42,11 @@ SPELLINGS: list[tuple[dict[str, object], str | None, str]] = [
     ({"trip_id": 101, "distance": 1, "driver": {"name": "x"}}, "1", "1.0"),
     ({"tripId": "101", "distance": 1}, "1", "1.0"),
     ({}, None, "1.0"),
+    ({"distance_km": "10.5", "surge_multiplier": "1.20"}, "10.5", "1.20"),
+    ({"distance": "7", "surgeMultiplier": "0"}, "7", "0"),
+    ({"distance": "0" * 90 + "1.5"}, "1.5", "1.0"),
+    ({"data": "none", "trip": ["a"], "distance": 1}, "1", "1.0"),
+    ({"data": {"driver": "x"}, "trip": {}, "distance": 1}, "1", "1.0"),
 ]
 
 
@@ -51,6 +56,51 @@ def test_fields_are_read_in_either_spelling(
 ) -> None:
     trips.says(101, {"status": "COMPLETED"} | fields)
     assert ask() == Trip(Decimal(distance) if distance else None, Decimal(surge))
+
+
+TRIP = {"trip_id": 101, "status": "COMPLETED", "distance_km": "10.5", "surge_multiplier": 1.2}
+WRAPPED: dict[str, object] = {
+    "in data": {"data": TRIP},
+    "in trip": {"trip": TRIP},
+    "in data, as JSend does": {"status": "success", "data": TRIP},
+    "in trip in data": {"status": "success", "data": {"trip": TRIP}},
+    "in data in trip": {"trip": {"data": TRIP}},
+    "beside what is none": {"data": None, "trip": TRIP, "errors": []},
+}
+
+
+@pytest.mark.parametrize("answer", WRAPPED.values(), ids=WRAPPED)
+def test_a_trip_may_be_wrapped(trips: TripServer, answer: object) -> None:
+    trips.says(101, answer)
+    assert ask() == Trip(Decimal("10.5"), Decimal("1.2"))
+
+
+@pytest.mark.parametrize("wrapper", ["data", "trip"])
+def test_the_status_of_a_wrapped_trip_is_the_one_that_counts(trips: TripServer, wrapper: str) -> None:
+    trips.says(101, {"status": "COMPLETED", wrapper: TRIP | {"status": "IN_PROGRESS"}})
+    assert refusal().code == "trip_not_completed"
+    trips.says(101, {wrapper: TRIP | {"trip_id": 102}})
+    assert refusal().code == "trip_service_unavailable"
+    trips.says(101, {wrapper: [TRIP]})
+    assert refusal().code == "trip_service_unavailable"
+
+
+def test_a_byte_order_mark_is_accepted(trips: TripServer) -> None:
+    trips.says(101, Says(body=b"\xef\xbb\xbf" + GOOD))
+    assert ask().distance_km == Decimal("10.5")
+
+
+NONSENSE = ("NaN", "1e400", "-Infinity", "9" * 5000, "-1", "true", '"far"', "{}", "null")
+
+
+@pytest.mark.parametrize("distance", NONSENSE)
+def test_where_nothing_is_computed_only_the_completion_of_a_trip_matters(trips: TripServer, distance: str) -> None:
+    told = f'{{"status": "COMPLETED", "distance": {distance}, "surge_multiplier": {distance}}}'
+    trips.says(101, Says(body=told.encode()))
+    require_completed(101, TRACE)
+    trips.says(101, Says(body=told.replace("COMPLETED", "CANCELLED").encode()))
+    with pytest.raises(Problem, match="not completed"):
+        require_completed(101, TRACE)
 
 
 def test_numbers_are_exact_decimals(trips: TripServer) -> None:
@@ -107,10 +157,14 @@ BODIES = {
     "a number of five thousand digits": b'{"status": "COMPLETED", "distance": ' + b"1" * 5000 + b"}",
     "a negative distance": b'{"status": "COMPLETED", "distance": -0.1}',
     "a negative surge": b'{"status": "COMPLETED", "distance": 1, "surge_multiplier": -1}',
-    "a distance in a string": b'{"status": "COMPLETED", "distance": "10.5"}',
+    **{
+        f"a distance of {text!r} in a string": b'{"status": "COMPLETED", "distance": "%s"}' % text.encode()
+        for text in ("", "-1", "+1", "1e3", " 1", "1 ", "1,5", ".5", "1.", "NaN", "0x1", "١", "1" * 101)
+    },
+    "a status of NaN": b'{"status": NaN, "distance": 1}',
     "a distance that is true": b'{"status": "COMPLETED", "distance": true}',
     "a distance that is an object": b'{"status": "COMPLETED", "distance": {"km": 1}}',
-    "a surge in a string": b'{"status": "COMPLETED", "distance": 1, "surge_multiplier": "1.2"}',
+    "a surge in a string": b'{"status": "COMPLETED", "distance": 1, "surge_multiplier": "1.2x"}',
     "a surge of NaN": b'{"status": "COMPLETED", "distance": 1, "surgeMultiplier": NaN}',
     "another trip": b'{"trip_id": 102, "status": "COMPLETED", "distance": 1}',
     "another trip, spelt otherwise": b'{"tripId": "102", "status": "COMPLETED", "distance": 1}',
@@ -254,14 +308,7 @@ def test_many_calls_at_once_are_each_bounded(trips: TripServer, change_settings:
     assert max(took) < 1.5
 
 
-def test_nothing_of_the_environment_redirects_a_call(trips: TripServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert ask().distance_km == Decimal("10.5")
-
-
-def test_no_thread_is_left_cutting_a_connection_that_is_used_again(trips: TripServer) -> None:
-    """Calls that end just before their deadline, over one connection."""
+def test_a_call_without_time_fails_and_harms_no_connection(trips: TripServer) -> None:
     for _ in range(5):
         reply = outward.call("GET", f"{trips.url}/trips/1", timeout=5.0, headers={})
         assert reply.status == 200

@@ -1,19 +1,23 @@
 """The totals that the database keeps equal what the tables say, however rows get there."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2 import errors
 
 from shared.database import Database
 from shared.kinds import METHODS, STATUSES
-from shared.totals import read_totals
-from tests.sql.rows import a_payment, a_refund
+from shared.settings import Settings
+from shared.totals import Figures, Totals, read_totals
+from tests.sql.rows import a_payment, a_refund, insert
 from tests.support.cluster import Cluster, Place
+from tests.support.ledger import WatchedDatabase
 from tests.support.sql import Sql
 
 STEPS = st.one_of(
@@ -32,7 +36,7 @@ STEPS = st.one_of(
 
 INSERT = """
 INSERT INTO payments (trip_id, amount, currency, method, status, refunded_amount, reference)
-SELECT 1 + n, amount, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n %% 4], status,
+SELECT 1 + n, amount, (ARRAY['INR', 'JPY', 'USD'])[1 + n %% 3], (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n %% 4], status,
        CASE status WHEN 'REFUNDED' THEN amount WHEN 'SUCCESS' THEN trunc(amount / 3, 2) ELSE 0 END,
        'PAY-' || gen_random_uuid()
   FROM (SELECT n, (1 + (n * 7919 + %(seed)s::bigint) %% 99991)::numeric / 100 AS amount,
@@ -61,24 +65,32 @@ CHANGE = {
 }
 
 ONE_SHARD = "CREATE OR REPLACE FUNCTION totals_shard() RETURNS smallint LANGUAGE sql STABLE AS 'SELECT 0::smallint'"
-BY_STATUS_AND_METHOD = """
-SELECT status, method, {count} AS count, sum(amount) AS amount, {refunded} AS refunded
-  FROM {table} GROUP BY status, method HAVING {count} <> 0 ORDER BY status, method
+COUNTED = """
+SELECT currency, status, method, {count} AS count, sum(amount) AS amount, {refunded} AS refunded
+  FROM {table} GROUP BY currency, status, method HAVING {count} <> 0 ORDER BY currency, status, method
 """
-KEPT = BY_STATUS_AND_METHOD.format(table="payment_totals", count="sum(count)", refunded="sum(refunded)")
-TRUE = BY_STATUS_AND_METHOD.format(table="payments", count="count(*)", refunded="sum(refunded_amount)")
-EMPTY_REMAINDERS = """
-SELECT count(*) FROM (SELECT FROM payment_totals GROUP BY status, method
-                      HAVING sum(count) = 0 AND (sum(amount) <> 0 OR sum(refunded) <> 0)) AS remainders
+KEPT = COUNTED.format(table="payment_totals", count="sum(count)", refunded="sum(refunded)")
+TRUE = COUNTED.format(table="payments", count="count(*)", refunded="sum(refunded_amount)")
+KEPT_REFUNDS = """
+SELECT currency, sum(count) AS count, sum(amount) AS amount
+  FROM refund_totals GROUP BY currency HAVING sum(count) <> 0 ORDER BY currency
+"""
+TRUE_REFUNDS = """
+SELECT p.currency, count(*) AS count, sum(r.amount) AS amount
+  FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY p.currency ORDER BY p.currency
+"""
+REMAINDERS = """
+SELECT (SELECT count(*) FROM (SELECT FROM payment_totals GROUP BY currency, status, method
+                              HAVING sum(count) = 0 AND (sum(amount) <> 0 OR sum(refunded) <> 0)) AS payments)
+     + (SELECT count(*) FROM (SELECT FROM refund_totals GROUP BY currency
+                              HAVING sum(count) = 0 AND sum(amount) <> 0) AS refunds)
 """
 
 
 def totals_equal_the_tables(sql: Sql) -> None:
     assert sql.run(KEPT) == sql.run(TRUE)
-    assert sql.value(EMPTY_REMAINDERS) == 0
-    kept = sql.run("SELECT coalesce(sum(count), 0) AS count, coalesce(sum(amount), 0) AS amount FROM refund_totals")
-    refunds = "SELECT count(*) AS count, coalesce(sum(amount), 0) AS amount FROM payment_refunds"
-    assert kept == sql.run(refunds + " WHERE status = 'REFUNDED'")
+    assert sql.run(KEPT_REFUNDS) == sql.run(TRUE_REFUNDS)
+    assert sql.value(REMAINDERS) == 0
 
 
 def take(sql: Sql, place: Place, step: tuple[str, int, Any]) -> Sql:
@@ -100,6 +112,14 @@ def take(sql: Sql, place: Place, step: tuple[str, int, Any]) -> Sql:
 @pytest.fixture(scope="module")
 def shared_place(cluster: Cluster) -> Iterator[Place]:
     with cluster.database() as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def one_shard(cluster: Cluster) -> Iterator[Place]:
+    """All totals of a currency on one shard, which is the worst case."""
+    with cluster.database() as place:
+        place.sql.run(ONE_SHARD)
         yield place
 
 
@@ -125,9 +145,52 @@ def test_totals_survive_a_truncate_with_all_their_rows_gone(place: Place) -> Non
     assert place.sql.value("SELECT count(*) FROM refund_totals") == 0
 
 
-def test_updates_of_rows_in_opposite_orders_at_once_never_deadlock(place: Place) -> None:
-    """All on one shard, which is the worst case; half of the threads move payments one way, half the other."""
-    place.sql.run(ONE_SHARD)
+PLANS = st.lists(
+    st.lists(
+        st.tuples(st.sampled_from(["update", "method", "amount", "refunds", "settle_refunds"]), st.integers(0, 999)),
+        min_size=1,
+        max_size=8,
+    ),
+    min_size=2,
+    max_size=4,
+)
+TO = {"update": STATUSES, "method": METHODS, "settle_refunds": ("REFUNDED", "FAILED", "PENDING")}
+OF_ONE = " AND payment_id %% 4 = %(owner)s"
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(plans=PLANS)
+def test_totals_equal_the_tables_whatever_is_done_to_all_currencies_at_once(
+    one_shard: Place, plans: list[list[tuple[str, int]]]
+) -> None:
+    """All on one shard, which is the worst case; each worker has rows of its own, so only the totals are shared."""
+    sql = one_shard.sql
+    sql.run("TRUNCATE payments, payment_refunds RESTART IDENTITY CASCADE")
+    sql.run(INSERT, {"seed": 5, "count": 48})
+    start = threading.Barrier(len(plans))
+
+    def work(owner: int) -> None:
+        with one_shard.connection() as mine:
+            start.wait(10)
+            for kind, seed in plans[owner]:
+                to = TO[kind][seed % len(TO[kind])] if kind in TO else 3
+                change = CHANGE[kind].replace("% ", "%% ")
+                if kind == "refunds":
+                    change = change.replace("FROM payments", "FROM payments WHERE payment_id %% 4 = %(owner)s")
+                else:
+                    change += OF_ONE
+                mine.run(change, {"seed": seed, "to": to, "owner": owner})
+
+    with ThreadPoolExecutor(len(plans)) as pool:
+        list(pool.map(work, range(len(plans))))
+    totals_equal_the_tables(sql)
+    assert sql.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+
+
+def test_updates_of_rows_in_opposite_orders_at_once_never_deadlock(one_shard: Place) -> None:
+    """Half of the threads move payments of all currencies one way, half the other."""
+    place = one_shard
+    place.sql.run("TRUNCATE payments, payment_refunds RESTART IDENTITY CASCADE")
     place.sql.run(INSERT, {"seed": 3, "count": 64})
     place.sql.run("UPDATE payments SET status = 'FAILED', refunded_amount = 0")
     threads, rounds = 8, 40
@@ -166,28 +229,100 @@ def test_there_is_no_one_hot_row(place: Place) -> None:
     totals_equal_the_tables(place.sql)
 
 
-def test_the_metrics_say_what_the_tables_say(place: Place, database: Database) -> None:
-    sql = place.sql
-    sql.run(INSERT, {"seed": 11, "count": 200})
+AMOUNTS = """
+SELECT coalesce(round(avg(amount) FILTER (WHERE status = 'SUCCESS'), 2), 0) AS average,
+       coalesce(sum(amount - refunded_amount) FILTER (WHERE status IN ('SUCCESS', 'REFUNDED')), 0) AS revenue
+  FROM payments WHERE currency = %s
+"""
+
+
+def figures_of_the_tables(sql: Sql, currency: str) -> Figures:
+    def counted(column: str) -> dict[str, int]:
+        rows = sql.run(f"SELECT {column} AS value, count(*) FROM payments WHERE currency = %s GROUP BY 1", (currency,))
+        return {row["value"]: row["count"] for row in rows}
+
+    amounts = sql.run(AMOUNTS, (currency,))[0]
+    refunds = {row["currency"]: (row["count"], row["amount"]) for row in sql.run(TRUE_REFUNDS)}
+    return Figures(
+        dict.fromkeys(STATUSES, 0) | counted("status"),
+        dict.fromkeys(METHODS, 0) | counted("method"),
+        amounts["average"],
+        amounts["revenue"],
+        *refunds.get(currency, (0, 0)),
+    )
+
+
+def test_the_metrics_say_what_the_tables_say_of_each_currency(place: Place, database: Database) -> None:
+    place.sql.run(INSERT, {"seed": 11, "count": 200})
     for payment_id in range(1, 12):
-        a_refund(sql, payment_id, amount="2.50", status=("REFUNDED", "FAILED", "PENDING")[payment_id % 3])
+        a_refund(place.sql, payment_id, amount="2.50", status=("REFUNDED", "FAILED", "PENDING")[payment_id % 3])
     totals = read_totals(database)
-    counts = {row["status"]: row["n"] for row in sql.run("SELECT status, count(*) AS n FROM payments GROUP BY 1")}
-    assert totals.by_status == dict.fromkeys(STATUSES, 0) | counts
-    counts = {row["method"]: row["n"] for row in sql.run("SELECT method, count(*) AS n FROM payments GROUP BY 1")}
-    assert totals.by_method == dict.fromkeys(METHODS, 0) | counts
-    average = "SELECT round(avg(amount), 2) FROM payments WHERE status = 'SUCCESS'"
-    assert totals.average_amount == sql.value(average)
-    revenue = "SELECT sum(amount - refunded_amount) FROM payments WHERE status IN ('SUCCESS', 'REFUNDED')"
-    assert totals.revenue == sql.value(revenue)
-    refunded = sql.run("SELECT count(*) AS n, sum(amount) AS s FROM payment_refunds WHERE status = 'REFUNDED'")[0]
-    assert (totals.refund_count, totals.refund_amount) == (refunded["n"], refunded["s"])
+    assert (totals.currency, totals.figures) == ("INR", figures_of_the_tables(place.sql, "INR"))
+    assert totals.others == {currency: figures_of_the_tables(place.sql, currency) for currency in ("JPY", "USD")}
+    assert totals.figures.refund_count + sum(other.refund_count for other in totals.others.values()) == 3
     assert (totals.pending_count, totals.pending_oldest) == (0, 0)  # rows of history are not waited for
+
+
+def test_the_service_s_own_currency_has_its_figures_before_its_first_payment(
+    place: Place, database: Database, change_settings: Callable[..., Settings]
+) -> None:
+    a_payment(place.sql)
+    change_settings(currency="USD")
+    totals = read_totals(database)
+    assert (totals.currency, totals.figures) == ("USD", figures_of_the_tables(place.sql, "USD"))
+    assert list(totals.others) == ["INR"]
+
+
+def test_a_currency_of_which_nothing_is_left_is_not_shown(place: Place, database: Database) -> None:
+    a_payment(place.sql, currency="USD")
+    place.sql.run("DELETE FROM payments")
+    assert read_totals(database).others == {}
+
+
+def test_a_status_or_method_that_this_version_does_not_know_is_shown(place: Place, database: Database) -> None:
+    place.sql.run("ALTER TABLE payments DROP CONSTRAINT payments_status_check, DROP CONSTRAINT payments_method_check")
+    a_payment(place.sql, status="REVERSED", method="CRYPTO")
+    a_payment(place.sql)
+    figures = read_totals(database).figures
+    assert figures.by_status == {"PENDING": 0, "SUCCESS": 1, "FAILED": 0, "REFUNDED": 0, "REVERSED": 1}
+    assert figures.by_method == {"CARD": 1, "UPI": 0, "WALLET": 0, "CASH": 0, "CRYPTO": 1}
+
+
+def test_the_currency_of_a_payment_never_changes(place: Place) -> None:
+    payment_id = a_payment(place.sql)
+    a_refund(place.sql, payment_id)
+    with pytest.raises(errors.IntegrityConstraintViolation, match="never changes"):
+        place.sql.run("UPDATE payments SET currency = 'USD'")
+    totals_equal_the_tables(place.sql)
+
+
+def test_a_payment_is_not_deleted_together_with_the_refunds_that_are_counted_under_its_currency(place: Place) -> None:
+    a_refund(place.sql, a_payment(place.sql))
+    together = "WITH refunds AS (DELETE FROM payment_refunds) DELETE FROM payments"
+    with pytest.raises((errors.NotNullViolation, errors.ForeignKeyViolation)):
+        place.sql.run(together)
+    totals_equal_the_tables(place.sql)
+    place.sql.run("DELETE FROM payment_refunds")
+    place.sql.run("DELETE FROM payments")
+    totals_equal_the_tables(place.sql)
+
+
+def test_contradictions_are_counted(place: Place, database: Database) -> None:
+    place.sql.run("ALTER TABLE audit_log DROP CONSTRAINT audit_log_action_check")
+    payment_id = a_payment(place.sql)
+    entry = {"actor": "a", "payment_id": payment_id, "outcome": "succeeded", "reason": "r", "gateway_said": "pi_1"}
+    assert read_totals(database).contradiction_count == 0
+    for action in ("contradiction", "settle_payment", "contradiction"):
+        insert(place.sql, "audit_log", entry | {"action": action})
+    assert read_totals(database).contradiction_count == 2
 
 
 def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
     totals = read_totals(database)
-    assert totals.by_status == dict.fromkeys(STATUSES, 0)
-    assert totals.by_method == dict.fromkeys(METHODS, 0)
-    assert (totals.average_amount, totals.revenue, totals.refund_count, totals.refund_amount) == (0, 0, 0, 0)
-    assert (totals.pending_count, totals.undelivered_count, totals.undelivered_oldest) == (0, 0, 0)
+    nothing = Figures(dict.fromkeys(STATUSES, 0), dict.fromkeys(METHODS, 0), Decimal(0), Decimal(0), 0, Decimal(0))
+    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0)
+
+
+def test_the_totals_take_two_round_trips(database: WatchedDatabase) -> None:
+    read_totals(database)
+    assert database.ran == ["payment_totals", "watch_totals"]

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from shared import charge as charging
 from shared import recover
 from shared import refund as refunding
 from shared.answer import Answer
-from shared.database import Database, Row
+from shared.database import STATEMENTS, Database, Row, statement
 from shared.events import Publisher
 from shared.known import Ledger
 from shared.models import read_payment, read_refund
@@ -26,27 +25,23 @@ class Died(BaseException):
 
 
 class WatchedDatabase(Database):
-    """Notes every statement that ran, and dies before or after one of them."""
+    """Notes every try of a statement, and dies before or after one of them."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.ran: list[str] = []
         self.dies_before = ""
         self.dies_after = ""
+        self._names = {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
 
-    def run(self, name: str, **parameters: Any) -> list[Row]:
-        return self._watched(super().run, name, parameters)
-
-    def run_again(self, name: str, **parameters: Any) -> list[Row]:
-        return self._watched(super().run_again, name, parameters)
-
-    def _watched(self, run: Callable[..., list[Row]], name: str, parameters: Row) -> list[Row]:
-        if name == self.dies_before:
-            raise Died(name)
-        self.ran.append(name)
-        rows = run(name, **parameters)
-        if name == self.dies_after:
-            raise Died(name)
+    def _try(self, text: str, *arguments: Any) -> list[Row]:
+        names = [self._names[each] for each in text.split("; ")]
+        if self.dies_before in names:
+            raise Died(self.dies_before)
+        self.ran += names
+        rows = super()._try(text, *arguments)
+        if self.dies_after in names:
+            raise Died(self.dies_after)
         return rows
 
 
