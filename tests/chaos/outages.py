@@ -99,9 +99,8 @@ class Outages:
         whole = self._recovery.whole()
         pair.standby.kill()
         with self._recovery.crowd():
-            time.sleep(
-                2 * (self._times.statement_timeout + 1)
-            )  # by now every function has seen that commits do not return
+            # By then every function has seen that commits do not return.
+            time.sleep(2 * (self._times.statement_timeout + 1))
             self._recovery.expect_refusals(whole, self._times.no_standby * (1 + lasts))
         pair.standby.start()
         pair.catch_up()

@@ -102,7 +102,7 @@ SUITE = Times(
     pause=0.3,
     gateway_slow=1,
     gateway_forgets=14,
-    between_blows=0.45,
+    between_blows=0.6,
     settled_within=60,
     pauses_skipped_after=0,
     read_only=0.6,
@@ -140,7 +140,7 @@ REAL = Times(
 
 @dataclass(frozen=True)
 class Plan:
-    """`seconds` of storm, up to twice as many until each kind of blow came; every choice that is the harness's own is drawn
+    """`seconds` of storm, up to twice as many until all blows came; every choice that is the harness's own is drawn
     from `seed`."""
 
     seconds: float
@@ -149,9 +149,9 @@ class Plan:
     clients: int = 16
     keep_logs: str = ""
 
-    def left(self, passed: float, each_kind_came: bool) -> float:
+    def left(self, passed: float, all_came: bool) -> float:
         """How long the storm goes on, in seconds, as far as is known after so many."""
-        return self.seconds * (1 if each_kind_came else 2) - passed
+        return self.seconds * (1 if all_came else 2) - passed
 
     def failures(self) -> dict[str, float]:
         if self.times.key_retention > 3600:

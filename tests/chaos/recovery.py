@@ -38,9 +38,12 @@ class Recovery:
     def witness(self) -> Iterator[None]:
         """While this lasts, one function that takes payments is struck by nobody."""
         payers = [each for each in self._world.instances if each.function == "create_payment"]
-        spared = self._choice.choice([each for each in payers if not each.busy.locked()] or payers)
-        with spared.busy:
+        while not (spared := self._choice.choice(payers)).busy.acquire(blocking=False):
+            time.sleep(0.05)
+        try:
             yield
+        finally:
+            spared.busy.release()
 
     def whole(self) -> Whole:
         return {each: each.strikes for each in self._world.instances}

@@ -73,7 +73,7 @@ def _weather(world: World, diary: Diary, killer: Killer) -> None:
     choice = random.Random(f"{world.plan.seed}/weather")
     began = time.monotonic()
     say_next = began + 10
-    while (left := world.plan.left(time.monotonic() - began, killer.each_kind_came.is_set())) > 0:
+    while (left := world.plan.left(time.monotonic() - began, killer.all_came.is_set())) > 0:
         world.gateway.control(slow_seconds=world.plan.times.gateway_slow * choice.choice([0.1, 0.3, 0.5, 1]))
         time.sleep(min(2, left))
         if time.monotonic() >= say_next:
