@@ -27,7 +27,7 @@ seed: venv
 	@$(BIN)/python -m local.database seed.load
 
 pending: venv
-	@$(BIN)/python -m local.database shared.pending $(if $(SETTLE),--settle '$(SETTLE)' --as '$(AS)' --reason '$(REASON)')
+	@$(BIN)/python -m local.database shared.pending $(if $(SETTLE),--settle '$(SETTLE)' --as '$(AS)' --reason '$(REASON)') $(if $(filter 1,$(FORCE)),--force)
 
 lint: venv
 	@$(BIN)/ruff check .

@@ -6,8 +6,9 @@ from decimal import Decimal
 from shared import json_text
 from shared.answer import Answer, final_answer
 from shared.database import Conflict, Row
+from shared.events import event_in
 from shared.fare import Fare, NotChargeable, compute_fare
-from shared.gateway import CASH
+from shared.gateway import CASH, Gateway, gateway_for
 from shared.idempotency import fingerprint, hash_key
 from shared.known import RACES, Ledger, answer_if_known, in_progress
 from shared.lease import Lease, first_lease
@@ -15,7 +16,7 @@ from shared.models import PaymentRequest, refuse_inexpressible
 from shared.problems import Problem, invalid
 from shared.reference import new_reference
 from shared.settings import SETTINGS
-from shared.settle import carry_out, event_in
+from shared.settle import carry_out
 from shared.tracing import Trace
 from shared.trips import completed_trip, missing_distance, require_completed
 
@@ -28,10 +29,9 @@ def charge(ledger: Ledger, request: PaymentRequest, key: str, trace: Trace) -> A
     Nothing is written before the claim, so a refusal uses up nothing. Raises Problem for a refusal, and DatabaseUnavailable
     where the claim's outcome is not known; once it is, every failure answers 202.
     """
-    if ledger.gateway.needs_token and request.method != "CASH" and request.payment_token is None:
-        raise invalid(("payment_token", f"is required with {request.method}"))
     key_hash = hash_key(key)
     content = fingerprint("/payments", request.content())
+    gateway = gateway_for(ledger.gateway, request.method)
     priced: tuple[Decimal, Fare | None] | None = None
     lost_to = ""
     for _ in range(RACES):
@@ -39,17 +39,27 @@ def charge(ledger: Ledger, request: PaymentRequest, key: str, trace: Trace) -> A
             return known
         if lost_to == ONE_FARE:
             refuse_if_collected(ledger, request.trip_id)
+        refuse_if_not_chargeable(gateway, request)
         priced = priced or price(request, trace)
         claim = _claim_of(request, *priced, key_hash, content, trace)
         try:
-            if request.method == "CASH":
+            if gateway is CASH:
                 return collect_cash(ledger, claim)
-            lease = claim_payment(ledger, claim, request)
+            lease = claim_payment(ledger, gateway, claim, request)
         except Conflict as lost:
             lost_to = lost.constraint
         else:
-            return carry_out(ledger.database, ledger.gateway, ledger.publisher, lease)
+            return carry_out(ledger.database, gateway, ledger.publisher, lease)
     raise in_progress()
+
+
+def refuse_if_not_chargeable(gateway: Gateway, request: PaymentRequest) -> None:
+    """Raises the Problem that says why this gateway cannot be asked for such a payment. It comes after the look: what was
+    claimed under other settings is answered as it was."""
+    if request.method not in gateway.methods:
+        raise Problem("method_not_supported", f"The gateway {gateway.name} cannot charge {request.method}.")
+    if gateway.needs_token and request.payment_token is None:
+        raise invalid(("payment_token", f"is required with {request.method}"))
 
 
 def price(request: PaymentRequest, trace: Trace) -> tuple[Decimal, Fare | None]:
@@ -70,17 +80,18 @@ def price(request: PaymentRequest, trace: Trace) -> tuple[Decimal, Fare | None]:
     return fare.total, fare
 
 
-def claim_payment(ledger: Ledger, claim: Row, request: PaymentRequest) -> Lease:
+def claim_payment(ledger: Ledger, gateway: Gateway, claim: Row, request: PaymentRequest) -> Lease:
     """The claim, in one commit. Raises Conflict where another request was faster."""
     taken_at = time.monotonic()
-    claim |= {"gateway": ledger.gateway.name, "payment_token": request.payment_token}
+    claim |= {"gateway": gateway.name, "gateway_account": gateway.account}
+    claim |= {"payment_token": request.payment_token, "payment_customer": request.payment_customer}
     row = ledger.database.run("claim_payment", lock_timeout=SETTINGS.idempotency_lock_timeout, **claim)[0]
     return first_lease(claim | row, request.metadata, taken_at)
 
 
 def collect_cash(ledger: Ledger, claim: Row) -> Answer:
     """Cash is claimed and settled in one commit. Raises Conflict where another request was faster."""
-    row = ledger.database.run("charge_cash", gateway=CASH, key_ttl=SETTINGS.idempotency_key_ttl, **claim)[0]
+    row = ledger.database.run("charge_cash", gateway=CASH.name, key_ttl=SETTINGS.idempotency_key_ttl, **claim)[0]
     ledger.publisher.publish(event_in(row))
     return final_answer(row["answer_status"], row["answer"], row["payment_id"], None, row["correlation_id"])
 

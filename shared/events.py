@@ -4,18 +4,22 @@ import atexit
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import quote
 
 from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
 
 from shared import outward
-from shared.database import Database, DatabaseUnavailable
+from shared.database import Database, DatabaseUnavailable, Row
 from shared.log import correlation_id, function_name, log
 from shared.settings import SETTINGS
+
+T = TypeVar("T")
 
 SOURCE = "/payment-service"
 EVENT_TYPES = (
@@ -76,6 +80,44 @@ def _post(event: Event) -> outward.Reply:
     return outward.call("POST", SETTINGS.k_sink, timeout=DELIVERY_TIMEOUT, headers=headers | _trace(event), body=body)
 
 
+def read_events(database: Database, event_ids: list[str]) -> list[Event]:
+    """These events from the outbox, but for those that cannot be read. Raises DatabaseUnavailable."""
+    return _together_or_each(
+        lambda ids: [event_in(row) for row in database.run_again("events", event_ids=ids)], event_ids
+    )
+
+
+def mark_delivered(database: Database, event_ids: list[str]) -> None:
+    """Notes that the sink took these events, but for those where that cannot be noted. Raises DatabaseUnavailable."""
+    _together_or_each(lambda ids: database.run_again("mark_delivered", event_ids=ids), event_ids)
+
+
+def _together_or_each(act: Callable[[list[str]], list[T]], event_ids: list[str]) -> list[T]:
+    """What an act on events gives. Where one of them makes it fail, each is tried alone, and that one is passed over."""
+    try:
+        return act(event_ids)
+    except DatabaseUnavailable:
+        raise
+    except Exception:
+        if len(event_ids) == 1:
+            log.exception("event passed over", extra={"event_id": event_ids[0]})
+            return []
+    return [given for event_id in event_ids for given in _together_or_each(act, [event_id])]
+
+
+def event_in(row: Row) -> Event:
+    """The event in a row of `events`, or in what a settling statement returned."""
+    return Event(
+        event_id=row["event_id"],
+        type=row["type"],
+        subject=row["subject"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+        data=row["data"],
+        created_at=row["created_at"],
+    )
+
+
 # What an attribute may hold in a header without being percent-encoded (CloudEvents, HTTP binding 1.0.2, 3.1.3.2).
 _AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
@@ -99,15 +141,18 @@ class Publisher:
         self._thread: threading.Thread | None = None
 
     def publish(self, event: Event) -> None:
-        """Queues an event for delivery and returns at once."""
+        """Queues an event for delivery and returns at once. Raises nothing: what the event reports is done and will be
+        answered so, and an event that cannot be queued is left to the sweep."""
         if not SETTINGS.k_sink:
             return
-        if self._thread is None:
-            self._start()
         try:
+            if self._thread is None:
+                self._start()
             self._queue.put_nowait(event)
         except queue.Full:
             log.warning("event left to the sweep: the queue is full", extra={"event_id": event.event_id})
+        except Exception:
+            log.exception("event left to the sweep", extra={"event_id": event.event_id})
 
     def drain(self) -> None:
         """Delivers what is queued, for at most 8 seconds, and ends."""
@@ -142,7 +187,7 @@ class Publisher:
 
     def _mark(self, event_ids: list[str]) -> None:
         try:
-            self._database.run_again("mark_delivered", event_ids=event_ids)
+            mark_delivered(self._database, event_ids)
         except DatabaseUnavailable as failure:
             log.warning("delivered events not marked; a sweep sends them again", extra={"why": str(failure)})
         except Exception:

@@ -90,6 +90,9 @@ class PaymentRequest(_Request):
     payment_token: Token | None = Field(
         None, description="What the gateway's client library gave for the card or account; never card data."
     )
+    payment_customer: Token | None = Field(
+        None, description="The gateway's name of the customer whose saved card or account `payment_token` is."
+    )
 
 
 class RefundRequest(_Request):

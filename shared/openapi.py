@@ -96,6 +96,7 @@ def _create_payment() -> Json:
                 "trip_not_found",
                 "trip_not_completed",
                 "trip_not_chargeable",
+                "method_not_supported",
                 "trip_service_unavailable",
                 *_EVERYWHERE,
             ),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import urllib3
 
@@ -17,11 +17,13 @@ class NoReply(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it was meant: the body is what a compressed one holds."""
+    """An answer as it was meant: the body is what a compressed one holds. `repeated`: the request was sent before, and may
+    have been carried out then."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    repeated: bool = False
 
 
 def send(
@@ -62,7 +64,7 @@ def call(
         try:
             return _call_once(through, method, url, deadline, headers, body)
         except urllib3.exceptions.ProtocolError:
-            return _call_once(through, method, url, deadline, headers, body)
+            return replace(_call_once(through, method, url, deadline, headers, body), repeated=True)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as failure:
         # What went wrong, without the address and whatever it holds.
         raise NoReply(type(failure).__name__) from failure

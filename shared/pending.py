@@ -8,9 +8,9 @@ import sys
 import time
 
 from shared.database import Database, DatabaseUnavailable, Row
-from shared.gateway import CASH, Declined, Gateway, Succeeded, Unknown, chosen_gateway
-from shared.lease import Lease, lease_of, take_over
-from shared.settle import settlement
+from shared.gateway import Declined, Gateway, Outcome, Succeeded, Unknown, chosen_gateway, in_words
+from shared.lease import Lease, give_back, lease_of, take_over
+from shared.settle import note_contradiction, read, settlement
 
 MOST = 100
 BY_HAND = "settled_by_hand"
@@ -27,36 +27,20 @@ def list_pending(database: Database, gateway: Gateway) -> list[str]:
     for row in database.run_again("pending", limit=MOST):
         lease = _unleased(row)
         lines.append(
-            f"{_name(lease)}  {lease.order.reference}  {lease.order.amount} {lease.order.currency}"
-            f"  pending {_age(lease.order.age)}, asked {lease.asked} times, {lease.gateway}: {said_now(gateway, lease)}"
+            f"{_name(lease)}  {lease.order.reference}  {lease.order.amount} {lease.order.currency}  pending"
+            f" {_age(lease.order.age)}, asked {lease.order.asked} times, {lease.gateway}: {in_words(read(gateway, lease))}"
         )
     return lines
 
 
-def said_now(gateway: Gateway, lease: Lease) -> str:
-    """What the gateway says of a charge or refund at this moment, in words."""
-    if lease.gateway in (CASH, gateway.name):
-        found = (
-            (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.order)
-            if lease.gateway != CASH
-            else Succeeded()
-        )
-        match found:
-            case None:
-                return "never heard of it"
-            case Succeeded():
-                return "succeeded"
-            case Declined(code=code):
-                return f"declined ({code})"
-            case Unknown(why=why):
-                return f"not known ({why})"
-    return f"cannot be asked, this is {gateway.name}"
-
-
-def settle_by_hand(database: Database, gateway: Gateway, which: str, succeeded: bool, actor: str, reason: str) -> str:
+def settle_by_hand(
+    database: Database, gateway: Gateway, which: str, succeeded: bool, actor: str, reason: str, *, force: bool = False
+) -> str:
     """Settles one as succeeded or failed, with its event and answer, and an entry in the audit trail in the same commit.
 
-    `which` is the id of a payment, or the reference of a payment or refund. Raises NotSettled, and DatabaseUnavailable.
+    The gateway is asked first, and what it knows of it (its id, why it was declined) is stored. Against what it says nothing
+    is settled, unless `force`. `which` is the id of a payment, or the reference of a payment or refund. Raises NotSettled,
+    and DatabaseUnavailable.
     """
     named = database.one("pending_named", which=which)
     if named is None:
@@ -64,12 +48,30 @@ def settle_by_hand(database: Database, gateway: Gateway, which: str, succeeded: 
     lease = take_over(database, bytes(named["key_hash"]))
     if lease is None:
         raise NotSettled(f"{which} is being worked on at this moment; try again in a minute")
-    name, parameters = settlement(lease, Succeeded() if succeeded else Declined(BY_HAND))
+    found = read(gateway, lease)
+    wanted, against = _weigh(found, succeeded)
+    if against and not force:
+        give_back(database, lease, Unknown("somebody wanted to settle it otherwise"))
+        raise NotSettled(
+            f"{lease.gateway} says of {which}: {in_words(found)}; to settle it otherwise all the same, FORCE=1"
+        )
+    name, parameters = settlement(lease, wanted)
     parameters |= {"actor": actor, "reason": reason, "outcome": "succeeded" if succeeded else "failed"}
-    parameters["gateway_said"] = said_now(gateway, lease)
+    parameters |= {"gateway_said": in_words(found), "forced": against}
     if not database.run_together("audit", name, **parameters):
+        if isinstance(found, Succeeded | Declined):
+            note_contradiction(database, lease, found)
         raise NotSettled(f"{which} was settled in the meantime")
     return f"{_name(lease)} is settled as {parameters['outcome']}, by {actor}"
+
+
+def _weigh(found: Outcome | None, succeeded: bool) -> tuple[Succeeded | Declined, bool]:
+    """The outcome that somebody wants, with what the gateway knows of it, and whether the gateway says the contrary."""
+    gateway_id = found.gateway_id if found else None
+    if succeeded:
+        return Succeeded(gateway_id), found is None or isinstance(found, Declined)
+    code = found.code if isinstance(found, Declined) else BY_HAND
+    return Declined(code, gateway_id), isinstance(found, Succeeded)
 
 
 def _unleased(row: Row) -> Lease:
@@ -92,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--settle", metavar="ID", help="a payment's id, or a payment's or refund's reference")
     parser.add_argument("--as", dest="outcome", choices=("succeeded", "failed"))
     parser.add_argument("--reason")
+    parser.add_argument("--force", action="store_true", help="settle it against what the gateway says")
     parser.add_argument("--actor", default=os.environ.get("OPERATOR") or f"{getpass.getuser()}@{socket.gethostname()}")
     arguments = parser.parse_args()
     if arguments.settle and not (arguments.outcome and arguments.reason):
@@ -104,8 +107,12 @@ def main() -> None:
     database, gateway = Database(), chosen_gateway()
     try:
         if arguments.settle:
-            succeeded = arguments.outcome == "succeeded"
-            print(settle_by_hand(database, gateway, arguments.settle, succeeded, arguments.actor, arguments.reason))
+            succeeded, force = arguments.outcome == "succeeded", arguments.force
+            print(
+                settle_by_hand(
+                    database, gateway, arguments.settle, succeeded, arguments.actor, arguments.reason, force=force
+                )
+            )
         else:
             print("\n".join(list_pending(database, gateway)) or "Nothing is pending.")
     except NotSettled as refusal:

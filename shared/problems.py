@@ -29,6 +29,7 @@ TITLES = {
     "trip_not_found": (422, "The Trip Service knows no such trip"),
     "trip_not_completed": (422, "The trip is not completed"),
     "trip_not_chargeable": (422, "The fare of this trip cannot be charged"),
+    "method_not_supported": (422, "The gateway cannot charge this method"),
     "refund_exceeds_payment": (422, "The refund exceeds what is left of the payment"),
     "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "Something went wrong on our side"),

@@ -18,6 +18,9 @@ T = TypeVar("T")
 FRONT_DOOR = 35.0
 # After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
 PENDING_RETRY_AFTER = 2
+# Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
+# after the last that may have been asked for.
+STRIPE_MAY_TAKE = 30
 # Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
 COARSEST_ROUNDING = 100_000
 
@@ -107,6 +110,20 @@ def _gateway(value: str) -> str:
     return value
 
 
+def _stripe_key(value: str) -> str:
+    if value and not re.fullmatch(r"(sk|rk)_(live|test)_[!-~]+", value):
+        raise ValueError(
+            "a secret or restricted key of Stripe's: sk_live_, sk_test_, rk_live_ or rk_test_, and the rest of it"
+        )
+    return value
+
+
+def _stripe_account(value: str) -> str:
+    if value and not re.fullmatch(r"acct_[A-Za-z0-9]{1,100}", value):
+        raise ValueError("the id of the account that STRIPE_API_KEY is of, acct_..., or empty")
+    return value
+
+
 def _rate(value: str) -> str:
     if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", value):
         raise ValueError("a rate such as 1000/second, or empty for none")
@@ -162,7 +179,8 @@ class Settings:
     gateway_timeout: float = _setting("10", _seconds)
     gateway_success_rate: float = _setting("1", _share)
     gateway_key_retention: float = _setting("82800", _seconds)
-    stripe_api_key: str = _setting("", _text)
+    stripe_api_key: str = _setting("", _stripe_key)
+    stripe_account: str = _setting("", _stripe_account)
     stripe_api_base: str = _setting("https://api.stripe.com", _url)
     rate_limit: str = _setting("1000/second", _rate)
     log_level: str = _setting("INFO", _level)
@@ -209,8 +227,11 @@ class Settings:
                 f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
             )
         base = urlsplit(self.stripe_api_base)
-        if base.scheme == "http" and base.hostname not in ("localhost", "127.0.0.1", "::1"):
+        here = base.hostname in ("localhost", "127.0.0.1", "::1")
+        if base.scheme == "http" and not here:
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
+        if self.stripe_api_key and not here and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
+            raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 
 
 def stop(message: str) -> NoReturn:

@@ -9,6 +9,9 @@ from shared.kinds import METHODS, STATUSES
 from shared.money import rounded
 from shared.settings import SETTINGS
 
+# What is open is counted so far, and no further: a count that reaches it means "at least".
+MOST_COUNTED = 10_000
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -44,7 +47,7 @@ def read_totals(database: Database) -> Totals:
     rows: dict[str, list[Row]] = defaultdict(list)
     for row in database.run_again("payment_totals"):
         rows[row["currency"]].append(row)
-    watched = database.run_again("watch_totals")[0]
+    watched = database.run_again("watch_totals", most_counted=MOST_COUNTED)[0]
     return Totals(
         currency=SETTINGS.currency,
         figures=_figures(rows.pop(SETTINGS.currency, [])),

@@ -39,8 +39,7 @@ def migrate(environment: Mapping[str, str], wait: float = 30) -> str:
     """
     with closing(connect(environment, wait)) as owner:
         _check_encoding(owner)
-        with owner.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        _lock(owner)
         applied = _apply(environment)
         _prepare_role(owner, environment)
     return f"Migrations applied: {', '.join(applied)}." if applied else "The schema is current."
@@ -54,6 +53,17 @@ def _check_encoding(owner: connection) -> None:
         name, encoding = cursor.fetchone() or ("", "")
     if encoding != "UTF8":
         raise UnsuitableDatabaseError(f"The database {name} has the encoding {encoding}; it must be made with UTF8.")
+
+
+def _lock(owner: connection) -> None:
+    """Waits until no other migration is under way. It asks again and again: whoever waits for a lock inside a statement has a
+    snapshot, and the index that the other builds concurrently would wait for that for ever."""
+    with owner.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.2)
 
 
 def _apply(environment: Mapping[str, str]) -> list[str]:

@@ -4,11 +4,14 @@ The settings are read when shared.settings is imported, so the short time-outs a
 what a test starts as a process gets the environment of whoever runs the tests.
 """
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +47,7 @@ _import_settings()
 
 from local.postgres import Postgres  # noqa: E402 - reads the settings
 from shared.events import Publisher  # noqa: E402
+from shared.log import log  # noqa: E402
 from shared.settings import SETTINGS, Settings  # noqa: E402
 from tests.fakes.sink import Sink  # noqa: E402
 from tests.fakes.trips import TripServer  # noqa: E402
@@ -102,6 +106,22 @@ def sink(change_settings: Callable[..., Settings]) -> Iterator[Sink]:
         yield sink
 
 
+@pytest.fixture(params=["no thread", "no memory"])
+def cannot_queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Publisher], None]:
+    """Makes a publisher unable to queue an event, in one way or another."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread") if request.param == "no thread" else MemoryError
+
+    def break_it(publisher: Publisher) -> None:
+        if request.param == "no thread":
+            monkeypatch.setattr("shared.events.threading", SimpleNamespace(Thread=refuse, Lock=threading.Lock))
+        else:
+            monkeypatch.setattr(publisher, "_queue", SimpleNamespace(put_nowait=refuse, get=threading.Event().wait))
+
+    return break_it
+
+
 @pytest.fixture
 def gateway() -> ScriptedGateway:
     return ScriptedGateway()
@@ -150,6 +170,24 @@ def functions() -> Iterator[Callable[..., Functions]]:
     yield start
     for each in started:
         each.stop()
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[logging.LogRecord]]:
+    """Every line of the log, as it is written."""
+    kept = _Kept()
+    log.addHandler(kept)
+    yield kept.records
+    log.removeHandler(kept)
 
 
 # Whole systems of processes: one after the other, on one of the two workers, so that they have the machine nearly to

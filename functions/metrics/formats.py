@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from shared import json_text
-from shared.totals import Figures, Totals
+from shared.totals import MOST_COUNTED, Figures, Totals
 
 PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -62,9 +62,17 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
             family.add_metric([currency], float(figure(figures)))
         yield family
     for name, meaning, value in (
-        ("payment_pending_count", "Charges and refunds whose outcome is not known yet.", totals.pending_count),
+        (
+            "payment_pending_count",
+            f"Charges and refunds whose outcome is not known yet; {MOST_COUNTED} means at least so many.",
+            totals.pending_count,
+        ),
         ("payment_pending_oldest_seconds", "Age of the oldest of them.", totals.pending_oldest),
-        ("outbox_undelivered_count", "Events that the sink has not taken yet.", totals.undelivered_count),
+        (
+            "outbox_undelivered_count",
+            f"Events that the sink has not taken yet; {MOST_COUNTED} means at least so many.",
+            totals.undelivered_count,
+        ),
         ("outbox_oldest_seconds", "Age of the oldest of them.", totals.undelivered_oldest),
         (
             "payment_contradiction_total",

@@ -1,6 +1,7 @@
 """A gateway that needs no other company: it decides from the reference alone, so it says the same however often asked."""
 
 import hashlib
+import math
 import time
 
 from shared.gateway.protocol import Declined, Order, Outcome, Succeeded, Unknown
@@ -17,7 +18,10 @@ class Simulated:
     """
 
     name = "simulated"
+    account = "simulated"
+    methods = frozenset({"CARD", "UPI", "WALLET"})
     needs_token = False
+    remembers = math.inf
 
     def __init__(self, success_rate: float, timeout: float) -> None:
         self._success_rate = success_rate
@@ -39,12 +43,12 @@ class Simulated:
         if order.simulate == "slow":
             time.sleep(min(SLOW, self._timeout))
             if self._timeout < SLOW:
-                return Unknown("no answer in time")
+                return Unknown("no answer in time", answered=False)
         return self._decide(order, success_rate)
 
     def _decide(self, order: Order, success_rate: float) -> Outcome:
         if order.simulate == "timeout" and order.age < UNKNOWN_UNTIL:
-            return Unknown("simulated time-out")
+            return Unknown("simulated time-out", answered=False)
         drawn = int.from_bytes(hashlib.sha256(order.reference.encode()).digest()[:8]) / 2**64
         if order.simulate == "decline" or drawn >= success_rate:
             return Declined("card_declined")

@@ -4,18 +4,19 @@ https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/api/refunds
 https://docs.stripe.com/error-low-level (what is repeated, and what an idempotency key remembers).
 """
 
-import re
+import hashlib
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from shared.gateway import stripe_listing
 from shared.gateway.protocol import Declined, Order, Outcome, Succeeded, Unknown
-from shared.gateway.stripe_http import Answer, Api, Deadline, Fields, Refused, Said, word
+from shared.gateway.stripe_http import Api, Deadline, Refused, Said, word
 from shared.gateway.stripe_money import minor_units
-from shared.log import log
-from shared.settings import SETTINGS, SettingError
+from shared.gateway.stripe_objects import bears, last_decline, ours, refunded
+from shared.settings import SETTINGS
 
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
@@ -23,19 +24,24 @@ NOT_EXPRESSIBLE = "amount_not_expressible"
 AUTHENTICATION = "authentication_required"
 # Asked for, and going no further without somebody who is not there.
 _WAITING = ("requires_action", "requires_payment_method", "requires_confirmation")
+# No money is in an intent of these, and none comes without somebody who is not there.
+_EMPTY = ("requires_payment_method", "canceled")
 
 
 class Stripe:
     """Charges and refunds over Stripe's HTTP API. The order's reference is the idempotency key, and in the metadata.
 
-    `timeout` bounds each call as a whole, in seconds, whatever it takes: repeats, a cancellation, reading every page.
+    `timeout` bounds each call as a whole, in seconds, whatever it takes: repeats, a cancellation, reading page after page.
     `certain_after` is how old, in seconds, a claim must be before what is not found counts as absent: nobody asks for it
     any more, and nothing that was asked can still be under way. Everything is asked while the gateway remembers the key,
-    goes out within a lease, and Stripe gets as long again to finish.
+    goes out within a lease, and Stripe gets as long again to finish. `account` is the name of the key's account (acct_...),
+    so that a new key of the same account is known for what it is.
     """
 
     name = "stripe"
+    methods = frozenset({"CARD"})
     needs_token = True
+    remembers = 86400.0  # https://docs.stripe.com/api/idempotent_requests: at least 24 hours
 
     def __init__(
         self,
@@ -43,23 +49,24 @@ class Stripe:
         api_base: str,
         timeout: float,
         *,
+        account: str = "",
         certain_after: float = SETTINGS.gateway_key_retention + 2 * SETTINGS.idempotency_lock_timeout,
     ) -> None:
-        if not re.fullmatch(r"[!-~]+", api_key):
-            raise SettingError("STRIPE_API_KEY must be visible ASCII characters, without spaces or line breaks")
         self._api = Api(api_base.rstrip("/"), api_key)
         self._timeout = timeout
         self._certain_after = certain_after
+        self.account = _account_name(api_key, self._api.base, account)
 
     def charge(self, order: Order) -> Outcome:
         """Asks for a charge, unless Stripe has a name for it already: then it is read, since a refusal to make it once more
         would say nothing of the one that is. Money that Stripe cannot express in the order's currency is never asked for.
         """
+        deadline = Deadline(self._timeout)
         if order.gateway_id is not None:
-            return self._read_charge(order, order.gateway_id, Deadline(self._timeout))
+            return self._read_charge(order, order.gateway_id, deadline)
         amount = minor_units(order.amount, order.currency)
         if amount is None:
-            return Declined(NOT_EXPRESSIBLE)
+            return self._refused(order, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
         fields = [
             ("amount", str(amount)),
             ("currency", order.currency.lower()),
@@ -68,73 +75,132 @@ class Stripe:
             ("payment_method_types[]", "card"),
             *_metadata(order),
         ]
-        deadline = Deadline(self._timeout)
-        return self._charged(order, self._api.post(INTENTS, fields, order.reference, deadline), deadline)
+        if order.payment_customer is not None:
+            fields.append(("customer", order.payment_customer))
+        if order.description is not None:
+            fields.append(("description", order.description))
+        answer = self._api.post(INTENTS, fields, order.reference, deadline)
+        if not isinstance(answer, Refused):
+            return self._charged(order, answer, deadline)
+        if answer.intent is not None:
+            return self._refused_with_intent(order, answer, answer.intent, deadline)
+        return self._refused(order, answer, self._search_charge, deadline)
 
     def refund(self, order: Order) -> Outcome:
         """Asks for a refund, unless Stripe has a name for it already. Of a charge without a name nothing is given back."""
+        deadline = Deadline(self._timeout)
         if order.gateway_id is not None:
-            return self._read_refund(order, order.gateway_id)
+            return self._read_refund(order, order.gateway_id, deadline)
         amount = minor_units(order.amount, order.currency)
-        if amount is None:
-            return Declined(NOT_EXPRESSIBLE)
-        if order.charge_id is None:
-            return Declined("charge_unknown")
+        if amount is None or order.charge_id is None:
+            code = NOT_EXPRESSIBLE if amount is None else "charge_unknown"
+            return self._refused(order, Refused(code), self._search_refund, deadline)
         fields = [("payment_intent", order.charge_id), ("amount", str(amount)), *_metadata(order)]
-        return _refunded(order, self._api.post(REFUNDS, fields, order.reference, Deadline(self._timeout)))
+        answer = self._api.post(REFUNDS, fields, order.reference, deadline)
+        if isinstance(answer, Refused):
+            return self._refused(order, answer, self._search_refund, deadline)
+        return refunded(order, answer)
 
     def find_charge(self, order: Order) -> Outcome | None:
-        if order.gateway_id is not None:
-            return self._read_charge(order, order.gateway_id, Deadline(self._timeout))
         deadline = Deadline(self._timeout)
-        for window in stripe_listing.windows(order, self._certain_after):
-            found = stripe_listing.find(self._api, INTENTS, window, order.reference, deadline)
-            if isinstance(found, Unknown):
-                return found
-            if found is not None:
-                return self._charged(order, Said(found), deadline)
-        return self._absent(order)
+        if order.gateway_id is not None:
+            return self._read_charge(order, order.gateway_id, deadline)
+        return self._search_charge(order, deadline)
 
     def find_refund(self, order: Order) -> Outcome | None:
-        """As the protocol says. A charge has few refunds, and Stripe lists them by charge: no window in time is needed."""
+        deadline = Deadline(self._timeout)
         if order.gateway_id is not None:
-            return self._read_refund(order, order.gateway_id)
+            return self._read_refund(order, order.gateway_id, deadline)
+        return self._search_refund(order, deadline)
+
+    def _refused(
+        self, order: Order, refused: Refused, search: Callable[[Order, Deadline], Outcome | None], deadline: Deadline
+    ) -> Outcome:
+        """What a refusal says of a charge or refund.
+
+        Stripe decides most refusals before it looks at the idempotency key (a field that it does not take, a key or account
+        without the right, a payment method that is gone). Of the first request that may have reached it such a refusal is
+        the whole truth, and so is a replay, which Stripe stored when it carried the request out. Of any later request it
+        says nothing of those before: only what Stripe has under our reference does.
+        """
+        if refused.replayed or (order.asked == 1 and not refused.repeated):
+            return Declined(refused.code)
+        found = search(order, deadline)
+        if found is None:
+            return Declined(refused.code)
+        if isinstance(found, Unknown):
+            why = f"a repeat was refused ({refused.code}), which says nothing: {found.why}"
+            return replace(found, why=why, answered=True)
+        return found
+
+    def _refused_with_intent(
+        self, order: Order, refused: Refused, intent: dict[str, Any], deadline: Deadline
+    ) -> Outcome:
+        """What a refusal says that carries an intent: what the intent says.
+
+        A card that is declined on a repeat, and not as a replay, was tried by this very request: Stripe found nothing stored
+        under the key, which it remembers (nobody asks later), in the account of the claim (nobody asks another). So nothing
+        came of the requests before, and the decline is believed, but only where it carries its proof: an intent that bears
+        our reference, with no money in it. Any other is read, by its id.
+        """
+        is_ours = bears(intent, order.reference)
+        if is_ours and intent.get("status") in _EMPTY:
+            return Declined(refused.code, word(intent.get("id")))
+        if is_ours and "status" in intent:
+            return self._charged(order, Said(intent), deadline)
+        gateway_id = word(intent.get("id"))
+        if gateway_id is None:
+            return self._refused(order, refused, self._search_charge, deadline)
+        return self._read_charge(order, gateway_id, deadline)
+
+    def _search_charge(self, order: Order, deadline: Deadline) -> Outcome | None:
+        place = self._place(order)
+        queries = stripe_listing.windows(order, place.until)
+        found = stripe_listing.find(self._api, INTENTS, queries, place, order.reference, deadline)
+        if isinstance(found, dict):
+            return self._charged(order, Said(found), deadline)
+        return found or self._absent(place)
+
+    def _search_refund(self, order: Order, deadline: Deadline) -> Outcome | None:
+        """A charge has few refunds, and Stripe lists them by charge: no windows in time are needed. Of a charge without a name
+        no refund was ever asked for."""
         if order.charge_id is None:
             return None
-        deadline = Deadline(self._timeout)
-        of_charge: Fields = [("payment_intent", order.charge_id)]
-        found = stripe_listing.find(self._api, REFUNDS, of_charge, order.reference, deadline)
-        if isinstance(found, Unknown):
-            return found
-        return self._absent(order) if found is None else _refunded(order, Said(found))
+        place, of_charge = self._place(order), [[("payment_intent", order.charge_id)]]
+        found = stripe_listing.find(self._api, REFUNDS, of_charge, place, order.reference, deadline)
+        if isinstance(found, dict):
+            return refunded(order, Said(found))
+        return found or self._absent(place)
+
+    def _place(self, order: Order) -> stripe_listing.Place:
+        return stripe_listing.Place.of(order, self.account, self._certain_after)
+
+    def _absent(self, place: stripe_listing.Place) -> Unknown | None:
+        """What it says that every page was read and nothing was found."""
+        if place.is_certain(self._certain_after):
+            return None
+        return Unknown("Stripe has nothing under the reference so far", search_place=stripe_listing.ANEW)
 
     def _read_charge(self, order: Order, gateway_id: str, deadline: Deadline, *, cancel: bool = True) -> Outcome:
         return self._charged(order, self._read(INTENTS, gateway_id, deadline), deadline, cancel=cancel)
 
-    def _read_refund(self, order: Order, gateway_id: str) -> Outcome:
-        return _refunded(order, self._read(REFUNDS, gateway_id, Deadline(self._timeout)))
+    def _read_refund(self, order: Order, gateway_id: str, deadline: Deadline) -> Outcome:
+        return refunded(order, self._read(REFUNDS, gateway_id, deadline))
 
-    def _read(self, path: str, gateway_id: str, deadline: Deadline) -> Answer:
+    def _read(self, path: str, gateway_id: str, deadline: Deadline) -> Said | Unknown:
         """One object by its id. That Stripe does not know it says nothing of the money: we have its name from Stripe."""
         answer = self._api.get(f"{path}/{quote(gateway_id, safe='')}", (), deadline)
         return Unknown(f"Stripe does not show it: {answer.code}") if isinstance(answer, Refused) else answer
 
-    def _absent(self, order: Order) -> Unknown | None:
-        if order.age >= self._certain_after:
-            return None
-        return Unknown("Stripe has nothing under the reference so far")
-
-    def _charged(self, order: Order, answer: Answer, deadline: Deadline, *, cancel: bool = True) -> Outcome:
-        if isinstance(answer, Refused):
-            return Declined(answer.code, answer.intent_id)
-        intent = _ours(order, "payment_intent", answer)
+    def _charged(self, order: Order, answer: Said | Unknown, deadline: Deadline, *, cancel: bool = True) -> Outcome:
+        intent = ours(order, "payment_intent", answer)
         if isinstance(intent, Unknown):
             return intent
         gateway_id, status = intent["id"], intent.get("status")
         if status == "succeeded":
             return Succeeded(gateway_id)
         if status == "canceled":
-            return Declined(_last_decline(intent) or AUTHENTICATION, gateway_id)
+            return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
         if status in _WAITING and cancel:
             return self._call_off(replace(order, gateway_id=gateway_id), gateway_id, deadline)
         return Unknown(f"the intent is {word(status)}", gateway_id)
@@ -154,51 +220,12 @@ class Stripe:
         return self._read_charge(order, gateway_id, deadline, cancel=False)
 
 
-def _refunded(order: Order, answer: Answer) -> Outcome:
-    """What an answer about a refund says.
-
-    `pending` is not the end: Stripe holds a refund back while our balance there does not cover it, or while the charge
-    itself is not settled, and it may still fail, and then the money is ours again. Taken for done it would show a passenger
-    money that never came; it is read again by its id until it is final. (One that succeeded may be sent back by the
-    passenger's bank weeks later. That is a new movement of money, which no answer to this request can tell of.)
-    """
-    if isinstance(answer, Refused):
-        return Declined(answer.code)
-    refund = _ours(order, "refund", answer)
-    if isinstance(refund, Unknown):
-        return refund
-    gateway_id, status = refund["id"], refund.get("status")
-    if status == "succeeded":
-        return Succeeded(gateway_id)
-    if status == "failed":
-        return Declined(word(refund.get("failure_reason")) or "refund_failed", gateway_id)
-    if status == "canceled":
-        return Declined("refund_canceled", gateway_id)
-    return Unknown(f"the refund is {word(status)}", gateway_id)
-
-
-def _ours(order: Order, kind: str, answer: Said | Unknown) -> dict[str, Any] | Unknown:
-    """The object in an answer, if it is what was asked for; what the order knows of its id is kept in any case."""
-    if isinstance(answer, Unknown):
-        return Unknown(answer.why, answer.gateway_id or order.gateway_id)
-    said = answer.object
-    if said.get("object") != kind or word(said.get("id")) is None or not stripe_listing.bears(said, order.reference):
-        return Unknown(f"Stripe answered with something that is not our {kind}", order.gateway_id)
-    asked = (minor_units(order.amount, order.currency), order.currency.lower())
-    if (said.get("amount"), said.get("currency")) != asked:
-        log.error(
-            "Stripe has another amount than ours", extra={"payment_id": order.payment_id, "gateway_id": said["id"]}
-        )
-        return Unknown("Stripe has another amount than ours", said["id"])
-    return said
-
-
-def _last_decline(intent: dict[str, Any]) -> str | None:
-    """Why the card was declined, where that is why the intent waits for another."""
-    error = intent.get("last_payment_error")
-    if not isinstance(error, dict) or error.get("type") != "card_error":
-        return None
-    return word(error.get("decline_code")) or word(error.get("code"))
+def _account_name(api_key: str, api_base: str, account: str) -> str:
+    """What claims are recorded with: the account that the settings name, with the key's mode, since live and test see nothing
+    of each other; else a fingerprint of the key, which gives nothing of it away."""
+    if account:
+        return f"{account}/{api_key.split('_')[1]}"
+    return "key-" + hashlib.sha256(f"{api_key} {api_base}".encode()).hexdigest()[:16]
 
 
 def _metadata(order: Order) -> list[tuple[str, str]]:

@@ -3,13 +3,12 @@
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from shared import json_text, outward
 from shared.gateway.protocol import Unknown
-from shared.gateway.stripe_transport import send
 from shared.log import correlation_id, log
 
 # Pinned: without the header the account's own default decides what the answers look like, and somebody may raise that with
@@ -31,10 +30,16 @@ class Said:
 
 @dataclass(frozen=True)
 class Refused:
-    """Stripe did not do as asked, and will not. `code` says why; `intent_id` names the intent it came to, if any."""
+    """Stripe did not do as asked. `code` says why, and `intent` is what it came to, where the refusal carries one.
+
+    `replayed`: this is what Stripe stored when it carried the request out. `repeated`: the request was sent before within
+    this call, and may have been carried out then.
+    """
 
     code: str
-    intent_id: str | None = None
+    intent: dict[str, Any] | None = None
+    replayed: bool = False
+    repeated: bool = False
 
 
 Answer = Said | Refused | Unknown
@@ -71,27 +76,40 @@ class Api:
         headers |= {"Authorization": f"Bearer {self.key}", "Stripe-Version": VERSION, "Accept": "application/json"}
         if request := correlation_id.get():
             headers["X-Correlation-ID"] = request
-        pause = FIRST_PAUSE
+        from shared.gateway.stripe_transport import send  # what it imports is slow, and many never ask Stripe
+
+        pause, repeated = FIRST_PAUSE, False
         while True:
             left = deadline.left()
             if left < SHORTEST_CALL:
-                return Unknown("no time left to ask Stripe")
+                return Unknown("no time left to ask Stripe", answered=False)
             try:
                 reply = outward.call(method, self.base + path, timeout=left, headers=headers, body=body, through=send)
             except outward.NoReply as failure:
-                return Unknown(f"no answer from Stripe: {failure}")
+                return Unknown(f"no answer from Stripe: {failure}", answered=False)
             wait = max(pause, _retry_after(reply))
             if not _may_change(reply) or wait + SHORTEST_CALL > deadline.left():
-                return _read(reply)
+                return _read(reply, repeated=repeated or reply.repeated)
+            # Whoever is asked too often (429) does not look at what is asked: the limit comes before everything else.
+            repeated |= reply.repeated or reply.status != 429
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _may_change(reply: outward.Reply) -> bool:
     """Whether the same request, sent again, may be answered otherwise. A replayed answer is stored and never will be."""
-    if reply.headers.get("Idempotent-Replayed") == "true" or reply.headers.get("Stripe-Should-Retry") == "false":
+    if _is_replay(reply) or reply.headers.get("Stripe-Should-Retry") == "false":
         return False
-    return reply.status in (409, 429) or reply.status >= 500
+    return reply.status == 409 or _cannot_serve(reply)
+
+
+def _is_replay(reply: outward.Reply) -> bool:
+    return reply.headers.get("Idempotent-Replayed") == "true"
+
+
+def _cannot_serve(reply: outward.Reply) -> bool:
+    """Whether Stripe says that it cannot answer requests now, whatever they ask."""
+    return not _is_replay(reply) and (reply.status == 429 or reply.status >= 500)
 
 
 def _retry_after(reply: outward.Reply) -> float:
@@ -100,24 +118,28 @@ def _retry_after(reply: outward.Reply) -> float:
     return float(asked) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", asked) else 0.0
 
 
-def _read(reply: outward.Reply) -> Answer:
+def _read(reply: outward.Reply, *, repeated: bool) -> Answer:
+    answered = not _cannot_serve(reply)
     try:
         said = json_text.read(reply.body)
     except json_text.JsonError:
-        return Unknown(f"Stripe answered {reply.status}, not with JSON")
+        return Unknown(f"Stripe answered {reply.status}, not with JSON", answered=answered)
     if not isinstance(said, dict):
-        return Unknown(f"Stripe answered {reply.status}, not with an object")
+        return Unknown(f"Stripe answered {reply.status}, not with an object", answered=answered)
     if 200 <= reply.status < 300:
         return Said(said)
     error = said.get("error")
-    return _read_error(reply, error if isinstance(error, dict) else {})
+    refused = _read_error(reply, error if isinstance(error, dict) else {})
+    if isinstance(refused, Unknown):
+        return replace(refused, answered=answered)
+    return replace(refused, replayed=_is_replay(reply), repeated=repeated)
 
 
 # Refusals of the request as it came at this moment, whatever their status: the same one may be carried out later, or was.
 _PASSING = ("idempotency_key_in_use", "lock_timeout", "rate_limit")
 
 
-def _read_error(reply: outward.Reply, error: dict[str, Any]) -> Answer:
+def _read_error(reply: outward.Reply, error: dict[str, Any]) -> Refused | Unknown:
     kind, code = word(error.get("type")), word(error.get("code"))
     if reply.status in (401, 403):
         request = word(reply.headers.get("Request-Id"))
@@ -127,8 +149,7 @@ def _read_error(reply: outward.Reply, error: dict[str, Any]) -> Answer:
     if kind is None or not final or code in _PASSING:
         return Unknown(f"Stripe answered {reply.status} {kind or ''} {code or ''}".rstrip())
     intent = error.get("payment_intent")
-    intent_id = word(intent.get("id")) if isinstance(intent, dict) else None
-    return Refused(word(error.get("decline_code")) or code or kind, intent_id)
+    return Refused(word(error.get("decline_code")) or code or kind, intent if isinstance(intent, dict) else None)
 
 
 def word(value: object) -> str | None:

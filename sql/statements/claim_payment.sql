@@ -1,9 +1,11 @@
 -- The claim of a charge: the key with its lease, and the payment as PENDING with all that the gateway is asked with.
 -- One commit. A race for the key (primary key) or for the trip's fare (payments_one_fare_per_trip) aborts the whole.
 WITH payment AS (
-    INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, payment_token,
+    INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, gateway_account,
+                          payment_token, payment_customer,
                           base_fare, distance_km, rate_per_km, surge_multiplier, metadata)
-    VALUES (%(trip_id)s, %(amount)s, %(currency)s, %(method)s, 'PENDING', %(reference)s, %(gateway)s, %(payment_token)s,
+    VALUES (%(trip_id)s, %(amount)s, %(currency)s, %(method)s, 'PENDING', %(reference)s, %(gateway)s, %(gateway_account)s,
+            %(payment_token)s, %(payment_customer)s,
             %(base_fare)s, %(distance_km)s, %(rate_per_km)s, %(surge_multiplier)s, %(metadata)s)
     RETURNING payment_id, amount, created_at, payment_json(payments) AS shown
 ), claimed AS (

@@ -1,14 +1,16 @@
 -- The claim of a refund: locks the payment's row, reserves the amount (all that is left unless one is given) on it, and
--- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it, or its
--- currency does not express the amount: the row that is locked decides, so refunds at the same moment never reserve more than
--- there is (payments_refunds_within_amount).
+-- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it, its currency
+-- does not express the amount, or it was charged with a gateway, or an account of it, that cannot be asked now (of old payments
+-- no account is known). The row that is locked decides, so refunds at the same moment never reserve more than there is
+-- (payments_refunds_within_amount).
 -- What is reserved is counted from that row too, never from `p`: PostgreSQL checks constraints on what the snapshot shows of
 -- `p` before it finds out that the row changed since, and a reservation that was just given back would fail them.
 WITH payment AS (
     SELECT payment_id, reserved_amount, amount - refunded_amount - reserved_amount AS remaining
       FROM payments
-     WHERE payment_id = %(payment_id)s AND status = 'SUCCESS' AND gateway = ANY (%(gateways)s)
-       AND currency <> ALL (%(not_in)s)
+     WHERE payment_id = %(payment_id)s AND status = 'SUCCESS' AND currency <> ALL (%(not_in)s)
+       AND EXISTS (SELECT FROM unnest(%(gateways)s, %(accounts)s) AS ours (gateway, account)
+                    WHERE ours.gateway = payments.gateway AND ours.account = coalesce(payments.gateway_account, ours.account))
        FOR UPDATE
 ), reserved AS (
     UPDATE payments AS p
@@ -31,7 +33,7 @@ WITH payment AS (
     RETURNING locked_at
 )
 SELECT refund.refund_id, refund.amount, refund.created_at, claimed.locked_at,
-       reserved.currency, reserved.method, reserved.gateway, reserved.gateway_id AS payment_gateway_id,
+       reserved.currency, reserved.method, reserved.gateway, reserved.gateway_account, reserved.gateway_id AS payment_gateway_id,
        reserved.reference AS payment_reference,
        refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown
   FROM refund, reserved, claimed

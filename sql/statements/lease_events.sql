@@ -1,5 +1,6 @@
 -- Takes the undelivered events that are due, oldest first, and sets when they are due again, which grows with each try:
--- a sweep that dies loses nothing, and two sweeps take different rows (SKIP LOCKED on idx_outbox_undelivered).
+-- a sweep that dies loses nothing, and two sweeps take different rows (SKIP LOCKED on idx_outbox_undelivered). What they say
+-- is read by `events`, after this has been committed.
 WITH due AS (
     SELECT event_id
       FROM outbox
@@ -13,4 +14,4 @@ UPDATE outbox AS o
    SET attempts = o.attempts + 1, next_attempt_at = now() + make_interval(secs => least(%(pause)s * 2 ^ o.attempts, %(longest_pause)s))
   FROM due
  WHERE o.event_id = due.event_id
-RETURNING o.event_id, o.type, o.subject, o.correlation_id, o.traceparent, o.data::text AS data, o.created_at
+RETURNING o.event_id

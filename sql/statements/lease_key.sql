@@ -10,5 +10,5 @@ WITH leased AS (
 SELECT leased.key_hash, leased.locked_at, leased.asked, u.payment_id, u.refund_id, u.correlation_id, u.traceparent,
        u.gateway, u.method, u.currency, u.payment_token, u.payment_reference, u.payment_gateway_id, u.reference, u.amount,
        u.gateway_id, u.created_at, extract(epoch FROM now() - u.created_at)::float8 AS age, u.simulate,
-       u.shown::text AS shown
+       u.gateway_account, u.payment_customer, u.trip_id, u.search_place, u.shown::text AS shown
   FROM leased JOIN unsettled u USING (key_hash)

@@ -1,4 +1,4 @@
 -- Why a refund was not claimed: the payment as it stands, one row or none.
-SELECT status, gateway, currency, amount - refunded_amount - reserved_amount AS remaining
+SELECT status, gateway, gateway_account, currency, amount - refunded_amount - reserved_amount AS remaining
   FROM payments
  WHERE payment_id = %(payment_id)s

@@ -1,8 +1,9 @@
 -- Gives a lease back, only if it is still the one that was taken, and says when a sweep may ask again. Keeps what the
--- gateway calls the charge or refund, as far as it is known.
+-- gateway calls the charge or refund, and where a search for it goes on, as far as they are known.
 WITH released AS (
     UPDATE idempotency_keys
-       SET locked_at = NULL, ask_after = now() + make_interval(secs => %(pause)s)
+       SET locked_at = NULL, ask_after = now() + make_interval(secs => %(pause)s),
+           search_place = coalesce(%(search_place)s, search_place)
      WHERE key_hash = %(key_hash)s AND locked_at = %(locked_at)s AND answer_status IS NULL
     RETURNING payment_id, refund_id
 ), named_charge AS (

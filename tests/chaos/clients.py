@@ -55,7 +55,7 @@ class Client:
         with self._diary.lock:
             self._diary.fares += 1
             trip_id = self._world.next_fare = FARES + self._diary.fares // 4
-        self._pay({"trip_id": trip_id, "method": self._choice.choice(["CARD", "CARD", "UPI", "CASH"])})
+        self._pay({"trip_id": trip_id, "method": self._choice.choice(["CARD", "CARD", "CARD", "CASH"])})
 
     def _pay_cash(self) -> None:
         self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "method": "CASH"})
@@ -68,7 +68,7 @@ class Client:
         self._pay({"trip_id": UNKNOWN_TRIP})
 
     def _pay(self, wanted: dict[str, Any]) -> None:
-        body = {"method": self._choice.choice(["CARD", "UPI", "WALLET"]), **wanted}
+        body = {"method": "CARD", **wanted}
         if body["method"] != "CASH":
             body.setdefault("payment_token", "pm_card_visa")
         wish = self._wish("payment", "/payments", body)

@@ -7,6 +7,7 @@ ends them all), or for one charge by its payment method: `pm_lose` at the first 
 Every choice is drawn from the seed, the idempotency key and how often it came, so the order of requests decides nothing.
 
     drop          the connection is cut, nothing is done         lose          it is done, then the connection is cut
+    refused       400 before any key is looked at, nothing is done or stored
     garbage       it is done, the answer is nonsense             busy          429, nothing is done or stored
     broken        nothing is done, the 500 is stored             broken_after  it is done, a 500 is stored
     slow          `slow_seconds` before or after doing it        hold          nothing is done until `release()`
@@ -14,6 +15,7 @@ Every choice is drawn from the seed, the idempotency key and how often it came, 
                   (requires_payment_method), meanwhile (requires_action, and paid right after), decline, decline_<code>
   for refunds:    pending (succeeds after `processing_seconds`), failed, canceled, requires_action
 
+Each API key has books of its own where `others` says so: another account knows nothing of the first.
 Other settings: seed, slow_seconds, processing_seconds, key_retention, skip (moves the clock on), all in seconds; reset.
 GET /_ledger: {"charges": {reference: {count, succeeded, amount, ...}}, "refunds": the same, "keys", "answers", "modes"}.
 """
@@ -32,7 +34,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.fakes.server import CuttableServer
 from tests.fakes.stripe_books import INTENT_FIELDS, REFUND_FIELDS, Books, Fields, Refusal, Thing, check_fields, shown
 
-DELIVERY = ("drop", "lose", "garbage", "busy", "broken", "broken_after", "slow", "hold")
+DELIVERY = ("drop", "lose", "garbage", "busy", "refused", "broken", "broken_after", "slow", "hold")
 OF_CHARGES = ("processing", "authenticate", "unpaid", "meanwhile", "decline")
 OF_REFUNDS = ("pending", "failed", "canceled", "requires_action")
 LONGEST_HOLD = 30.0
@@ -52,8 +54,9 @@ class StripeLike:
         self.slow_seconds = 1.0
         self.shares: dict[str, float] = {}
         self.books = Books()
+        self.others: dict[str, Books] = {}
         self.requests: deque[tuple[str, str, dict[str, str], Fields]] = deque(maxlen=10000)
-        self.script: deque[type_of_answer] = deque()
+        self.script: deque[type_of_answer | None] = deque()
         self.answers: Counter[str] = Counter()
         self.modes: Counter[str] = Counter()
         self.tries: Counter[str] = Counter()
@@ -83,6 +86,10 @@ class StripeLike:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.script.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, raw))
 
+    def cut(self) -> None:
+        """Has the connection cut at the next request, whatever it asks; nothing is done."""
+        self.script.append(None)
+
     def control(self, wanted: Thing) -> Thing:
         """Changes how it fails from now on. Raises ValueError for what it does not know."""
         for name, value in wanted.items():
@@ -97,7 +104,7 @@ class StripeLike:
             elif name == "calm":
                 self.shares = {}
             elif name == "reset":
-                self.books, self.shares = Books(), {}
+                self.books, self.others, self.shares = Books(), {}, {}
                 for seen in (self.requests, self.script, self.answers, self.modes, self.tries):
                     seen.clear()
             else:
@@ -111,9 +118,14 @@ class StripeLike:
         """Carries a request out and says what to answer, or raises Cut."""
         self.requests.append((method, path, headers, fields))
         if self.script:
-            return self.script.popleft()
-        if not headers.get("authorization", "").startswith("Bearer sk_"):
+            scripted = self.script.popleft()
+            if scripted is None:
+                raise Cut
+            return scripted
+        api_key = headers.get("authorization", "").removeprefix("Bearer ")
+        if not api_key.startswith(("sk_", "rk_")):
             return _json(401, Refusal(401, "invalid_request_error").body)
+        books = self.others.get(api_key, self.books)
         key = headers.get("idempotency-key") or f"{method} {path} {fields}"
         modes = self._choose(key, dict(fields).get("payment_method", ""))
         self.modes.update(modes)
@@ -122,28 +134,33 @@ class StripeLike:
         if "busy" in modes:
             return _json(429, Refusal(429, "invalid_request_error", "rate_limit").body)
         try:
-            answer = self._post(path, key, fields, modes) if method == "POST" else self._get(path, dict(fields), modes)
+            if method == "POST":
+                answer = self._post(books, path, key, fields, modes)
+            else:
+                answer = self._get(books, path, dict(fields), modes)
         except Refusal as refusal:
             answer = _json(refusal.status, refusal.body)
         if "lose" in modes:
             raise Cut
         return (200, {}, b"<html>no</html>") if "garbage" in modes else answer
 
-    def _post(self, path: str, key: str, fields: Fields, modes: set[str]) -> type_of_answer:
+    def _post(self, books: Books, path: str, key: str, fields: Fields, modes: set[str]) -> type_of_answer:
+        if "refused" in modes:
+            raise Refusal(400, "invalid_request_error", "parameter_unknown")
         if path in ("/v1/payment_intents", "/v1/refunds"):
             check_fields(fields, INTENT_FIELDS if path == "/v1/payment_intents" else REFUND_FIELDS)
-        stored = self.books.begin(key, path, fields)
+        stored = books.begin(key, path, fields)
         if stored is not None:
             return _json(*stored, replayed=True)
         try:
-            status, body = self._carry_out(path, fields, modes)
+            status, body = self._carry_out(books, path, fields, modes)
         except BaseException:
-            self.books.forget(key)
+            books.forget(key)
             raise
-        self.books.store(key, status, body)
+        books.store(key, status, body)
         return _json(status, body)
 
-    def _carry_out(self, path: str, fields: Fields, modes: set[str]) -> tuple[int, Thing]:
+    def _carry_out(self, books: Books, path: str, fields: Fields, modes: set[str]) -> tuple[int, Thing]:
         late = "slow" in modes and self._draw("when", path + str(fields)) < 0.5
         if "hold" in modes:
             self.holding.release()
@@ -154,24 +171,24 @@ class StripeLike:
         if "broken" in modes:
             return 500, wrong
         try:
-            status, body = 200, self._do(path, fields, modes)
+            status, body = 200, self._do(books, path, fields, modes)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
         if late:
             time.sleep(self.slow_seconds)
         return (500, wrong) if "broken_after" in modes else (status, body)
 
-    def _do(self, path: str, fields: Fields, modes: set[str]) -> Thing:
+    def _do(self, books: Books, path: str, fields: Fields, modes: set[str]) -> Thing:
         if path == "/v1/payment_intents":
             chosen = next((mode for mode in sorted(modes) if mode.startswith(OF_CHARGES)), "")
-            return self.books.create_intent(fields, chosen)
+            return books.create_intent(fields, chosen)
         if path == "/v1/refunds":
-            return self.books.create_refund(fields, next((mode for mode in OF_REFUNDS if mode in modes), ""))
+            return books.create_refund(fields, next((mode for mode in OF_REFUNDS if mode in modes), ""))
         if path.startswith("/v1/payment_intents/") and path.endswith("/cancel"):
-            return self.books.cancel_intent(path.split("/")[3])
+            return books.cancel_intent(path.split("/")[3])
         raise Refusal(404, "invalid_request_error", "url_invalid")
 
-    def _get(self, path: str, query: dict[str, str], modes: set[str]) -> type_of_answer:
+    def _get(self, books: Books, path: str, query: dict[str, str], modes: set[str]) -> type_of_answer:
         if "slow" in modes:
             time.sleep(self.slow_seconds)
         if modes & {"broken", "broken_after"}:
@@ -179,12 +196,10 @@ class StripeLike:
         kind, _, thing_id = path.removeprefix("/v1/").partition("/")
         if kind not in ("payment_intents", "refunds"):
             raise Refusal(404, "invalid_request_error", "url_invalid")
-        things = self.books.intents if kind == "payment_intents" else self.books.refunds
+        things = books.intents if kind == "payment_intents" else books.refunds
         if not thing_id:
-            return _json(200, self.books.page(things, query))
-        return _json(
-            200, shown(self.books.intent(thing_id) if kind == "payment_intents" else self.books.refund(thing_id))
-        )
+            return _json(200, books.page(things, query))
+        return _json(200, shown(books.intent(thing_id) if kind == "payment_intents" else books.refund(thing_id)))
 
     def _choose(self, key: str, token: str) -> set[str]:
         """The modes that this request gets: those of its token, and those that its number draws."""

@@ -23,6 +23,7 @@ INTENT_FIELDS = {
     "metadata[reference]",
     "metadata[payment_id]",
 }
+OPTIONAL_FIELDS = {"customer", "description"}
 REFUND_FIELDS = {"payment_intent", "amount", "metadata[reference]", "metadata[payment_id]"}
 
 
@@ -93,6 +94,7 @@ class Books:
         with self.lock:
             intent = self._new("pi", "payment_intent", given) | {"currency": given["currency"]}
             intent |= {"payment_method": given["payment_method"], "last_payment_error": None, "status": "succeeded"}
+            intent |= {name: given.get(name) for name in OPTIONAL_FIELDS}
             self.intents[intent["id"]] = intent
             if mode == "processing":
                 intent |= {"status": "processing", "_final_at": self.now() + self.processing_seconds}
@@ -153,10 +155,14 @@ class Books:
             return self._found(self.refunds, refund_id)
 
     def page(self, things: dict[str, Thing], query: dict[str, str]) -> Thing:
-        """One page of a list, newest first."""
+        """One page of a list, newest first; Refusal for a place after an object that is not there (any more)."""
         with self.lock:
-            chosen = [self._settled(thing) for thing in reversed(things.values()) if _matches(thing, query)]
+            newest_first = list(reversed(things.values()))
+            newest_first.sort(key=lambda thing: -thing["created"])
+            chosen = [self._settled(thing) for thing in newest_first if _matches(thing, query)]
             if after := query.get("starting_after"):
+                if after not in things:
+                    raise Refusal(400, "invalid_request_error", "resource_missing", param="starting_after")
                 chosen = chosen[[thing["id"] for thing in chosen].index(after) + 1 :]
             limit = int(query.get("limit", "10"))
             return {
@@ -207,7 +213,7 @@ class Books:
 def check_fields(fields: Fields, allowed: set[str]) -> None:
     """What Stripe checks before anything is carried out or stored: Refusal for an unknown, missing or malformed field."""
     given = dict(fields)
-    if unknown := set(given) - allowed:
+    if unknown := set(given) - allowed - (OPTIONAL_FIELDS if "confirm" in allowed else set()):
         raise Refusal(400, "invalid_request_error", "parameter_unknown", param=min(unknown))
     if missing := allowed - set(given):
         raise Refusal(400, "invalid_request_error", "parameter_missing", param=min(missing))
@@ -215,8 +221,15 @@ def check_fields(fields: Fields, allowed: set[str]) -> None:
         raise Refusal(400, "invalid_request_error", "parameter_invalid_integer", param="amount")
     if not re.fullmatch("[a-z]{3}", given.get("currency", "inr")):
         raise Refusal(400, "invalid_request_error", param="currency")
-    if not given.get("payment_method", "pm_").startswith("pm_"):
+    method = given.get("payment_method", "pm_")
+    if not method.startswith("pm_"):
         raise Refusal(400, "invalid_request_error", "resource_missing", param="payment_method")
+    if not re.fullmatch("cus_[A-Za-z0-9]+", given.get("customer", "cus_x")):
+        raise Refusal(400, "invalid_request_error", "resource_missing", param="customer")
+    if method.startswith("pm_saved_by_") and given.get("customer") != method.removeprefix("pm_saved_by_"):
+        raise Refusal(400, "invalid_request_error", param="payment_method")  # a customer's: without them of no use
+    if not 0 < len(given.get("description", "x")) <= 1000:
+        raise Refusal(400, "invalid_request_error", "parameter_invalid_empty", param="description")
 
 
 def shown(thing: Thing) -> Thing:

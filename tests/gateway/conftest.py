@@ -1,10 +1,8 @@
-import logging
 from collections.abc import Iterator
 
 import pytest
 
 from shared.gateway.stripe import Stripe
-from shared.log import log
 from tests.fakes.gateway import StripeLike
 
 API_KEY = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
@@ -26,21 +24,3 @@ def stripe(gateway: StripeLike) -> Stripe:
 def hasty(gateway: StripeLike) -> Stripe:
     """Gives up so soon that a test may wait for it."""
     return Stripe(API_KEY, gateway.url, 0.4)
-
-
-class _Kept(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
-@pytest.fixture
-def logged() -> Iterator[list[logging.LogRecord]]:
-    """Every line of the log, as it is written."""
-    kept = _Kept()
-    log.addHandler(kept)
-    yield kept.records
-    log.removeHandler(kept)

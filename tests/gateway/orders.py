@@ -22,6 +22,7 @@ def an_order(**differently: Any) -> Order:
         "created_at": datetime.now(UTC),
         "age": 0.0,
         "payment_token": "pm_card",
+        "description": "Trip 101",
     }
     return Order(**(usual | differently))
 

@@ -50,10 +50,19 @@ def test_the_request_names_everything_that_stripe_needs_and_nothing_that_differs
         "payment_method_types[]": "card",
         "metadata[reference]": order.reference,
         "metadata[payment_id]": str(order.payment_id),
+        "description": "Trip 101",
     }
     assert headers["idempotency-key"] == headers_again["idempotency-key"] == order.reference
     assert (headers["x-correlation-id"], headers_again["x-correlation-id"]) == ("first", "second")
     assert headers["stripe-version"] == "2024-06-20"
+
+
+def test_a_saved_card_is_charged_with_its_customer(gateway: StripeLike, stripe: Stripe) -> None:
+    saved = {"payment_token": "pm_saved_by_cus_9"}
+    assert isinstance(stripe.charge(an_order(**saved)), Declined)
+    order = an_order(**saved, payment_customer="cus_9")
+    assert isinstance(stripe.charge(order), Succeeded)
+    assert dict(gateway.requests[-1][3])["customer"] == "cus_9"
 
 
 def test_asked_many_times_it_charges_once(gateway: StripeLike, stripe: Stripe) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from shared.gateway import Declined, Succeeded, Unknown
 from shared.gateway.stripe import Stripe
-from shared.gateway.stripe_listing import CLOCKS, windows
+from shared.gateway.stripe_listing import CLOCKS, Place, windows
 from shared.settings import SETTINGS
 from tests.fakes.gateway import StripeLike
 from tests.gateway.conftest import API_KEY
@@ -165,7 +165,8 @@ def test_a_forgotten_key_is_why_nothing_is_asked_for_again_after_its_retention(
 def test_the_windows_leave_no_gap_and_do_not_overlap(age: float, longest: float) -> None:
     order = an_order(created_at=datetime(2026, 11, 22, 12, 0, 0, 900000, tzinfo=UTC), age=age)
     claimed = int(order.created_at.timestamp())
-    spans = sorted((int(begins), int(ends)) for (_, begins), (_, ends) in windows(order, longest))
+    until = Place.of(order, "acct_1", longest).until
+    spans = sorted((int(begins), int(ends)) for (_, begins), (_, ends) in windows(order, until))
     assert all(begins < ends for begins, ends in spans)
     assert [ends for _, ends in spans[:-1]] == [begins for begins, _ in spans[1:]]
     assert spans[0][0] == claimed - CLOCKS

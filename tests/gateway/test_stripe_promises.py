@@ -4,7 +4,6 @@ import logging
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,6 @@ from hypothesis import strategies as some
 from shared.gateway import Declined, Succeeded, Unknown
 from shared.gateway.stripe import Stripe
 from shared.gateway.stripe_http import Api
-from shared.settings import SettingError
 from tests.fakes.gateway import StripeLike
 from tests.gateway.conftest import API_KEY
 from tests.gateway.orders import a_refund, an_order
@@ -159,13 +157,7 @@ def test_the_api_key_is_in_no_repr_no_line_of_the_log_and_no_outcome(
         seen.append(hasty.charge(an_order()))
     gateway.control({"drop": 1})
     seen += [hasty.charge(an_order()), hasty.find_charge(an_order()), hasty.refund(a_refund("pi_1"))]
+    seen.append(hasty.account)
     assert not any(API_KEY in str(what) for what in seen)
     assert logged
     assert not any(API_KEY in str(vars(line)) for line in logged)
-
-
-@pytest.mark.parametrize("wrong", ["", "sk_test_1\n", "sk test", "sk_tést"])
-def test_a_key_that_cannot_be_sent_stops_the_start_without_being_shown(wrong: str) -> None:
-    with pytest.raises(SettingError) as stopped:
-        Stripe(wrong, "http://localhost", 1.0)
-    assert not wrong or wrong not in "".join(traceback.format_exception_only(stopped.value))

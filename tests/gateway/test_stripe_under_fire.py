@@ -17,6 +17,7 @@ EVERYTHING = {
     "drop": 0.2,
     "garbage": 0.1,
     "busy": 0.2,
+    "refused": 0.1,
     "broken": 0.1,
     "broken_after": 0.1,
     "processing": 0.1,
@@ -39,9 +40,9 @@ def carried_to_its_end(
 ) -> Succeeded | Declined | None:
     """What the service does: ask, then read; and two days later, when all is well, only read."""
     gateway.control(shares)
-    for _ in range(TRIES):
+    for asked in range(1, TRIES + 1):
         for step in (ask, find):
-            outcome = step(order)
+            outcome = step(replace(order, asked=asked))
             if isinstance(outcome, Succeeded | Declined):
                 return outcome
             if isinstance(outcome, Unknown) and outcome.gateway_id:

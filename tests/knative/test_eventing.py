@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from local.timer import PATIENCE
+from shared.recover import LATEST, LONGEST, STRAGGLERS
 from tests.knative.conftest import ROOT
 from tests.knative.manifests import functions, named, of_kind
 
 Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
+
+COLD_START = 4.0  # seconds, with a tenth of a core (every-function.yaml)
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
@@ -45,6 +49,20 @@ def test_without_eventing_events_go_straight_to_notify_and_a_cron_job_calls_swee
     assert container["command"] == ["python", "-m", "local.timer", "--once"]
     assert container["env"] == [{"name": "SWEEP_URL", "value": "http://sweep.payments.svc.cluster.local/"}]
     assert not {m["apiVersion"].split("/")[0] for m in manifests} & {"eventing.knative.dev", "sources.knative.dev"}
+
+
+def test_whoever_calls_sweep_waits_for_its_answer_and_not_into_the_next_minute(built: Built) -> None:
+    manifests = built("base")
+    timer = named(manifests, "CronJob", "payment-sweep-timer")["spec"]
+    job = timer["jobTemplate"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    (patience,) = re.findall(r"timeout=(\d+)", container["command"][2])
+    sweep = named(manifests, "Service", "sweep", "serving.knative.dev/v1")["spec"]["template"]["spec"]
+    assert LATEST + COLD_START < int(patience) < job["activeDeadlineSeconds"] < 60
+    assert sweep["timeoutSeconds"] > LATEST + COLD_START
+    assert LATEST + COLD_START < PATIENCE, "the timer on one machine"
+    assert LONGEST + STRAGGLERS < LATEST
+    assert (timer["schedule"], timer["concurrencyPolicy"]) == ("* * * * *", "Forbid")
 
 
 def test_the_minikube_overlay_brings_the_neighbours_that_the_settings_name(built: Built) -> None:

@@ -1,8 +1,10 @@
 """Migrations: once each, any number at once, and a role for the functions that changes rows only."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Self
 
 import psycopg2
 import pytest
@@ -32,6 +34,91 @@ def test_four_at_once_apply_each_migration_once(server: Postgres) -> None:
         said = sorted(pool.map(migrate, [settings] * 4))
     names = ", ".join(sorted(path.stem for path in MIGRATIONS.glob("*.sql")))
     assert said == [f"Migrations applied: {names}.", *["The schema is current."] * 3]
+
+
+# An index that is being built and waits for transactions that began before.
+BUILDING = """
+SELECT pid FROM pg_stat_activity
+ WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'
+"""
+INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+EVENT = "INSERT INTO outbox (event_id, type, subject, correlation_id, data) VALUES (%s, '', '', '', '{}')"
+
+
+class Busy:
+    """A database with an event in it whose indexes of what is open are missing, and a transaction that goes on and on."""
+
+    def __init__(self, server: Postgres, name: str) -> None:
+        server.create_database(name)
+        self.settings = server.environment(name)
+        migrate(self.settings)
+        self._owner, self._other = connect(self.settings), connect(self.settings)
+        self.run("DROP INDEX idx_outbox_oldest, idx_idempotency_oldest")
+        self.run("DELETE FROM _yoyo_migration WHERE migration_id = '0006_outbox_age'")
+        self._other.autocommit = False
+        self._other.cursor().execute(EVENT, ["old"])
+
+    def run(self, text: str, *parameters: object) -> list[tuple[object, ...]]:
+        with self._owner.cursor() as cursor:
+            cursor.execute(text, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def building(self) -> object:
+        """The process that builds an index, as soon as it waits."""
+        deadline = time.monotonic() + 20
+        while not (found := self.run(BUILDING)):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return found[0][0]
+
+    def end(self) -> None:
+        """The transaction comes to its end."""
+        self._other.commit()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._other.close()
+        self._owner.close()
+
+
+def test_while_an_index_is_built_requests_write_and_another_migration_waits(server: Postgres) -> None:
+    with ThreadPoolExecutor(2) as pool, Busy(server, "busy") as busy:
+        migrations = [pool.submit(migrate, busy.settings) for _ in range(2)]
+        busy.building()
+        busy.run("SET lock_timeout = '1s'")
+        busy.run(EVENT, "new")
+        busy.run("UPDATE outbox SET delivered_at = now()")
+        busy.end()
+        said = sorted(migration.result(30) for migration in migrations)
+        assert said == ["Migrations applied: 0006_outbox_age.", "The schema is current."]
+        assert busy.run(INVALID) == []
+
+
+def test_an_index_whose_building_was_cut_short_is_made_good_by_the_next_migration(server: Postgres) -> None:
+    with ThreadPoolExecutor(1) as pool, Busy(server, "interrupted") as busy:
+        cut_short = pool.submit(migrate, busy.settings)
+        busy.run("SELECT pg_terminate_backend(%s)", busy.building())
+        with pytest.raises(psycopg2.Error):
+            cut_short.result(30)
+        assert busy.run(INVALID) == [("idx_outbox_oldest",)]
+        busy.end()
+        assert migrate(busy.settings) == "Migrations applied: 0006_outbox_age."
+        assert busy.run(INVALID) == []
+        assert busy.run("SELECT count(*) FROM pg_indexes WHERE indexname LIKE %s", "idx%oldest") == [(2,)]
+
+
+def test_an_index_may_take_longer_to_build_than_a_statement_of_the_functions_takes(server: Postgres) -> None:
+    """Without a role of their own the owner has their time-out."""
+    with ThreadPoolExecutor(1) as pool, Busy(server, "slow") as busy:
+        busy.run("ALTER ROLE CURRENT_USER IN DATABASE slow SET statement_timeout = '200ms'")
+        migration = pool.submit(migrate, busy.settings)
+        builder = busy.building()
+        busy.run("SELECT pg_sleep(0.5)")
+        assert busy.building() == builder
+        busy.end()
+        assert migration.result(30) == "Migrations applied: 0006_outbox_age."
 
 
 def test_databases_of_one_server_are_migrated_at_once_for_one_role(server: Postgres) -> None:

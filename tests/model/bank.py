@@ -35,7 +35,10 @@ class Bank:
     """As `shared.gateway.Gateway`. `moved` has every movement of money by reference: more than one is a double charge."""
 
     name = "bank"
+    account = "acct_bank"
+    methods = frozenset({"CARD", "UPI", "WALLET"})
     needs_token = False
+    remembers = REMEMBERS
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -75,7 +78,8 @@ class Bank:
         return Unknown("the answer was lost") if mood == "lost after" else answer
 
     def _carry_out(self, verb: str, order: Order, mood: str) -> Outcome:
-        parameters = (verb, order.amount, order.currency, order.payment_token, order.payment_id, order.charge_id)
+        asked_with = (order.amount, order.currency, order.payment_token, order.payment_customer, order.description)
+        parameters = (verb, *asked_with, order.payment_id, order.charge_id)
         known = self._known.get(order.reference)
         if known is None or known.since + REMEMBERS < self.now:
             known = Known(self.now, parameters, self._decide(order, mood))

@@ -15,7 +15,7 @@ from shared.settings import Settings
 from tests.fakes import trips as trip_service
 from tests.fakes.trips import COMPLETED, Says, TripServer
 from tests.support.cluster import Place
-from tests.support.gateway import Lost
+from tests.support.gateway import Lost, ScriptedGateway
 from tests.support.ledger import Till, WatchedDatabase, shown
 from tests.support.wire import Wire
 
@@ -100,7 +100,7 @@ def test_the_same_key_asks_again_with_the_same_order(till: Till, place: Place, a
     assert (first.status, second.status) == (202, 201)
     before, after = (order for _, order in till.gateway.calls)
     # As text: 150 and 150.00 are equal, and not the same request byte for byte.
-    assert repr(replace(before, age=0)) == repr(replace(after, age=0))
+    assert repr(replace(before, age=0)) == repr(replace(after, age=0, asked=1))
     assert dict(till.gateway.moved) == {before.reference: 1}
     assert place.sql.value("SELECT payment_token FROM payments") is None
 
@@ -136,6 +136,7 @@ OTHER: list[dict[str, Any]] = [
     {"method": "UPI"},
     {"metadata": {"a": 1}},
     {"payment_token": "tok_2"},
+    {"payment_customer": "cus_2"},
 ]
 
 
@@ -288,10 +289,78 @@ def test_a_fare_that_rounds_to_nothing_cannot_be_charged(
 def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, place: Place) -> None:
     till.gateway.needs_token = True
     with pytest.raises(Problem, match="invalid_request"):
-        till.pay()
+        till.pay(key="k")
     assert nothing_is_written(place)
     assert till.pay(method="CASH").status == 201
-    assert till.pay(payment_token="tok_1").status == 201
+    assert till.pay(key="k", payment_token="tok_1").status == 201
+
+
+def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_asked(
+    till: Till, place: Place, trips: TripServer
+) -> None:
+    till.gateway.methods = frozenset({"CARD"})
+    for method in ("UPI", "WALLET"):
+        with pytest.raises(Problem) as refusal:
+            till.pay(key="k", method=method, amount=None)
+        assert (refusal.value.code, refusal.value.status) == ("method_not_supported", 422)
+    assert nothing_is_written(place)
+    assert not till.gateway.calls
+    assert not trips.asked
+    assert till.pay(key="k", method="CARD").status == 201
+    assert till.pay(method="CASH").status == 201
+
+
+@pytest.mark.parametrize("turn", [Succeeded("ch_1"), Declined("card_declined")])
+def test_a_finished_request_is_replayed_after_a_switch_to_a_gateway_that_would_refuse_it(till: Till, turn: Any) -> None:
+    till.gateway.next(turn)
+    first = till.pay(key="k", method="UPI")
+    till.gateway = ScriptedGateway("another")
+    till.gateway.methods, till.gateway.needs_token = frozenset({"CARD"}), True
+    again = till.pay(key="k", method="UPI")
+    assert (again.status, again.body) == (first.status, first.body)
+    assert till.gateway.calls == []
+
+
+def test_a_pending_payment_is_asked_for_where_it_was_claimed_after_a_switch_of_gateway(
+    till: Till, place: Place
+) -> None:
+    claimed_with, till.gateway = till.gateway, ScriptedGateway("simulated", "simulated")
+    till.gateway.next(Unknown("time-out"))
+    assert till.pay(key="k", method="UPI").status == 202
+    till.gateway = claimed_with
+    till.gateway.methods = frozenset({"CARD"})
+    answer = till.pay(key="k", method="UPI")
+    assert (answer.status, till.gateway.calls) == (201, [])
+    assert str(place.sql.value("SELECT gateway_id FROM payments")).startswith("sim_PAY-")
+
+
+def test_a_customer_goes_with_the_token_and_is_kept_as_long(till: Till, place: Place) -> None:
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="k", payment_token="pm_1", payment_customer="cus_1")
+    stored = "SELECT payment_token AS token, payment_customer AS customer FROM payments"
+    assert place.sql.run(stored) == [{"token": "pm_1", "customer": "cus_1"}]
+    till.pay(key="k", payment_token="pm_1", payment_customer="cus_1")
+    assert [order.payment_customer for _, order in till.gateway.calls] == ["cus_1", "cus_1"]
+    assert place.sql.run(stored) == [{"token": None, "customer": None}]
+
+
+def test_the_gateway_is_told_of_the_trip_and_how_often_it_is_asked(till: Till, place: Place) -> None:
+    till.gateway.next(Unknown("time-out"), Unknown("time-out"))
+    till.gateway.finding = Unknown("busy")
+    for _ in range(3):
+        till.pay(key="k", trip_id=77)
+    asked = [(order.description, order.asked) for verb, order in till.gateway.calls if verb == "charge"]
+    assert asked == [("Trip 77", 1), ("Trip 77", 2), ("Trip 77", 3)]
+    assert place.sql.value("SELECT gateway_account FROM payments") == "acct_scripted"
+
+
+def test_what_a_version_before_claimed_is_asked_for_as_it_asked(till: Till, place: Place) -> None:
+    """It recorded no account, and sent no description."""
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="k")
+    place.sql.run("UPDATE payments SET gateway_account = NULL")
+    assert till.pay(key="k").status == 201
+    assert [order.description for _, order in till.gateway.calls] == ["Trip 101", None]
 
 
 @pytest.mark.parametrize(("method", "statements"), [("CARD", 3), ("CASH", 2)])

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from shared import recover
 from shared.events import Publisher
 from shared.gateway import Declined
-from shared.recover import deliver_left, reap
 from shared.settings import Settings
 from tests.fakes.sink import Received, Sink
 from tests.sql.rows import an_event
@@ -47,6 +47,17 @@ def grow_old(place: Place, seconds: float = 60) -> None:
                              next_attempt_at = next_attempt_at - make_interval(secs => %(s)s)""",
         {"s": seconds},
     )
+
+
+def deliver_left(till: Till) -> int:
+    """What a sweep delivers where nothing was abandoned."""
+    settled = threading.Event()
+    settled.set()
+    return recover.deliver_left(till.ledger, time.monotonic() + 20, settled).count
+
+
+def delete_events(till: Till) -> int:
+    return recover.delete_events(till.database, time.monotonic() + 20).count
 
 
 @pytest.fixture
@@ -140,6 +151,21 @@ def test_events_that_do_not_fit_the_queue_go_with_the_sweep(
     assert len(sink.event_ids()) == 10
 
 
+def test_what_is_settled_is_answered_so_though_its_event_cannot_be_queued(
+    events: Till, sink: Sink, place: Place, cannot_queue: Callable[[Publisher], None]
+) -> None:
+    cannot_queue(events.publisher)
+    card, cash = events.pay(key="card"), events.pay(method="CASH")
+    assert [card.status, cash.status] == [201, 201]
+    assert events.pay(key="card").body == card.body
+    assert events.refund(shown(card)["payment_id"], "40.00").status == 201
+    events.gateway.next(Declined("no"))
+    assert events.pay().status == 402
+    assert place.sql.value(UNDELIVERED) == 4
+    grow_old(place)
+    assert events.sweep()["delivered"] == 4
+
+
 @pytest.mark.parametrize("fault", ["down", "500", "404", "302", "mute"])
 def test_what_the_sink_did_not_take_goes_with_a_later_sweep(events: Till, sink: Sink, place: Place, fault: str) -> None:
     if fault == "down":
@@ -171,7 +197,7 @@ def test_pauses_between_tries_grow_to_a_minute(events: Till, sink: Sink, place: 
     an_event(place.sql, "e", created_at="yesterday", next_attempt_at="yesterday")
     pauses = []
     for _ in range(6):
-        assert deliver_left(events.ledger) == 0
+        assert deliver_left(events) == 0
         pauses.append(place.sql.value("SELECT extract(epoch FROM next_attempt_at - now())::float8 FROM outbox"))
         place.sql.run("UPDATE outbox SET next_attempt_at = now()")
     assert pauses == pytest.approx([5, 10, 20, 40, 60, 60], abs=0.5)
@@ -209,7 +235,7 @@ def test_several_sweeps_at_once_deliver_each_event_once(place: Place, events: Ti
 
     def work(_: int) -> int:
         barrier.wait(10)
-        return deliver_left(events.ledger)
+        return deliver_left(events)
 
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(work, range(4)))
@@ -414,16 +440,18 @@ def test_overrides_are_extensions_of_every_event(
     assert received.headers["ce-source"] == "/payment-service"
 
 
-def test_delivered_events_are_deleted_when_their_time_is_over_and_others_never(
-    till: Till, place: Place, change_settings: Callable[..., Settings]
+@pytest.mark.parametrize(("k_sink", "left"), [("http://sink.test", ["old undelivered"]), ("", [])])
+def test_events_are_deleted_when_their_time_is_over_but_a_sink_gets_them_first(
+    till: Till, place: Place, change_settings: Callable[..., Settings], k_sink: str, left: list[str]
 ) -> None:
-    change_settings(event_retention=100.0)
+    change_settings(event_retention=100.0, k_sink=k_sink)
     for name, age in (("old", 101), ("young", 99)):
-        an_event(place.sql, name, delivered_at=place.sql.value("SELECT now() - make_interval(secs => %s)", (age,)))
-    an_event(place.sql, "undelivered", created_at="2020-01-01")
-    assert reap(till.ledger)["events_deleted"] == 1
-    left = place.sql.run("SELECT event_id FROM outbox ORDER BY 1")
-    assert [row["event_id"] for row in left] == ["undelivered", "young"]
+        past = place.sql.value("SELECT now() - make_interval(secs => %s)", (age,))
+        an_event(place.sql, name, created_at="2020-01-01", delivered_at=past)
+        an_event(place.sql, f"{name} undelivered", created_at=past)
+    assert delete_events(till) == 2 - len(left)
+    rows = place.sql.run("SELECT event_id FROM outbox ORDER BY 1")
+    assert [row["event_id"] for row in rows] == [*left, "young", "young undelivered"]
 
 
 def test_the_metrics_say_what_was_not_delivered(till: Till, place: Place) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.gateway import Order, Outcome, Succeeded, Unknown
+from shared.gateway import Declined, Order, Outcome, Succeeded, Unknown
 from shared.lease import Lease, give_back, take_next, take_over
 from shared.settings import SETTINGS, Settings
 from tests.sql.rows import a_key, a_payment
@@ -33,7 +33,7 @@ def test_a_lease_is_written_by_the_databases_clock(database: WatchedDatabase, pl
     assert lease
     assert before < lease.locked_at < place.sql.value("SELECT clock_timestamp()")
     row = key(place)
-    assert (row["locked_at"], row["asked"], lease.asked) == (lease.locked_at, 2, 2)
+    assert (row["locked_at"], row["asked"], lease.order.asked) == (lease.locked_at, 2, 2)
     assert isinstance(row["ask_after"], datetime)
     assert row["ask_after"] - lease.locked_at == pytest.approx(timedelta(seconds=3), abs=timedelta(seconds=0.2))
 
@@ -78,10 +78,10 @@ def test_a_lease_is_released_only_by_its_holder(database: WatchedDatabase, place
     place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '4 s'")
     held = take_over(database, open_key)
     assert held
-    give_back(database, lost, "pi_of_the_loser")
+    give_back(database, lost, Unknown("busy", "pi_of_the_loser"))
     assert key(place)["locked_at"] == held.locked_at
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
-    give_back(database, held, "pi_2")
+    give_back(database, held, Unknown("busy", "pi_2"))
     assert key(place)["locked_at"] is None
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_2"
 
@@ -91,17 +91,30 @@ def test_giving_a_lease_back_without_a_name_keeps_the_one_that_is_known(
 ) -> None:
     lease = take_over(database, open_key)
     assert lease
-    give_back(database, lease, None)
+    give_back(database, lease, Unknown("busy"))
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
+
+
+def test_the_place_of_a_search_is_kept_until_another_is_named(
+    database: WatchedDatabase, place: Place, open_key: bytes
+) -> None:
+    for said, kept in (("a", "a"), (None, "a"), ("b", "b"), ("", "")):
+        lease = take_over(database, open_key)
+        assert lease
+        give_back(database, lease, Unknown("busy", search_place=said))
+        again = take_over(database, open_key)
+        assert again
+        assert again.order.search_place == kept
+        give_back(database, again, Unknown("busy"))
 
 
 def test_a_lease_given_back_twice_is_given_back_once(database: WatchedDatabase, place: Place, open_key: bytes) -> None:
     first = take_over(database, open_key)
     assert first
-    give_back(database, first, None)
+    give_back(database, first, Unknown("busy"))
     second = take_over(database, open_key)
     assert second
-    give_back(database, first, None)
+    give_back(database, first, Unknown("busy"))
     assert key(place)["locked_at"] == second.locked_at
 
 
@@ -114,6 +127,16 @@ def test_a_call_is_allowed_for_the_lock_time_out_less_the_gateways(
     for later, allowed in ((0.0, True), (safe - 0.01, True), (safe, False), (safe + 100, False)):
         monkeypatch.setattr("shared.lease.time.monotonic", lambda later=later: lease.taken_at + later)
         assert lease.allows_a_call() is allowed
+
+
+def test_a_lease_is_over_when_its_time_is(
+    database: WatchedDatabase, open_key: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = take_over(database, open_key)
+    assert lease
+    for later, over in ((0.0, False), (2.99, False), (3.01, True)):
+        monkeypatch.setattr("shared.lease.time.monotonic", lambda later=later: lease.taken_at + later)
+        assert lease.is_over() is over
 
 
 class Clock:
@@ -216,6 +239,32 @@ def test_a_worker_frozen_while_the_gateway_answers_settles_or_finds_it_settled(
     assert answers[0].body == answers[1].body
     assert list(till.gateway.moved.values()) == [1]
     assert place.sql.value("SELECT count(*) FROM outbox") == 1
+
+
+def test_a_decline_that_comes_after_the_lease_settles_nothing_and_is_noted_against_a_success(
+    till: Till, place: Place, clock: Clock
+) -> None:
+    """Whoever took over may have been told that the money moved, or not have been told anything yet."""
+
+    def freezes(order: Order) -> Outcome:
+        clock.ahead += 60
+        place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '60 s'")
+        meanwhile()
+        return Declined("late")
+
+    def charged() -> None:
+        assert till.pay(key="k").status == 201
+
+    meanwhile: Callable[[], object] = lambda: None  # noqa: E731
+    till.gateway.next(freezes)
+    assert till.pay(key="k").status == 202
+    assert place.sql.value("SELECT status FROM payments") == "PENDING"
+    meanwhile = charged
+    till.gateway.next(freezes)
+    assert till.pay(key="k").status == 201
+    assert place.sql.run("SELECT outcome, gateway_said FROM audit_log") == [
+        {"outcome": "failed", "gateway_said": "declined (late)"}
+    ]
 
 
 def test_a_worker_that_died_holds_its_lease_until_it_is_old(till: Till, place: Place) -> None:

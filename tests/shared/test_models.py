@@ -67,16 +67,18 @@ def test_a_method_is_one_of_four(method: str) -> None:
 
 
 @pytest.mark.parametrize("token", ['""', '"a b"', '"é"', "5", "{}", '"' + "t" * 256 + '"'])
-def test_a_malformed_payment_token_is_named(token: str) -> None:
-    assert list(faults(GOOD[:-1] + f', "payment_token": {token}}}')) == ["payment_token"]
+@pytest.mark.parametrize("name", ["payment_token", "payment_customer"])
+def test_a_malformed_payment_token_or_customer_is_named(token: str, name: str) -> None:
+    assert list(faults(GOOD[:-1] + f', "{name}": {token}}}')) == [name]
 
 
 @pytest.mark.parametrize(
     "number", ["4111111111111111", "4111-1111-1111-1111", "411111111111111", "6011000990139424123"]
 )
 def test_a_card_number_is_no_payment_token_and_is_not_repeated(number: str) -> None:
-    found = faults({"trip_id": 1, "method": "CARD", "payment_token": number})
+    found = faults({"trip_id": 1, "method": "CARD", "payment_token": number, "payment_customer": number})
     assert "never a card number" in found["payment_token"]
+    assert found["payment_customer"] == found["payment_token"]
     assert number not in found["payment_token"]
 
 
@@ -137,9 +139,15 @@ def test_a_reason_is_a_string_of_at_most_500_characters(reason: object) -> None:
     assert list(faults({"metadata": {"reason": reason}}, read_refund)) == ["metadata.reason"]
 
 
-@pytest.mark.parametrize("name", ["trip_id", "method", "payment_token", "reason"])
+@pytest.mark.parametrize("name", ["trip_id", "method", "payment_token", "payment_customer", "reason"])
 def test_a_refund_takes_no_field_of_a_payment(name: str) -> None:
     assert faults({name: 1}, read_refund) == {name: "is not a field of this request"}
+
+
+def test_a_customer_is_part_of_what_is_asked_for_only_where_it_is_given() -> None:
+    least = {"trip_id": 1, "method": "CARD"}
+    assert "payment_customer" not in read_payment(least).content()
+    assert read_payment(least | {"payment_customer": "cus_1"}).content()["payment_customer"] == "cus_1"
 
 
 def test_no_message_repeats_what_was_sent() -> None:

@@ -1,5 +1,8 @@
 """What is stuck, listed and settled by hand, with an entry in the audit trail."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from shared.gateway import Declined, Succeeded, Unknown
@@ -9,6 +12,8 @@ from tests.support.cluster import Place
 from tests.support.gateway import ScriptedGateway, Turn
 from tests.support.ledger import Till, shown
 
+CHECKOUT = Path(__file__).parent.parent.parent
+
 
 @pytest.fixture
 def stuck(till: Till) -> int:
@@ -17,8 +22,9 @@ def stuck(till: Till) -> int:
     return int(shown(till.pay(key="k"))["payment_id"])
 
 
-def by_hand(till: Till, which: object, succeeded: bool = True) -> str:
-    return settle_by_hand(till.database, till.gateway, str(which), succeeded, "asha", "the bank said so")
+def by_hand(till: Till, which: object, succeeded: bool = True, *, force: bool = False) -> str:
+    person, reason = "asha", "the bank said so"
+    return settle_by_hand(till.database, till.gateway, str(which), succeeded, person, reason, force=force)
 
 
 def test_nothing_is_listed_where_nothing_is_stuck(till: Till, place: Place) -> None:
@@ -59,6 +65,7 @@ def test_what_is_stuck_longest_is_listed_first_refunds_too(till: Till, place: Pl
 def test_settling_by_hand_ends_it_as_any_settling_does(
     till: Till, place: Place, stuck: int, succeeded: bool, status: str, answered: int
 ) -> None:
+    till.gateway.finding = Unknown("busy")
     assert "asha" in by_hand(till, stuck, succeeded)
     row = place.sql.run("SELECT status, failure_code FROM payments")[0]
     assert (row["status"], row["failure_code"]) == (status, None if succeeded else "settled_by_hand")
@@ -68,8 +75,80 @@ def test_settling_by_hand_ends_it_as_any_settling_does(
     assert [(e["actor"], e["action"], e["payment_id"], e["outcome"], e["reason"]) for e in audit] == [
         ("asha", "settle_payment", stuck, "succeeded" if succeeded else "failed", "the bank said so")
     ]
-    assert audit[0]["gateway_said"] == "never heard of it"
+    assert (audit[0]["gateway_said"], audit[0]["forced"]) == ("not known (busy)", False)
     assert audit[0]["by"] == audit[0]["settled_by"]
+
+
+AS_FOUND: list[tuple[Turn | None, bool, str, str | None, str | None]] = [
+    (Succeeded("pi_1"), True, "SUCCESS", None, "pi_1"),
+    (Declined("expired", "pi_1"), False, "FAILED", "expired", "pi_1"),
+    (Unknown("processing", "pi_1"), True, "SUCCESS", None, "pi_1"),
+    (Unknown("processing", "pi_1"), False, "FAILED", "settled_by_hand", "pi_1"),
+    (None, False, "FAILED", "settled_by_hand", None),
+]
+
+
+@pytest.mark.parametrize(("found", "succeeded", "status", "code", "gateway_id"), AS_FOUND)
+def test_what_the_gateway_knows_of_it_is_stored(
+    till: Till,
+    place: Place,
+    stuck: int,
+    found: Turn | None,
+    succeeded: bool,
+    status: str,
+    code: str | None,
+    gateway_id: str | None,
+) -> None:
+    till.gateway.finding = found
+    by_hand(till, stuck, succeeded)
+    assert place.sql.run("SELECT status, failure_code, gateway_id FROM payments") == [
+        {"status": status, "failure_code": code, "gateway_id": gateway_id}
+    ]
+    assert place.sql.run("SELECT gateway_id, forced FROM audit_log") == [{"gateway_id": gateway_id, "forced": False}]
+
+
+def test_a_charge_that_the_gateway_named_can_be_given_back(till: Till, stuck: int) -> None:
+    till.gateway.finding = Succeeded("pi_1")
+    by_hand(till, stuck)
+    assert till.refund(stuck).status == 201
+    assert till.gateway.calls[-1][1].charge_id == "pi_1"
+
+
+AGAINST: list[tuple[Turn | None, bool, str, str]] = [
+    (Succeeded("pi_1"), False, "succeeded", "FAILED"),
+    (Declined("expired", "pi_1"), True, "declined (expired)", "SUCCESS"),
+    (None, True, "never heard of it", "SUCCESS"),
+]
+
+
+@pytest.mark.parametrize(("found", "succeeded", "said", "status"), AGAINST)
+def test_against_what_the_gateway_says_it_is_settled_only_by_force_which_is_noted(
+    till: Till, place: Place, stuck: int, found: Turn | None, succeeded: bool, said: str, status: str
+) -> None:
+    till.gateway.finding = found
+    with pytest.raises(NotSettled) as refused:
+        by_hand(till, stuck, succeeded)
+    assert said in str(refused.value)
+    assert "FORCE=1" in str(refused.value)
+    assert place.sql.value("SELECT count(*) FROM audit_log") == 0
+    assert place.sql.value("SELECT status FROM payments") == "PENDING"
+    assert place.sql.value("SELECT locked_at FROM idempotency_keys") is None
+    by_hand(till, stuck, succeeded, force=True)
+    assert place.sql.value("SELECT status FROM payments") == status
+    assert place.sql.run("SELECT gateway_said, forced FROM audit_log") == [{"gateway_said": said, "forced": True}]
+
+
+def test_force_where_the_gateway_agrees_is_no_force(till: Till, place: Place, stuck: int) -> None:
+    till.gateway.finding = Succeeded("pi_1")
+    by_hand(till, stuck, force=True)
+    assert place.sql.value("SELECT forced FROM audit_log") is False
+
+
+def test_another_account_that_never_heard_of_it_says_nothing_against_it(till: Till, place: Place, stuck: int) -> None:
+    till.gateway = ScriptedGateway(account="acct_another")
+    by_hand(till, stuck)
+    assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
+    assert "acct_scripted" in place.sql.value("SELECT gateway_said FROM audit_log")
 
 
 def test_a_refund_is_named_by_its_reference(till: Till, place: Place) -> None:
@@ -104,6 +183,23 @@ def test_what_is_being_worked_on_is_not_settled(till: Till, place: Place, stuck:
     assert place.sql.value("SELECT status FROM payments") == "PENDING"
 
 
+def test_what_is_settled_otherwise_while_the_gateway_is_asked_is_a_contradiction(
+    till: Till, place: Place, stuck: int
+) -> None:
+    def meanwhile(_: object) -> Succeeded:
+        place.sql.run("UPDATE idempotency_keys SET locked_at = NULL")
+        till.gateway.next(Declined("expired"))
+        till.pay(key="k")
+        return Succeeded("pi_1")
+
+    till.gateway.finding = meanwhile
+    with pytest.raises(NotSettled, match="in the meantime"):
+        by_hand(till, stuck)
+    assert place.sql.run("SELECT action, outcome, gateway_id FROM audit_log") == [
+        {"action": "contradiction", "outcome": "succeeded", "gateway_id": "pi_1"}
+    ]
+
+
 def test_what_is_settled_while_the_gateway_is_asked_leaves_no_audit_entry(till: Till, place: Place, stuck: int) -> None:
     def meanwhile(_: object) -> Unknown:
         place.sql.run("UPDATE idempotency_keys SET locked_at = NULL")
@@ -120,7 +216,18 @@ def test_what_is_settled_while_the_gateway_is_asked_leaves_no_audit_entry(till: 
 def test_a_charge_of_another_gateway_is_listed_and_may_be_settled(till: Till, place: Place, stuck: int) -> None:
     till.gateway = ScriptedGateway("another")
     [line] = list_pending(till.database, till.gateway)
-    assert line.endswith("cannot be asked, this is another")
+    assert line.endswith("scripted: not known (its gateway is scripted, whose settings are absent)")
     by_hand(till, stuck)
     assert till.gateway.calls == []
     assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
+
+
+def test_make_passes_everything_on() -> None:
+    """As `make` would run it."""
+    typed = ["SETTLE=7", "AS=failed", "REASON=the bank said so"]
+    for force, expected in ((["FORCE=1"], True), (["FORCE=0"], False), ([], False)):
+        planned = subprocess.run(
+            ["make", "-n", "pending", *typed, *force], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        )
+        assert "--settle '7' --as 'failed' --reason 'the bank said so'" in planned.stdout
+        assert ("--force" in planned.stdout) is expected

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.gateway import Declined, Succeeded, Unknown
+from shared.lease import take_next
 from shared.problems import Problem
 from shared.settings import Settings
 from shared.totals import read_totals
@@ -223,6 +224,19 @@ def test_a_sweep_asks_as_soon_as_a_pause_is_over_and_not_before(till: Till, plac
     assert place.sql.value("SELECT locked_at FROM idempotency_keys") is None
 
 
+def test_where_the_gateway_gives_no_answer_pauses_grow_to_half_a_minute_and_no_further(
+    till: Till, place: Place
+) -> None:
+    till.gateway.always = till.gateway.finding = Unknown("no answer", answered=False)
+    with pauses_for(place, 5):
+        till.pay(key="k")
+    for age, pause in [(4, 5), (12, 12), (29, 29), (35, 30), (90_000, 30)]:
+        with pauses_for(place, pause):
+            place.sql.run("UPDATE payments SET created_at = now() - make_interval(secs => %s)", (age,))
+            place.sql.run(ASK_AT, (0,))
+            assert till.sweep()["settled"] == 1
+
+
 def test_a_client_that_repeats_again_and_again_does_not_put_the_sweep_off(till: Till, place: Place) -> None:
     till.gateway.always = till.gateway.finding = Unknown("time-out")
     with pauses_for(place, 5):
@@ -243,9 +257,11 @@ def test_a_sweep_settles_what_has_been_due_longest_first(till: Till, place: Plac
     for number, age in enumerate(ages):
         change = "UPDATE idempotency_keys SET ask_after = now() - make_interval(secs => %s) WHERE key_hash = sha256(%s)"
         place.sql.run(change, (age, f"k{number}"))
-    leases = [till.database.run("lease_next", lock_timeout=3)[0]["reference"] for _ in range(5)]
-    assert leases == [references[number] for number in (2, 4, 0, 3, 1)]
-    assert till.database.run("lease_next", lock_timeout=3) == []
+    leases = [take_next(till.database) for _ in range(6)]
+    assert [lease and lease.order.reference for lease in leases] == [
+        *(references[number] for number in (2, 4, 0, 3, 1)),
+        None,
+    ]
 
 
 def test_a_sweep_settles_declined_ones_too(till: Till, place: Place) -> None:
@@ -425,16 +441,20 @@ def test_keys_are_deleted_in_batches_and_those_in_use_are_left(till: Till, place
 
 
 def test_a_sweep_ends_at_its_bounds(till: Till, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.recover.MOST_SETTLED", 6)
+    monkeypatch.setattr("shared.abandoned.MOST_ASKED", 6)
     till.gateway.next(*[Unknown("")] * 10)
     for number in range(10):
         till.pay(key=f"k{number}")
     become_due(place)
-    assert till.sweep()["settled"] == 6
-    monkeypatch.setattr("shared.recover.LONGEST", 0)
-    assert till.sweep()["settled"] == 0
-    monkeypatch.setattr("shared.recover.LONGEST", 20)
-    assert till.sweep()["settled"] == 4
+    assert settled_and_more(till.sweep()) == (6, 1)
+    with monkeypatch.context() as hurried:
+        hurried.setattr("shared.recover.LONGEST", 0)
+        assert settled_and_more(till.sweep()) == (0, 3), "no job came to its end, but there is no sink to deliver to"
+    assert settled_and_more(till.sweep()) == (4, 0)
+
+
+def settled_and_more(figures: dict[str, int]) -> tuple[int, int]:
+    return figures["settled"], figures["more"]
 
 
 def test_what_is_pending_for_minutes_is_in_the_log_of_every_sweep(

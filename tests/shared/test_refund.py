@@ -87,7 +87,9 @@ def test_a_payment_that_is_not_there_is_404(till: Till) -> None:
 def test_a_payment_that_was_not_charged_is_409(till: Till, turn: Any) -> None:
     till.gateway.next(turn)
     till.pay(key="k")
-    assert refusal(till, 1).code == "payment_not_refundable"
+    problem = refusal(till, 1)
+    assert (problem.code, problem.status) == ("payment_not_refundable", 409)
+    assert bool(problem.retry_after) == isinstance(turn, Unknown), "only what is pending may be refundable later"
 
 
 def test_a_payment_of_which_nothing_is_left_is_409(till: Till, payment_id: int) -> None:
@@ -110,6 +112,28 @@ def test_a_payment_of_another_gateway_is_409(till: Till, payment_id: int) -> Non
     till.gateway = ScriptedGateway("another")
     assert refusal(till, payment_id).code == "payment_not_refundable"
     assert till.gateway.calls == []
+
+
+def test_a_payment_of_another_account_is_409(till: Till, payment_id: int) -> None:
+    till.gateway = ScriptedGateway(account="acct_another")
+    assert refusal(till, payment_id).code == "payment_not_refundable"
+    assert till.gateway.calls == []
+
+
+def test_a_payment_from_before_accounts_were_recorded_is_given_back(till: Till, place: Place, payment_id: int) -> None:
+    place.sql.run("UPDATE payments SET gateway_account = NULL")
+    assert till.refund(payment_id).status == 201
+
+
+def test_a_payment_is_given_back_by_the_gateway_that_charged_it_though_another_is_chosen(
+    till: Till, place: Place
+) -> None:
+    scripted, till.gateway = till.gateway, ScriptedGateway("simulated", "simulated")
+    payment_id = shown(till.pay(amount="100.00"))["payment_id"]
+    till.gateway = scripted
+    assert till.refund(payment_id, "30.00").status == 201
+    assert balances(place, payment_id) == ("SUCCESS", 0, 30)
+    assert scripted.calls == []
 
 
 def test_more_than_is_left_is_422(till: Till, place: Place, payment_id: int) -> None:
@@ -168,7 +192,7 @@ def test_a_refund_is_asked_for_again_with_the_same_order(till: Till, payment_id:
     for _ in range(2):
         till.refund(payment_id, amount, key="k")
     before, after = (order for verb, order in till.gateway.calls if verb == "refund")
-    assert repr(replace(before, age=0)) == repr(replace(after, age=0))
+    assert repr(replace(before, age=0)) == repr(replace(after, age=0, asked=1))
 
 
 def test_an_unknown_refund_is_202_and_stays_reserved(till: Till, place: Place, payment_id: int) -> None:

@@ -71,6 +71,8 @@ WRONG = {
     "IDEMPOTENCY_KEY_TTL": ["0", "-5", "day"],
     "GATEWAY": ["", "paypal"],
     "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
+    "STRIPE_API_KEY": ["pk_live_1", "sk_1", "sk_live_", "live_1", "sk_test_1\n", "sk_test_ 1", "sk_test_é", "whsec_1"],
+    "STRIPE_ACCOUNT": ["acct_", "acct 1", "cus_1", "acct_1/live"],
     "TRIP_SERVICE_URL": [
         "",
         "trip:8081",
@@ -114,6 +116,38 @@ def test_a_wrong_value_is_refused_by_the_settings_name_in_one_line(name: str, va
 def test_a_lease_must_outlast_the_trip_service_and_the_gateway_together(times: dict[str, str]) -> None:
     with pytest.raises(SettingError, match="IDEMPOTENCY_LOCK_TIMEOUT must exceed"):
         Settings.read(times)
+
+
+BROKEN_FOR_THE_GATEWAY: list[tuple[dict[str, str], str]] = [
+    (
+        {"STRIPE_API_KEY": "sk_live_x", "IDEMPOTENCY_LOCK_TIMEOUT": "29.9"},
+        "IDEMPOTENCY_LOCK_TIMEOUT must be at least 30 s with Stripe",
+    ),
+]
+KEPT: list[dict[str, str]] = [
+    {"STRIPE_API_KEY": "sk_live_x", "IDEMPOTENCY_LOCK_TIMEOUT": "30"},
+    {"STRIPE_API_KEY": "rk_live_x", "STRIPE_ACCOUNT": "acct_1AbC"},
+    {"STRIPE_API_KEY": "sk_test_x", "STRIPE_API_BASE": "http://127.0.0.1:8420", "IDEMPOTENCY_LOCK_TIMEOUT": "16"},
+]
+
+
+@pytest.mark.parametrize(("together", "message"), BROKEN_FOR_THE_GATEWAY)
+def test_settings_that_break_a_promise_of_the_gateways_are_refused(together: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.read(together)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("together", KEPT)
+def test_settings_that_just_keep_it_are_taken(together: dict[str, str]) -> None:
+    assert Settings.read(together)
+
+
+@pytest.mark.parametrize("wrong", ["pk_live_51secret", "sk_live_51 secret"])
+def test_a_key_that_is_refused_is_not_shown(wrong: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.read({"STRIPE_API_KEY": wrong})
+    assert "51" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Settling: conditional, tried once more on a fresh connection, and the same answer for whoever comes second."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,9 @@ import pytest
 
 from shared.answer import Answer
 from shared.database import DatabaseUnavailable
-from shared.gateway import CASH, Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateway import Declined, Order, Outcome, Succeeded, Unknown
 from shared.lease import Lease, take_over
+from shared.log import function_name
 from shared.settle import carry_out, settle
 from tests.support.cluster import Place
 from tests.support.ledger import Till, shown
@@ -233,7 +235,7 @@ def test_cash_that_is_left_open_is_settled_without_the_gateway(till: Till, place
     place.sql.run("UPDATE idempotency_keys SET locked_at = NULL WHERE answer_status IS NULL")
     assert till.refund(payment_id, "10.00", key="r").status == 201
     assert till.gateway.calls == []
-    assert place.sql.value("SELECT gateway FROM payments") == CASH
+    assert place.sql.value("SELECT gateway FROM payments") == "cash"
 
 
 def test_a_row_of_history_is_never_settled(till: Till, place: Place, lease: Lease) -> None:
@@ -261,3 +263,110 @@ def test_a_success_that_the_gateway_reports_late_is_not_undone_by_a_decline(till
         release.set()
         assert (first.result(10).status, second.status) == (201, 201)
     assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
+    assert place.sql.value("SELECT action FROM audit_log") == "contradiction"
+
+
+CONTRADICTIONS: list[tuple[Succeeded | Declined, Succeeded | Declined, dict[str, str | None]]] = [
+    (
+        Declined("card_declined", "pi_1"),
+        Succeeded("pi_1"),
+        {"outcome": "succeeded", "said": "succeeded", "id": "pi_1", "reason": "stored as FAILED, card_declined, pi_1"},
+    ),
+    (
+        Succeeded("pi_1"),
+        Declined("expired"),
+        {"outcome": "failed", "said": "declined (expired)", "id": None, "reason": "stored as SUCCESS, pi_1"},
+    ),
+    (
+        Succeeded("pi_1"),
+        Succeeded("pi_2"),
+        {"outcome": "succeeded", "said": "succeeded", "id": "pi_2", "reason": "stored as SUCCESS, pi_1"},
+    ),
+]
+NOTED = "SELECT outcome, gateway_said AS said, gateway_id AS id, reason FROM audit_log WHERE action = 'contradiction'"
+
+
+@pytest.mark.parametrize(("stored", "late", "noted"), CONTRADICTIONS)
+def test_a_late_answer_that_contradicts_what_is_stored_is_an_error_and_noted_once(
+    till: Till,
+    place: Place,
+    lease: Lease,
+    logged: list[logging.LogRecord],
+    stored: Succeeded | Declined,
+    late: Succeeded | Declined,
+    noted: dict[str, str | None],
+) -> None:
+    token = function_name.set("sweep")
+    first = settled(till, lease, stored)
+    for _ in range(3):
+        assert settled(till, lease, late).body == first.body
+    function_name.reset(token)
+    assert place.sql.run(NOTED) == [noted]
+    assert place.sql.run("SELECT actor, payment_id, refund_id, forced FROM audit_log") == [
+        {"actor": "sweep", "payment_id": 1, "refund_id": None, "forced": False}
+    ]
+    [line] = [line for line in logged if line.levelname == "ERROR"]
+    assert vars(line)["gateway_id"] == late.gateway_id
+    assert vars(line)["stored"] == noted["reason"]
+
+
+AGREEING: list[tuple[Succeeded | Declined, Succeeded | Declined]] = [
+    (Succeeded("pi_1"), Succeeded("pi_1")),
+    (Succeeded("pi_1"), Succeeded()),
+    (Succeeded(), Succeeded("pi_1")),
+    (Declined("expired"), Declined("card_declined", "pi_1")),
+]
+
+
+@pytest.mark.parametrize(("stored", "late"), AGREEING)
+def test_a_late_answer_that_agrees_is_not_noted(
+    till: Till, place: Place, lease: Lease, stored: Succeeded | Declined, late: Succeeded | Declined
+) -> None:
+    settled(till, lease, stored)
+    settled(till, lease, late)
+    assert place.sql.run(NOTED) == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "late", "outcome"),
+    [(Succeeded("re_1"), Declined("no"), "failed"), (Declined("no"), Succeeded("re_1"), "succeeded")],
+)
+def test_so_it_is_with_a_refund(
+    till: Till, place: Place, stored: Succeeded | Declined, late: Succeeded | Declined, outcome: str
+) -> None:
+    payment_id = shown(till.pay(amount="100.00"))["payment_id"]
+    till.gateway.next(Unknown("time-out"))
+    till.refund(payment_id, "100.00", key="r")
+    lease = take_over(till.database, bytes(place.sql.value("SELECT sha256('r')")))
+    assert lease
+    settled(till, lease, stored)
+    settled(till, lease, late)
+    assert place.sql.run("SELECT action, payment_id, refund_id, outcome FROM audit_log") == [
+        {"action": "contradiction", "payment_id": payment_id, "refund_id": lease.refund_id, "outcome": outcome}
+    ]
+
+
+def test_many_that_contradict_at_once_are_noted_once(till: Till, place: Place, lease: Lease) -> None:
+    settled(till, lease, Declined("card_declined"))
+    barrier = threading.Barrier(8)
+
+    def work(_: int) -> Answer:
+        barrier.wait(10)
+        return settled(till, lease, Succeeded("pi_1"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {answer.status for answer in pool.map(work, range(8))} == {402}
+    assert len(place.sql.run(NOTED)) == 1
+
+
+def test_what_the_gateway_said_is_in_the_log_where_it_could_not_be_stored(
+    till: Till, lease: Lease, monkeypatch: pytest.MonkeyPatch, logged: list[logging.LogRecord]
+) -> None:
+    def fail(*_: object, **__: object) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("shared.settle.settlement", fail)
+    till.gateway.next(Succeeded("pi_1"))
+    carry_out(till.database, till.gateway, till.publisher, lease)
+    [line] = [line for line in logged if line.levelname == "ERROR"]
+    assert (vars(line)["gateway_said"], vars(line)["gateway_id"]) == ("succeeded", "pi_1")

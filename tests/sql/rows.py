@@ -24,7 +24,9 @@ CLAIM = {
     "method": "CARD",
     "reference": "PAY-1",
     "gateway": "simulated",
+    "gateway_account": "simulated",
     "payment_token": None,
+    "payment_customer": None,
     "base_fare": None,
     "distance_km": None,
     "rate_per_km": None,
@@ -78,3 +80,21 @@ def an_event(sql: Sql, event_id: str, **fields: Any) -> str:
         "data": '{"payment_id": 1}',
     }
     return str(insert(sql, "outbox", event | fields)["event_id"])
+
+
+ABANDONED = """
+WITH payment AS (
+    INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, payment_token, created_at)
+    SELECT n, 150, 'INR', 'CARD', 'PENDING', 'PAY-abandoned-' || n, %(gateway)s, 'pm_card_visa', now() - interval '15 min'
+      FROM generate_series(1, %(number)s) AS n
+    RETURNING payment_id, reference, created_at
+)
+INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, asked, locked_at, ask_after, created_at)
+SELECT sha256(reference::bytea), sha256(''), payment_id, 'abandoned', 1, created_at, created_at + interval '1 min', created_at
+  FROM payment
+"""
+
+
+def abandoned_charges(sql: Sql, number: int, gateway: str = "stripe") -> None:
+    """Claims of a quarter of an hour ago whose workers died before they asked the gateway."""
+    sql.run(ABANDONED, {"number": number, "gateway": gateway})

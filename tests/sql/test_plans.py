@@ -9,6 +9,7 @@ import pytest
 from shared.database import STATEMENTS, statement
 from shared.kinds import METHODS, STATUSES
 from shared.query import GREATEST_ID
+from shared.totals import MOST_COUNTED
 from tests.sql.rows import CLAIM
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
@@ -47,7 +48,8 @@ NEW = CLAIM | {"trip_id": ROWS + 1, "reference": "PAY-new"}
 REFUND = {
     "payment_id": 7,
     "amount": None,
-    "gateways": ["cash"],
+    "gateways": ["cash", "stripe"],
+    "accounts": ["cash", "acct_1/live"],
     "not_in": ["JPY"],
     "reason": None,
     "metadata": "{}",
@@ -72,20 +74,27 @@ SETTLE = {
     "key_ttl": 1,
 }
 LEASED = {"key_hash": KEY, "lock_timeout": 60}
-AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "key_hash": KEY}
+AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
+AUDIT |= {"forced": False, "key_hash": KEY}
+DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
     "charge_cash": NEW,
+    "commits_waiting": {},
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
-    "delete_expired_keys": {"limit": 1000},
-    "delete_old_events": {"limit": 1000, "retention": 2592000},
+    "delete_expired_keys": DELETED,
+    "delete_old_events": DELETED,
+    "delete_unsent_events": DELETED,
+    "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "fare_of_trip": {"trip_id": 7},
     "lease_events": {"age": 3, "limit": 100, "pause": 5, "longest_pause": 60},
     "lease_key": LEASED,
     "lease_next": LEASED,
+    "leased": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
     "payment": {"payment_id": 7},
     "payment_totals": {},
     "payments": LISTING,
@@ -96,20 +105,23 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "receipt": {"payment_id": 7},
     "refundable": {"payment_id": 7},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
-    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1"},
+    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_place": "x"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
-    "watch_totals": {},
+    "watch_totals": {"most_counted": MOST_COUNTED},
 }
 MEANT = {
     "delete_expired_keys": "idx_idempotency_expires",
     "delete_old_events": "idx_outbox_delivered",
+    "delete_unsent_events": "idx_outbox_oldest",
     "fare_of_trip": "payments_one_fare_per_trip",
     "lease_events": "idx_outbox_undelivered",
     "lease_next": "idx_idempotency_open",
     "look": "idempotency_keys_pkey",
+    "leased": "idempotency_keys_pkey",
     "payments": "idx_payments_status",
     "payments_of_trip": "idx_payments_trip_id",
+    "pending": "idx_idempotency_oldest",
     "refunds": "idx_payment_refunds_payment_id",
 }
 
@@ -150,9 +162,9 @@ def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: st
     assert index in {node.get("Index Name") for node in explain(full, name, SAMPLES[name])}
 
 
-@pytest.mark.parametrize("index", ["idx_idempotency_open", "idx_outbox_undelivered", "idx_audit_log_contradictions"])
+@pytest.mark.parametrize("index", ["idx_idempotency_oldest", "idx_outbox_oldest", "idx_audit_log_contradictions"])
 def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index: str) -> None:
-    assert index in {node.get("Index Name") for node in explain(full, "watch_totals", {})}
+    assert index in {node.get("Index Name") for node in explain(full, "watch_totals", SAMPLES["watch_totals"])}
 
 
 OLD = {"before": "2000-01-01T00:00:00+00:00"}
@@ -207,3 +219,55 @@ def test_a_sweep_with_little_to_do_reads_little(full: Sql, name: str) -> None:
     finally:
         full.run("ROLLBACK")
     assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 1500
+
+
+BACKLOG = 200_000
+BACKLOGS = f"""
+INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, next_attempt_at)
+SELECT 'e' || n, 't', 's', 'c', '{{}}', now() - make_interval(secs => n), now() - make_interval(secs => n)
+  FROM generate_series(1, {BACKLOG}) AS n;
+INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, asked, ask_after, created_at)
+SELECT sha256(('open' || n)::bytea), sha256(''), 1 + n % {ROWS}, 'c', 1, now() - make_interval(secs => n),
+       now() - make_interval(secs => n)
+  FROM generate_series(1, {BACKLOG}) AS n;
+"""
+# Pages of 8 KiB that a statement may read at most, whatever is open: some ten for each row that it takes or gives.
+BOUNDED = {
+    "watch_totals": 1000,
+    "pending": 1500,
+    "lease_events": 2500,
+    "lease_next": 100,
+    "leased": 10,
+    "events": 1500,
+    "mark_delivered": 2000,
+    "delete_expired_keys": 10_000,
+    "delete_old_events": 10_000,
+    "delete_unsent_events": 10_000,
+}
+
+
+@pytest.fixture(scope="module")
+def behind(full: Sql) -> Sql:
+    """The same with two hundred thousand open requests and undelivered events, all due, of which statistics know nothing."""
+    full.run(BACKLOGS)
+    return full
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("statistics", ["from before", "current"])
+def test_a_large_backlog_costs_a_sweep_and_the_metrics_no_more(behind: Sql, statistics: str, name: str) -> None:
+    if statistics == "current":
+        behind.run("ANALYZE")
+    behind.run("BEGIN")
+    try:
+        plan = explain(behind, name, SAMPLES[name], ", ANALYZE, BUFFERS, TIMING OFF")
+    finally:
+        behind.run("ROLLBACK")
+    assert plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"] < BOUNDED[name]
+
+
+def test_ages_are_exact_and_counts_end_however_much_is_open(behind: Sql) -> None:
+    [watched] = behind.run(statement("watch_totals"), SAMPLES["watch_totals"])
+    assert (watched["pending_count"], watched["undelivered_count"]) == (MOST_COUNTED, MOST_COUNTED)
+    assert watched["pending_oldest"] == pytest.approx(BACKLOG, abs=300)
+    assert watched["undelivered_oldest"] == pytest.approx(BACKLOG, abs=300)

@@ -1,5 +1,6 @@
 """A gateway in this process that does what a test tells it, and keeps the books."""
 
+import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -35,9 +36,12 @@ class ScriptedGateway:
     """
 
     needs_token = False
+    methods = frozenset({"CARD", "UPI", "WALLET"})
+    remembers = math.inf
 
-    def __init__(self, name: str = "scripted") -> None:
+    def __init__(self, name: str = "scripted", account: str = "acct_scripted") -> None:
         self.name = name
+        self.account = account
         self.calls: list[tuple[str, Order]] = []
         self.charged: dict[str, Decimal] = {}
         self.refunded: dict[str, Decimal] = {}
