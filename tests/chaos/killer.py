@@ -1,4 +1,4 @@
-"""The storm: one blow after the other, drawn from a shuffled deck, so that every kind comes in every run of some length."""
+"""The storm: one blow after the other, drawn from shuffled decks, so that every kind comes in every run of some length."""
 
 import random
 import threading
@@ -11,12 +11,16 @@ from tests.chaos.outages import Outages
 from tests.chaos.recovery import Recovery
 from tests.chaos.world import World
 
-# How many of each there are in the deck.
-DECK = {
+# How many of each there are in the two decks. Of outages there is one at a time, and the strikes go on meanwhile.
+STRIKES = {
     "function killed": 8,
     "worker killed": 6,
     "function frozen": 2,
     "function ended": 1,
+    "sink down": 1,
+    "trip service cut off": 1,
+}
+OUTAGES = {
     "database killed": 3,
     "database frozen": 1,
     "connections terminated": 1,
@@ -25,9 +29,8 @@ DECK = {
     "no standby": 1,
     "name server silent": 1,
     "network forgets": 1,
-    "sink down": 1,
-    "trip service cut off": 1,
 }
+OUTAGE_NEXT = 0.8  # how likely an outage is the next blow, where none is going on
 KILLS = ("function killed", "worker killed", "database killed", "fail-over", "no standby")
 
 
@@ -39,13 +42,13 @@ class Killer:
         self.recovery = Recovery(world, diary)
         self._outages = Outages(world, self.recovery).blows
         self._choice = random.Random(f"{world.plan.seed}/killer")
-        self._deck: list[str] = []
         self._over = threading.Event()
         self._database = threading.Lock()
         self._neighbours = {kind: threading.Lock() for kind in ON_A_NEIGHBOUR}
         self._mending: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._work, name="killer", daemon=True)
         self.blows: Counter[str] = Counter()
+        self.all_came = threading.Event()  # both decks were dealt once
 
     @property
     def kills(self) -> int:
@@ -61,16 +64,26 @@ class Killer:
         for mending in self._mending:
             mending.join()
 
+    def _shuffled(self, deck: dict[str, int]) -> list[str]:
+        kinds = [kind for kind, count in deck.items() for _ in range(count)]
+        self._choice.shuffle(kinds)
+        return kinds
+
     def _work(self) -> None:
         mean = self._world.plan.times.between_blows
+        strikes: list[str] = []
+        outages: list[str] = []
         while not self._over.wait(self._choice.uniform(0.2 * mean, 1.8 * mean)):
-            if not self._deck:
-                self._deck = [kind for kind, count in DECK.items() for _ in range(count)]
-                self._choice.shuffle(self._deck)
-            for place, kind in enumerate(self._deck):
-                if self._strike(kind):
-                    del self._deck[place]
-                    break
+            outage = not self._database.locked() and self._choice.random() < OUTAGE_NEXT
+            deck, at_hand = (OUTAGES, outages) if outage else (STRIKES, strikes)
+            if not at_hand:
+                at_hand.extend(self._shuffled(deck))
+            struck = next((kind for kind in at_hand if self._strike(kind)), None)
+            if struck is not None:
+                at_hand.remove(struck)
+                self.blows[struck] += 1
+            if all(self.blows[kind] >= count for kind, count in (STRIKES | OUTAGES).items()):
+                self.all_came.set()
 
     def _strike(self, kind: str) -> bool:
         """One blow, in a thread of its own, unless what it would strike is still being mended from another."""
@@ -98,7 +111,6 @@ class Killer:
         """`held` is released when the target is whole again."""
         if not held.acquire(blocking=False):
             return False
-        self.blows[kind] += 1
         self._world.say(text)
 
         def work() -> None:

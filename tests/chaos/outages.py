@@ -12,10 +12,13 @@ from tests.chaos.recovery import Recovery
 from tests.chaos.world import World
 from tests.support.sql import Sql
 
+# A firewall forgets after minutes; the functions trust a connection that was idle for no longer than about this, in seconds.
+TRUSTED_FOR = 1.2
+
 
 class Outages:
-    """Each lasts longer the more `lasts` is, from 0 to 1, and ends with everything whole again. After those that no restart of
-    a function may be needed for, each function that was not struck itself has to take a payment soon."""
+    """Each lasts longer the more `lasts` is, from 0 to 1, and ends with everything whole again. No function may need a restart
+    after those with a witness: each that was not struck itself has to take a payment soon."""
 
     def __init__(self, world: World, recovery: Recovery) -> None:
         self._world = world
@@ -25,12 +28,19 @@ class Outages:
             "database killed": self.kill,
             "database frozen": self.freeze,
             "connections terminated": self.terminate,
-            "fail-over": self.fail_over,
-            "name leads to the standby": self.mislead,
-            "no standby": self.lose_standby,
-            "name server silent": self.silence_names,
-            "network forgets": self.forget,
+            "fail-over": self._witnessed(self.fail_over),
+            "name leads to the standby": self._witnessed(self.mislead),
+            "no standby": self._witnessed(self.lose_standby),
+            "name server silent": self._witnessed(self.silence_names),
+            "network forgets": self._witnessed(self.forget),
         }
+
+    def _witnessed(self, outage: Callable[[float], None]) -> Callable[[float], None]:
+        def blow(lasts: float) -> None:
+            with self._recovery.witness():
+                outage(lasts)
+
+        return blow
 
     def kill(self, lasts: float) -> None:
         self._world.pair.primary.kill()
@@ -84,10 +94,14 @@ class Outages:
         self._recovery.expect_payments("name leads to the standby")
 
     def lose_standby(self, lasts: float) -> None:
-        """Commits wait for it, each with a server process, whoever gives up waiting for them."""
+        """Commits wait for it, each in a server process, also when nobody waits for them any more; and a crowd keeps asking."""
         pair = self._world.pair
+        whole = self._recovery.whole()
         pair.standby.kill()
-        time.sleep(self._times.no_standby * (0.5 + lasts))
+        with self._recovery.crowd():
+            # By then every function has seen that commits do not return.
+            time.sleep(2 * (self._times.statement_timeout + 1))
+            self._recovery.expect_refusals(whole, self._times.no_standby * (1 + lasts))
         pair.standby.start()
         pair.catch_up()
         self._recovery.expect_payments("no standby")
@@ -100,6 +114,9 @@ class Outages:
         self._recovery.expect_payments("name server silent")
 
     def forget(self, lasts: float) -> None:
-        with self._world.network.forgetting(self._times.idle_until_forgotten):
-            time.sleep(self._times.network_forgets * (0.5 + lasts))
+        with self._world.network.forgetting(self._times.idle_until_forgotten * (0.5 + lasts)):
+            time.sleep(self._times.network_forgets)
+        whole = self._recovery.whole()
+        time.sleep(TRUSTED_FOR)
+        self._recovery.expect_one_to_pay(whole)
         self._recovery.expect_payments("network forgets")

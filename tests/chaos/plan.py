@@ -28,8 +28,8 @@ class Times:
     `between_blows` is the mean; `settled_within` bounds what comes after the storm; `gateway_slow` is the longest that the
     gateway takes. So long after the storm, the pauses between askings and deliveries, which have grown to minutes in it, are
     taken as over. `read_only` is how long the database's name leads to a standby, `no_standby`, `names_silent` and
-    `network_forgets` about how long those outages last; a connection is forgotten once it was `idle_until_forgotten`, and after
-    an outage a function has to take a payment within `recovered_within`."""
+    `network_forgets` about how long those outages last; a connection is forgotten once it was idle for about
+    `idle_until_forgotten`, and after an outage a function has to take a payment within `recovered_within`."""
 
     gateway_timeout: float
     trip_timeout: float
@@ -58,6 +58,11 @@ class Times:
         """Longer than a lease lasts."""
         return self.lock_timeout * 1.1 + 0.5
 
+    @property
+    def waits_out(self) -> float:
+        """Of a payment that took longer, a function has waited in vain for the database, and not only for a slow machine."""
+        return self.statement_timeout + 0.8
+
 
 # The gateway forgets keys later than the service counts on, by more than a frozen worker may come late.
 SHORT = Times(
@@ -80,7 +85,7 @@ SHORT = Times(
     no_standby=3,
     names_silent=4,
     network_forgets=3,
-    idle_until_forgotten=0.5,
+    idle_until_forgotten=1,
     recovered_within=15,
 )
 # In the test suite: as short as the settings allow.
@@ -97,14 +102,14 @@ SUITE = Times(
     pause=0.3,
     gateway_slow=1,
     gateway_forgets=14,
-    between_blows=0.45,
+    between_blows=0.6,
     settled_within=60,
     pauses_skipped_after=0,
     read_only=0.6,
-    no_standby=1.2,
+    no_standby=1,
     names_silent=2,
     network_forgets=1.2,
-    idle_until_forgotten=0.3,
+    idle_until_forgotten=0.6,
     recovered_within=10,
 )
 # The time-outs of production.
@@ -125,23 +130,28 @@ REAL = Times(
     settled_within=1500,
     pauses_skipped_after=float("inf"),
     read_only=2,
-    no_standby=15,
+    no_standby=10,
     names_silent=12,
     network_forgets=10,
-    idle_until_forgotten=1,
+    idle_until_forgotten=2,
     recovered_within=30,
 )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`seconds` of storm; every choice that is the harness's own is drawn from `seed`."""
+    """`seconds` of storm, up to twice as many until all blows came; every choice that is the harness's own is drawn
+    from `seed`."""
 
     seconds: float
     seed: int
     times: Times = SHORT
     clients: int = 16
     keep_logs: str = ""
+
+    def left(self, passed: float, all_came: bool) -> float:
+        """How long the storm goes on, in seconds, as far as is known after so many."""
+        return self.seconds * (1 if all_came else 2) - passed
 
     def failures(self) -> dict[str, float]:
         if self.times.key_retention > 3600:

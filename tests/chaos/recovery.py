@@ -1,19 +1,26 @@
 """Whether functions that nobody struck come through an outage by themselves, without a restart."""
 
 import random
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPException
 from itertools import count
 
-from tests.chaos.diary import Diary, Wish, ask_for
+from tests.chaos.diary import Answered, Diary, Wish, ask_for
 from tests.chaos.world import Instance, World, ask
 
 TAKE_PAYMENTS = "after an outage every function takes payments again, without a restart"
 ALIVE = "a function answers /healthz at once, whatever its neighbours do"
+REFUSED = "while commits do not return, a function refuses at once"
+ONE_PAYS = "of connections that the network forgot, one payment at most takes notice"
 AT_ONCE = 2.0
+CROWD = 12
+
+Whole = dict[Instance, int]  # functions, with how often each had been struck at some moment
 
 
 class Recovery:
@@ -27,6 +34,20 @@ class Recovery:
         self.waits: dict[str, list[float]] = defaultdict(list)
         self.looks = 0
 
+    @contextmanager
+    def witness(self) -> Iterator[None]:
+        """While this lasts, one function that takes payments is struck by nobody."""
+        payers = [each for each in self._world.instances if each.function == "create_payment"]
+        while not (spared := self._choice.choice(payers)).busy.acquire(blocking=False):
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            spared.busy.release()
+
+    def whole(self) -> Whole:
+        return {each: each.strikes for each in self._world.instances}
+
     def expect_payments(self, outage: str) -> None:
         """Each function that takes payments has to take one within `recovered_within`, unless it is struck itself."""
         began = time.monotonic()
@@ -38,23 +59,15 @@ class Recovery:
                 done.result()
 
     def _payment(self, instance: Instance, outage: str, began: float) -> Callable[[], None]:
-        """In cash, which needs nobody but the Trip Service and the database."""
-        key, strikes = f"chaos-after-outage-{next(self._numbers)}", instance.strikes
-        body = {"trip_id": self._choice.randint(1, 10**9), "amount": 1.5, "method": "CASH", "metadata": {"key": key}}
-        wish = Wish("payment", key, "/payments", body, once=True)
+        wish, strikes = self._wish(), instance.strikes
 
         def attempt() -> None:
             last = None
-            with self._diary.lock:
-                self._diary.wishes.append(wish)
             while instance.unharmed_since(strikes):
-                last = ask_for(self._world, self._diary, wish, wish.body, instance.port)
+                last = self._ask(wish, instance.port)
                 waited = time.monotonic() - began
-                if last is not None and last.final:
-                    wish.final = last
-                    with self._diary.lock:
-                        self._diary.finished.append(wish)
-                        self.waits[outage].append(waited)
+                if wish.final:
+                    self.waits[outage].append(waited)
                     return
                 if waited > self._world.plan.times.recovered_within and instance.unharmed_since(strikes):
                     said = "no answer" if last is None else f"{last.status} {last.code}"
@@ -63,6 +76,85 @@ class Recovery:
                 time.sleep(0.1)
 
         return attempt
+
+    def _wish(self) -> Wish:
+        """A payment in cash, which needs nobody but the Trip Service and the database."""
+        with self._diary.lock:
+            key = f"chaos-outage-{next(self._numbers)}"
+            body = {
+                "trip_id": self._choice.randint(1, 10**9),
+                "amount": 1.5,
+                "method": "CASH",
+                "metadata": {"key": key},
+            }
+            wish = Wish("payment", key, "/payments", body, once=True)
+            self._diary.wishes.append(wish)
+        return wish
+
+    def _ask(self, wish: Wish, port: int) -> Answered | None:
+        answer = ask_for(self._world, self._diary, wish, wish.body, port)
+        if answer is not None and answer.final:
+            wish.final = answer
+            with self._diary.lock:
+                self._diary.finished.append(wish)
+        return answer
+
+    @contextmanager
+    def crowd(self) -> Iterator[None]:
+        """While this lasts, more and more clients ask for a payment, of whom none comes back. (A repeat would wait for its own
+        first try: a single client cannot fill a server.)"""
+        over = threading.Event()
+        asking = [threading.Thread(target=self._keep_asking, args=(over,), daemon=True) for _ in range(CROWD)]
+        for each in asking:
+            each.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for each in asking:
+                each.join()
+
+    def _keep_asking(self, over: threading.Event) -> None:
+        choice = random.Random(threading.get_ident())
+        while not over.wait(choice.uniform(0, self._world.plan.times.pause)):
+            port = self._world.port_of("create_payment", choice)
+            if port is not None:
+                self._ask(self._wish(), port)
+
+    def expect_refusals(self, whole: Whole, seconds: float) -> None:
+        """For so long, each function that takes payments refuses at once all but one of those that come together, unless it was
+        struck since `whole`: its threads and the server's processes are not for waiting."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            for instance, asked in self._together(whole, 3).items():
+                waited = [took for took, _ in asked if took > self._world.plan.times.waits_out]
+                if len(waited) > 1:
+                    self._world.complain(REFUSED, f"{instance.name}: {len(waited)} of 3 waited {max(waited):.1f} s")
+            time.sleep(0.1)
+
+    def expect_one_to_pay(self, whole: Whole) -> None:
+        """Of payments that come together, more than a function has connections, at most one waits or fails."""
+        for instance, asked in self._together(whole, 6).items():
+            paid = [took for took, taken in asked if not taken or took > self._world.plan.times.waits_out]
+            if len(paid) > 1:
+                self._world.complain(ONE_PAYS, f"{instance.name}: {len(paid)} of 6, {max(paid):.1f} s")
+
+    def _together(self, whole: Whole, number: int) -> dict[Instance, list[tuple[float, bool]]]:
+        """So many payments at each function at the same moment: how long each took, and whether it was taken. Without the
+        functions that were struck since `whole`."""
+        payers = [each for each in whole if each.function == "create_payment"]
+        with ThreadPoolExecutor(number * len(payers)) as pool:
+            asked = {each: [pool.submit(self._time, each) for _ in range(number)] for each in payers}
+        return {
+            each: [one.result() for one in answers]
+            for each, answers in asked.items()
+            if each.unharmed_since(whole[each])
+        }
+
+    def _time(self, instance: Instance) -> tuple[float, bool]:
+        began = time.monotonic()
+        answer = self._ask(self._wish(), instance.port)
+        return time.monotonic() - began, answer is not None and answer.final
 
     def expect_life(self, seconds: float) -> None:
         """For so long, every function that is not struck itself answers /healthz at once."""

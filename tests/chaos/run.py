@@ -71,9 +71,9 @@ def _weather(world: World, diary: Diary, killer: Killer) -> None:
     """While the storm lasts: how slow the gateway is changes all the time, mostly within its time-out, so that many
     requests are under way when something dies, and now and then beyond it."""
     choice = random.Random(f"{world.plan.seed}/weather")
-    ends = time.monotonic() + world.plan.seconds
-    say_next = time.monotonic() + 10
-    while (left := ends - time.monotonic()) > 0:
+    began = time.monotonic()
+    say_next = began + 10
+    while (left := world.plan.left(time.monotonic() - began, killer.all_came.is_set())) > 0:
         world.gateway.control(slow_seconds=world.plan.times.gateway_slow * choice.choice([0.1, 0.3, 0.5, 1]))
         time.sleep(min(2, left))
         if time.monotonic() >= say_next:

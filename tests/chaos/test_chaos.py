@@ -14,4 +14,7 @@ def test_nothing_is_lost_and_nothing_is_charged_twice_whatever_dies() -> None:
     killed = report.blows["function killed"] + report.blows["worker killed"]
     assert killed >= 3, f"only {report.blows}"
     assert report.blows["database killed"] >= 2, f"only {report.blows}"
+    for kind in ("fail-over", "name server silent", "network forgets"):
+        assert report.blows[kind] >= 1, f"only {report.blows}"
+    assert report.forgotten >= 1, "no connection was idle for long enough to be forgotten"
     assert report.payments >= 20, f"only {report.payments} payments in the storm"

@@ -9,7 +9,6 @@ flow that it no longer knows. Nothing is acknowledged any more, keep-alives neit
 """
 
 import asyncio
-import ctypes
 import resource
 import socket
 import struct
@@ -20,8 +19,9 @@ from functools import partial
 from local.ports import HOST
 
 LOOKS_EVERY = 0.02
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
-DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction of socket(7)'s filters: keep 0 bytes of every packet
+IP_MINTTL = 21  # linux/in.h; Python has no name for it
+# Packets with a shorter time to live are dropped where they arrive (ip(7), RFC 5082), and so are all: it begins at 64.
+LONGEST_TIME_TO_LIVE = 255
 
 
 class Flows:
@@ -37,9 +37,9 @@ class Flows:
             await asyncio.sleep(LOOKS_EVERY)
             before = time.monotonic() - self.limit
             for connection in [each for each in self.open if each.used < before]:
+                connection.drop()
                 self.open.discard(connection)
                 self.forgotten.append(connection)
-                connection.drop()
 
 
 class Side(asyncio.Protocol):
@@ -75,9 +75,9 @@ class Side(asyncio.Protocol):
     def connection_lost(self, failure: Exception | None) -> None:
         self._connection.ended(self.other, broken=failure is not None)
 
-    def set(self, option: int, value: bytes) -> None:
+    def set(self, level: int, option: int, value: int | bytes) -> None:
         if self.transport is not None:
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, value)
+            self.transport.get_extra_info("socket").setsockopt(level, option, value)
 
 
 class Connection:
@@ -114,18 +114,16 @@ class Connection:
         if side.transport is None or not side.lives:
             return
         if broken:
-            side.set(socket.SO_LINGER, struct.pack("ii", 1, 0))
+            side.set(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             side.transport.abort()
         else:
             side.transport.close()
 
     def drop(self) -> None:
         """From now on whatever comes from either side is as if it had never come."""
-        instructions = ctypes.create_string_buffer(DROP_ALL)
-        program = struct.pack("HL", 1, ctypes.addressof(instructions))
         for side in (self.near, self.far):
             if side.lives:
-                side.set(SO_ATTACH_FILTER, program)
+                side.set(socket.IPPROTO_IP, IP_MINTTL, LONGEST_TIME_TO_LIVE)
 
 
 async def _serve(port: int, doors: dict[str, int]) -> None:
