@@ -29,7 +29,8 @@ class Times:
     gateway takes. So long after the storm, the pauses between askings and deliveries, which have grown to minutes in it, are
     taken as over. `read_only` is how long the database's name leads to a standby, `no_standby`, `names_silent` and
     `network_forgets` about how long those outages last; a connection is forgotten once it was idle for about
-    `idle_until_forgotten`, and after an outage a function has to take a payment within `recovered_within`."""
+    `idle_until_forgotten`, and after an outage a function has to take a payment within `recovered_within`, longer than the
+    longest pause between its tries (15 s)."""
 
     gateway_timeout: float
     trip_timeout: float
@@ -86,7 +87,7 @@ SHORT = Times(
     names_silent=4,
     network_forgets=3,
     idle_until_forgotten=1,
-    recovered_within=15,
+    recovered_within=20,
 )
 # In the test suite: as short as the settings allow.
 SUITE = Times(
@@ -110,7 +111,7 @@ SUITE = Times(
     names_silent=2,
     network_forgets=1.2,
     idle_until_forgotten=0.6,
-    recovered_within=10,
+    recovered_within=20,
 )
 # The time-outs of production.
 REAL = Times(
