@@ -18,8 +18,9 @@ class Breaker:
     """Without its synchronous standby a server takes writes and never answers them: each try leaves one more of its processes
     waiting, and must not be cancelled, since a cancelled wait reports a commit that no standby has.
 
-    So, after a write that timed out, the others are refused at once, but for one at a time after pauses that grow from 1 to 15
-    seconds, and only once nothing is waiting there any more. `still_waiting` asks the server that.
+    So, after a write that timed out, the others are refused at once. Every second one of them asks the server whether
+    earlier ones are waiting there (`still_waiting`, which leaves nothing behind), and goes through once none is: a standby that
+    is back is noticed at once. Where such a write times out all the same, the pauses grow from 1 to 15 seconds.
     """
 
     def __init__(self, still_waiting: Callable[[], bool]) -> None:
@@ -34,7 +35,8 @@ class Breaker:
         trying = self._admit()
         try:
             if trying and self._still_waiting():
-                raise self._refusal(timed_out=True)
+                self._next_at = time.monotonic() + FIRST_PAUSE
+                raise self._refusal()
             result = write()
         except DatabaseUnavailable as failure:
             if failure.timed_out:
@@ -62,6 +64,6 @@ class Breaker:
                 self._pause = min(2 * self._pause, LONGEST_PAUSE) or FIRST_PAUSE
                 self._next_at = time.monotonic() + self._pause
 
-    def _refusal(self, *, timed_out: bool = False) -> DatabaseUnavailable:
+    def _refusal(self) -> DatabaseUnavailable:
         wait = max(1, math.ceil(self._next_at - time.monotonic()))
-        return DatabaseUnavailable("earlier commits do not come back", timed_out=timed_out, retry_after=wait)
+        return DatabaseUnavailable("earlier commits do not come back", retry_after=wait)

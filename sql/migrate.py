@@ -1,7 +1,7 @@
 """Brings a database to the current schema: `python -m sql.migrate`. Any number at once are safe.
 
 The numbered files of `sql/migrations` are applied in order, each once and in one transaction. Then the role that the
-functions use gets its rights (rows, no DDL), its `statement_timeout` and its isolation, which no pooler drops.
+functions use gets its rights (rows, no DDL), and its `statement_timeout`, isolation and keep-alives, which no pooler drops.
 """
 
 import time
@@ -24,6 +24,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 RACED = (psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateObject)
 # READ COMMITTED is what every statement was written for; under SERIALIZABLE by default half of the parallel refunds fail.
 ISOLATION = "read committed"
+# A server process whose client a firewall forgot would wait for it for hours, and be one of max_connections meanwhile.
+ALIVE = {"tcp_keepalives_idle": 60, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
 LOCK = 5_206_417_880_337_914  # any number, the same for every migration of this service
 
 
@@ -90,7 +92,7 @@ def _apply(environment: Mapping[str, str]) -> list[str]:
 
 
 def _prepare_role(owner: connection, environment: Mapping[str, str]) -> None:
-    """Gives the functions' role its rights, its statement time-out and its isolation."""
+    """Gives the functions' role its rights and what holds for each of its sessions."""
     settings = Settings.read(environment)
     role = environment.get("DB_APP_USER") or settings.db_user
     if role != settings.db_user:
@@ -98,6 +100,8 @@ def _prepare_role(owner: connection, environment: Mapping[str, str]) -> None:
         _grant(owner, role)
     _set(owner, role, "statement_timeout", f"{round(settings.db_statement_timeout * 1000)}ms")
     _set(owner, role, "default_transaction_isolation", ISOLATION)
+    for setting, seconds in ALIVE.items():
+        _set(owner, role, setting, str(seconds))
 
 
 def _ensure_role(owner: connection, role: str, environment: Mapping[str, str]) -> None:

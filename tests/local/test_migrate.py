@@ -222,6 +222,17 @@ def test_the_functions_read_committed_rows_whatever_the_server_says(server: Post
         assert cursor.fetchone() == ("read committed",)
 
 
+def test_a_session_whose_client_is_gone_ends_within_minutes(server: Postgres) -> None:
+    server.create_database("alive")
+    settings = {**server.environment("alive"), "DB_APP_USER": "alive_app", "DB_APP_PASS": PASSWORD}
+    migrate(settings)
+    with closing(connect(application(settings))) as role, role.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('tcp_keepalives_idle')::int, current_setting('tcp_keepalives_count')::int"
+        )
+        assert cursor.fetchone() == (60, 3)
+
+
 def test_text_is_migrated_and_seeded_in_utf_8_whatever_the_environment_says(
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,8 +85,12 @@ def test_none_is_let_through_while_earlier_ones_wait(closing: Breaker, commits: 
     commits.come_back, commits.waiting = False, True
     refused(closing, commits)
     time.sleep(0.06)
-    refused(closing, commits)
+    for _ in range(5):  # the pauses do not grow: what asks leaves nothing behind
+        refused(closing, commits)
+        time.sleep(0.06)
     assert commits.tried == 1
+    commits.come_back, commits.waiting = True, False
+    assert closing.run(commits.write) == "written"
 
 
 def test_what_fails_otherwise_refuses_nobody(closing: Breaker, commits: Commits) -> None:
@@ -130,7 +134,7 @@ def test_without_a_standby_few_wait_and_all_goes_on_when_it_is_back(own: tuple[P
     assert place.sql.value(WAITING) <= 2
     place.sql.run(STANDBY.format(""))
     place.sql.run("SELECT pg_reload_conf()")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 3
     while True:
         try:
             database.run("claim_payment", **a_claim(10**9))
