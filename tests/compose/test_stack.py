@@ -183,7 +183,7 @@ def test_with_no_env_file_a_payment_goes_through_and_its_event_arrives(stack: St
     assert (status, fare["amount"]) == (201, 36.5), "the stand-in Trip Service's trip"
     status, _, totals = stack.ask("GET", "/metrics")
     assert (status, totals["refunds"]["count"]) == (200, 1)
-    assert 'payment_total{status="SUCCESS"}' in stack.ask("GET", "/v1/metrics/prometheus")[2]
+    assert 'payment_total{currency="INR",status="SUCCESS"}' in stack.ask("GET", "/v1/metrics/prometheus")[2]
     assert stack.ask("GET", "/nowhere")[0] == 404
     _sees_the_notification(stack, f"payments/{payment['payment_id']}")
 
