@@ -18,9 +18,10 @@ class Breaker:
     """Without its synchronous standby a server takes writes and never answers them: each try leaves one more of its processes
     waiting, and must not be cancelled, since a cancelled wait reports a commit that no standby has.
 
-    So, after a write that timed out, the others are refused at once. Every second one of them asks the server whether
-    earlier ones are waiting there (`still_waiting`, which leaves nothing behind), and goes through once none is: a standby that
-    is back is noticed at once. Where such a write times out all the same, the pauses grow from 1 to 15 seconds.
+    So, after a write that timed out and waits there (or nobody can tell), the others are refused at once. Every second one of
+    them asks the server whether earlier ones are waiting (`still_waiting`, which leaves nothing behind), and goes through
+    once none is: a standby that is back is noticed at once. Where such a write ends in the same way, the pauses grow from 1
+    to 15 seconds. A write that timed out for another reason, a connection that was forgotten, is no one else's matter.
     """
 
     def __init__(self, still_waiting: Callable[[], bool]) -> None:
@@ -39,7 +40,7 @@ class Breaker:
                 raise self._refusal()
             result = write()
         except DatabaseUnavailable as failure:
-            if failure.timed_out:
+            if failure.timed_out and self._is_stuck():
                 self._open(trying)
             raise
         finally:
@@ -56,6 +57,12 @@ class Breaker:
             if self._trying or time.monotonic() < self._next_at:
                 raise self._refusal()
             self._trying = True
+            return True
+
+    def _is_stuck(self) -> bool:
+        try:
+            return self._still_waiting()
+        except DatabaseUnavailable:
             return True
 
     def _open(self, tried: bool) -> None:

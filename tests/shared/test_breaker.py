@@ -19,17 +19,20 @@ STANDBY = "ALTER SYSTEM SET synchronous_standby_names = '{}'"
 
 
 class Commits:
-    """A database's commits, as a breaker sees them."""
+    """A database's commits, as a breaker sees them: those that do not come back wait there, unless they are said to have
+    gone (`gone`)."""
 
     def __init__(self) -> None:
-        self.waiting = False
         self.come_back = True
+        self.waiting = False
+        self.gone = False
         self.tried = 0
 
     def write(self) -> str:
         self.tried += 1
         if self.come_back:
             return "written"
+        self.waiting = not self.gone
         raise DatabaseUnavailable("no answer", timed_out=True)
 
 
@@ -58,11 +61,31 @@ def test_a_write_that_timed_out_has_the_next_ones_refused_at_once(closing: Break
     assert commits.tried == 1
 
 
+def test_a_write_that_timed_out_and_waits_nowhere_refuses_nobody(closing: Breaker, commits: Commits) -> None:
+    """Its connection was forgotten on the way."""
+    commits.come_back, commits.gone = False, True
+    refused(closing, commits)
+    commits.come_back = True
+    assert closing.run(commits.write) == "written"
+
+
+def test_where_nobody_can_tell_the_others_are_refused_too(commits: Commits) -> None:
+    def silent() -> bool:
+        raise DatabaseUnavailable("no answer")
+
+    closing = Breaker(silent)
+    commits.come_back = False
+    refused(closing, commits)
+    refused(closing, commits)
+    assert commits.tried == 1
+
+
 def test_after_a_pause_one_is_let_through_and_pauses_grow(closing: Breaker, commits: Commits) -> None:
     commits.come_back = False
     refused(closing, commits)
     tried_at = [time.monotonic()]
     while len(tried_at) < 4:
+        commits.waiting = False  # an operator ended what waited
         before = commits.tried
         refused(closing, commits)
         if commits.tried > before:
@@ -73,24 +96,18 @@ def test_after_a_pause_one_is_let_through_and_pauses_grow(closing: Breaker, comm
     assert pauses[2] > 0.15
 
 
-def test_the_first_that_comes_back_lets_all_others_through(closing: Breaker, commits: Commits) -> None:
+def test_none_is_let_through_while_earlier_ones_wait_and_all_once_they_have_come_back(
+    closing: Breaker, commits: Commits
+) -> None:
     commits.come_back = False
     refused(closing, commits)
-    commits.come_back = True
-    time.sleep(0.06)
-    assert [closing.run(commits.write) for _ in range(3)] == ["written"] * 3
-
-
-def test_none_is_let_through_while_earlier_ones_wait(closing: Breaker, commits: Commits) -> None:
-    commits.come_back, commits.waiting = False, True
-    refused(closing, commits)
-    time.sleep(0.06)
     for _ in range(5):  # the pauses do not grow: what asks leaves nothing behind
-        refused(closing, commits)
         time.sleep(0.06)
+        refused(closing, commits)
     assert commits.tried == 1
     commits.come_back, commits.waiting = True, False
-    assert closing.run(commits.write) == "written"
+    time.sleep(0.06)
+    assert [closing.run(commits.write) for _ in range(3)] == ["written"] * 3
 
 
 def test_what_fails_otherwise_refuses_nobody(closing: Breaker, commits: Commits) -> None:
