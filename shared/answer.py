@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from shared.problems import CONTENT_TYPE, Problem
-from shared.settings import PENDING_RETRY_AFTER
+from shared.settings import RETRY_AFTER
 
 JSON = "application/json"
 
@@ -55,7 +55,7 @@ def final_answer(status: int, shown: str, payment_id: int, refund_id: int | None
 
 def pending_answer(shown: str, payment_id: int, refund_id: int | None) -> Answer:
     """The answer while the gateway's word is not known: the same key asks again."""
-    headers = {"Retry-After": str(PENDING_RETRY_AFTER)}
+    headers = {"Retry-After": str(RETRY_AFTER)}
     if refund_id is None:
         headers["Location"] = f"/payments/{payment_id}"
     return Answer(202, shown, headers=headers, about=_about(payment_id, refund_id))

@@ -1,6 +1,5 @@
 """What keeps an instance from piling up writes behind commits that do not come back."""
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -72,5 +71,4 @@ class Breaker:
                 self._next_at = time.monotonic() + self._pause
 
     def _refusal(self) -> DatabaseUnavailable:
-        wait = max(1, math.ceil(self._next_at - time.monotonic()))
-        return DatabaseUnavailable("earlier commits do not come back", retry_after=wait)
+        return DatabaseUnavailable("earlier commits do not come back")

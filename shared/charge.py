@@ -15,7 +15,7 @@ from shared.lease import Lease, first_lease
 from shared.models import PaymentRequest, refuse_inexpressible
 from shared.problems import Problem, invalid
 from shared.reference import new_reference
-from shared.settings import SETTINGS
+from shared.settings import RETRY_AFTER, SETTINGS
 from shared.settle import carry_out
 from shared.tracing import Trace
 from shared.trips import completed_trip, missing_distance, require_completed
@@ -104,7 +104,7 @@ def refuse_if_collected(ledger: Ledger, trip_id: int) -> None:
             "trip_already_paid",
             f"The fare of trip {trip_id} is collected by payment {collected['payment_id']}.",
             members={"payment_id": str(collected["payment_id"])},
-            retry_after=2 if collected["status"] == "PENDING" else None,
+            retry_after=RETRY_AFTER if collected["status"] == "PENDING" else None,
         )
 
 

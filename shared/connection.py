@@ -3,6 +3,7 @@ network or the server does: psycopg2 hands each wait to `_wait`, as its document
 """
 
 import math
+import os
 import select
 import time
 
@@ -99,6 +100,7 @@ def _open(settings: Settings, host: str, address: str | None, deadline: float) -
         password=settings.db_pass,
         application_name="payment-service",
         client_encoding="UTF8",
+        options=_options(),
         target_session_attrs="read-write",
         # Kerberos would look names up by itself, while it holds the interpreter.
         gssencmode="disable",
@@ -108,6 +110,13 @@ def _open(settings: Settings, host: str, address: str | None, deadline: float) -
         connection_factory=lambda dsn: Connection(dsn, deadline),
     )
     return connection
+
+
+def _options() -> str | None:
+    """What PGOPTIONS asks for, but for the isolation, which is pinned on the role and would be overridden. None where it is
+    not set: poolers know no start-up options."""
+    asked = os.environ.get("PGOPTIONS")
+    return f"{asked} -c default_transaction_isolation=read\\ committed" if asked else None
 
 
 def _wait(connection: extensions.connection) -> None:

@@ -91,7 +91,7 @@ class Database:
     def _try(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
         with self._pool.connection(min(deadline, time.monotonic() + self._patience)) as connection:
             seconds = min(deadline - time.monotonic(), self._patience)
-            proof = min(seconds, self._proof)
+            proof = min(seconds / 2, self._proof)  # the fresh try needs its time too
             reads = repeatable and not _awaits_its_commit(text)
             try:
                 if connection.unproven and not reads:

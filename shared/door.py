@@ -18,7 +18,7 @@ from shared.idempotency import FIELD, HEADER, KeyRejected, read_key
 from shared.problems import CONTENT_TYPE, Problem, invalid, of_status
 from shared.rate import Limiter
 from shared.routes import Route, allowed_methods, bare, find_route
-from shared.settings import SETTINGS
+from shared.settings import RETRY_AFTER, SETTINGS
 from shared.tracing import Trace, read_trace
 
 Request = TypeVar("Request")
@@ -169,7 +169,7 @@ def _respond(function: str, request: flask.Request, work: Callable[[Call], Answe
             Problem(
                 "database_unavailable",
                 "Repeat the request later, with the same key.",
-                retry_after=failure.retry_after,
+                retry_after=RETRY_AFTER,
             ),
             call,
         )

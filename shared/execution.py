@@ -16,7 +16,7 @@ class DatabaseUnavailable(Exception):
     """The database does not answer, or cannot take writes, or is not migrated. Whether a write happened is unknown.
 
     `passing`: the connection broke, so another try on a fresh one may well do. `undone`: surely nothing was changed, so even
-    a write may be tried again. `timed_out`: no answer came to a statement that was sent. `retry_after`: seconds.
+    a write may be tried again. `timed_out`: no answer came to a statement that was sent.
     """
 
     def __init__(
@@ -26,13 +26,11 @@ class DatabaseUnavailable(Exception):
         passing: bool = False,
         undone: bool = False,
         timed_out: bool = False,
-        retry_after: int = 2,
     ) -> None:
         super().__init__(reason)
         self.passing = passing or undone
         self.undone = undone
         self.timed_out = timed_out
-        self.retry_after = retry_after
 
 
 class Conflict(Exception):

@@ -28,20 +28,20 @@ class Unusable:
     digits: str
 
 
-def read(text: bytes, *, unusable_numbers: bool = False) -> Any:
+def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
     """Reads a JSON text in UTF-8, with or without a byte order mark: integers as int, other numbers as Decimal, exactly as
     written.
 
     Raises JsonError for anything else: another encoding, NaN and Infinity, a field given twice, nesting deeper than 32,
-    a number of more than 100 digits, NUL or half a surrogate pair in a string. With `unusable_numbers`, such numbers, NaN
-    and Infinity are read as Unusable: for a text in which they may not matter.
+    a number of more than 100 digits, NUL or half a surrogate pair in a string. `of_a_neighbour`: what cannot be stored or
+    worked with may stand in it, where it may not matter; such numbers, NaN and Infinity are read as Unusable.
     """
     try:
         value = json.loads(
             text.removeprefix(codecs.BOM_UTF8).decode("utf-8"),
             parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else Unusable(digits),
             parse_float=_decimal,
-            parse_constant=Unusable if unusable_numbers else _refuse,
+            parse_constant=Unusable if of_a_neighbour else _refuse,
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
@@ -52,8 +52,8 @@ def read(text: bytes, *, unusable_numbers: bool = False) -> Any:
         raise
     except ValueError as wrong:
         raise JsonError("", f"is not JSON: {wrong}") from None
-    for path, message in _faults(value, "", 1):
-        if message != UNUSABLE or not unusable_numbers:
+    if not of_a_neighbour:
+        for path, message in _faults(value, "", 1):
             raise JsonError(path, message)
     return value
 

@@ -1,7 +1,10 @@
 """How often one caller may ask one instance."""
 
+import math
+import time
 from collections.abc import Callable
 from functools import cached_property, partial
+from typing import Any
 
 import flask
 
@@ -23,14 +26,15 @@ class Limiter:
         self._first = True
 
     @cached_property
-    def _hit(self) -> Callable[[str], bool]:
-        """Counts a request of a caller; False above the rate. Made while serving, never at import: the storage starts a
-        thread, which must not happen before the server forks."""
+    def _window(self) -> tuple[Callable[[str], bool], Callable[[str], Any]]:
+        """What counts a request of a caller, False above the rate, and what tells when the caller's window ends. Made while
+        serving, never at import: the storage starts a thread, which must not happen before the server forks."""
         from limits import parse
         from limits.storage import MemoryStorage
         from limits.strategies import FixedWindowRateLimiter
 
-        return partial(FixedWindowRateLimiter(MemoryStorage()).hit, parse(self._rate))
+        limiter, rate = FixedWindowRateLimiter(MemoryStorage()), parse(self._rate)
+        return partial(limiter.hit, rate), partial(limiter.get_window_stats, rate)
 
     def admit(self, request: flask.Request) -> None:
         """Counts a request. Raises Problem rate_limited when its caller asks too often."""
@@ -40,5 +44,7 @@ class Limiter:
             self._first = False
             return
         caller = request.headers.get(CALLER_HEADER) or request.remote_addr or ""
-        if not self._hit(caller):
-            raise Problem("rate_limited", f"At most {self._rate} from one caller; wait a moment.", retry_after=1)
+        hit, window = self._window
+        if not hit(caller):
+            wait = max(1, math.ceil(window(caller).reset_time - time.time()))
+            raise Problem("rate_limited", f"At most {self._rate} from one caller; wait a moment.", retry_after=wait)

@@ -5,7 +5,7 @@ import time
 from shared import json_text
 from shared.answer import Answer
 from shared.database import Conflict, Row
-from shared.gateway import accounts
+from shared.gateway import account_name, accounts
 from shared.idempotency import fingerprint, hash_key
 from shared.known import RACES, Ledger, answer_if_known, in_progress
 from shared.lease import Lease, first_lease
@@ -13,7 +13,7 @@ from shared.models import RefundRequest, refuse_inexpressible
 from shared.money import not_expressing
 from shared.problems import Problem
 from shared.reference import new_reference
-from shared.settings import PENDING_RETRY_AFTER, SETTINGS
+from shared.settings import RETRY_AFTER, SETTINGS
 from shared.settle import carry_out
 from shared.tracing import Trace
 
@@ -78,13 +78,13 @@ def refuse(ledger: Ledger, payment_id: int, request: RefundRequest) -> None:
         raise Problem("payment_not_found", f"There is no payment {payment_id}.")
     refuse_inexpressible(request.amount, payment["currency"])
     account = accounts(ledger.gateway).get(payment["gateway"])
-    if account is None or payment["gateway_account"] not in (None, account):
+    if account is None or account_name(payment["gateway_account"] or account) != account:
         raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
     if payment["status"] != "SUCCESS":
         raise Problem(
             "payment_not_refundable",
             f"Payment {payment_id} is {payment['status']}.",
-            retry_after=PENDING_RETRY_AFTER if payment["status"] == "PENDING" else None,
+            retry_after=RETRY_AFTER if payment["status"] == "PENDING" else None,
         )
     if payment["remaining"] <= 0:
         raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")

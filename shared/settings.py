@@ -16,11 +16,33 @@ T = TypeVar("T")
 
 # How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
 FRONT_DOOR = 35.0
-# After so many seconds the client of a payment that is PENDING repeats its request; its key must still be known then.
-PENDING_RETRY_AFTER = 2
+# After so many seconds a client that was asked for patience repeats its request, unless it asked too often: then after the
+# window of RATE_LIMIT. Its key must still be known then, also where it comes late by as much again.
+RETRY_AFTER = 2
+WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
+# What makes the rest of the service wait for a worker that died, or for nothing, seconds.
+LONGEST_LOCK = 3600.0
+LONGEST_SWEEP_AGE = 3600.0
+LONGEST_LIFETIME = 3600.0
 # Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
 # after the last that may have been asked for.
 STRIPE_MAY_TAKE = 30
+# What an event says of itself; an id that is overwritten would make receivers drop all events but the first.
+EVENTS_OWN = frozenset(
+    {
+        "correlationid",
+        "data",
+        "datacontenttype",
+        "dataschema",
+        "id",
+        "source",
+        "specversion",
+        "subject",
+        "time",
+        "traceparent",
+        "type",
+    }
+)
 # Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
 COARSEST_ROUNDING = 100_000
 
@@ -31,6 +53,10 @@ class SettingError(ValueError):
 
 def _text(value: str) -> str:
     return value
+
+
+def _host(value: str) -> str:
+    return value or "localhost"
 
 
 def _port(value: str) -> int:
@@ -49,6 +75,15 @@ def _seconds(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or float(value) == 0:
         raise ValueError("a number of seconds above 0")
     return float(value)
+
+
+def _up_to(longest: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        if _seconds(value) > longest:
+            raise ValueError(f"at most {longest:g} seconds")
+        return float(value)
+
+    return read
 
 
 def _money(value: str) -> Decimal:
@@ -143,6 +178,8 @@ def _overrides(value: str) -> dict[str, str]:
         re.fullmatch(r"[a-z0-9]{1,20}", name) and isinstance(text, str) for name, text in extensions.items()
     ):
         raise wrong
+    if ours := sorted(EVENTS_OWN & extensions.keys()):
+        raise ValueError(f"extensions other than the events' own attributes ({', '.join(ours)})")
     return extensions
 
 
@@ -156,7 +193,7 @@ def _setting(default: str, read: Callable[[str], T]) -> T:
 class Settings:
     """Every setting of the service. Times are seconds, money is in `currency`."""
 
-    db_host: str = _setting("localhost", _text)
+    db_host: str = _setting("localhost", _host)
     db_port: int = _setting("5432", _port)
     db_name: str = _setting("payments", _text)
     db_user: str = _setting("payments", _text)
@@ -164,7 +201,7 @@ class Settings:
     db_pool_size: int = _setting("5", _count)
     db_connect_timeout: float = _setting("2", _seconds)
     db_statement_timeout: float = _setting("5", _seconds)
-    db_max_lifetime: float = _setting("300", _seconds)
+    db_max_lifetime: float = _setting("300", _up_to(LONGEST_LIFETIME))
     trip_service_url: str = _setting("http://localhost:8081", _url)
     trip_service_timeout: float = _setting("5", _seconds)
     notification_service_url: str = _setting("http://localhost:8083", _url)
@@ -174,7 +211,7 @@ class Settings:
     currency: str = _setting("INR", _currency)
     fare_rounding: Decimal = _setting("", _rounding)
     idempotency_key_ttl: float = _setting("86400", _seconds)
-    idempotency_lock_timeout: float = _setting("60", _seconds)
+    idempotency_lock_timeout: float = _setting("60", _up_to(LONGEST_LOCK))
     gateway: str = _setting("simulated", _gateway)
     gateway_timeout: float = _setting("10", _seconds)
     gateway_success_rate: float = _setting("1", _share)
@@ -188,7 +225,7 @@ class Settings:
     k_ce_overrides: dict[str, str] = _setting("", _overrides)
     event_retention: float = _setting("2592000", _seconds)
     event_queue_size: int = _setting("1000", _count)
-    event_sweep_age: float = _setting("3", _seconds)
+    event_sweep_age: float = _setting("3", _up_to(LONGEST_SWEEP_AGE))
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -208,18 +245,19 @@ class Settings:
 
     def _refuse_what_breaks_a_promise(self) -> None:
         """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
-        waits = self.trip_service_timeout + self.gateway_timeout
-        if self.idempotency_lock_timeout <= waits:
+        neighbours = self.trip_service_timeout + self.gateway_timeout
+        if self.idempotency_lock_timeout <= neighbours:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
-        if waits >= FRONT_DOOR:
+        if neighbours + self.db_connect_timeout + self.db_statement_timeout >= FRONT_DOOR:
             raise SettingError(
-                "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must be less than"
-                f" the {FRONT_DOOR:g} s that the front door waits"
+                "TRIP_SERVICE_TIMEOUT, GATEWAY_TIMEOUT, DB_CONNECT_TIMEOUT and DB_STATEMENT_TIMEOUT together must be less"
+                f" than the {FRONT_DOOR:g} s that the front door waits"
             )
-        if self.idempotency_key_ttl <= PENDING_RETRY_AFTER:
+        patience = max(RETRY_AFTER, WINDOWS[self.rate_limit.partition("/")[2]] if self.rate_limit else 0)
+        if self.idempotency_key_ttl <= 2 * patience:
             raise SettingError(
-                f"IDEMPOTENCY_KEY_TTL must exceed the {PENDING_RETRY_AFTER} s"
-                " after which a client is asked to repeat its request"
+                f"IDEMPOTENCY_KEY_TTL must exceed twice the {patience} s after which a client may be asked to repeat its"
+                " request (RATE_LIMIT)"
             )
         if not expresses(self.currency, self.fare_rounding):
             unit = smallest_unit(self.currency)
@@ -230,6 +268,8 @@ class Settings:
         here = base.hostname in ("localhost", "127.0.0.1", "::1")
         if base.scheme == "http" and not here:
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
+        if base.path.endswith("/v1"):
+            raise SettingError("STRIPE_API_BASE must not end in /v1, which each request has already")
         if self.stripe_api_key and not here and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
             raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from shared.answer import Answer, final_answer, pending_answer
 from shared.database import Database, Row
 from shared.events import Publisher, event_in
-from shared.gateway import Declined, Gateway, Outcome, Succeeded, Unknown, gateway_of, in_words
+from shared.gateway import Declined, Gateway, Outcome, Succeeded, Unknown, account_name, gateway_of, in_words
 from shared.lease import Lease, give_back
 from shared.log import function_name, log
 from shared.settings import SETTINGS
@@ -82,7 +82,14 @@ def read(chosen: Gateway, lease: Lease) -> Outcome | None:
 
 
 def _is_its_account(gateway: Gateway, lease: Lease) -> bool:
-    return lease.account in (None, gateway.account)
+    """Whether the gateway may be asked about it as if it were the first to be: of the account's own key, or of another that
+    the gateway confirms to be the account's. A refund names the charge, which no other account knows: there the name will do.
+    """
+    if lease.account in (None, gateway.account):
+        return True
+    if account_name(lease.account or "") != account_name(gateway.account):
+        return False
+    return lease.refund_id is not None or gateway.confirms_account()
 
 
 def settlement(lease: Lease, outcome: Succeeded | Declined) -> tuple[str, Row]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared import json_text, outward
 from shared.problems import Problem
-from shared.settings import SETTINGS
+from shared.settings import RETRY_AFTER, SETTINGS
 from shared.tracing import Trace
 
 _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -58,7 +58,7 @@ def _ask(trip_id: int, trace: Trace) -> dict[str, Any]:
     if reply.status != 200:
         raise _unavailable(f"answered {reply.status}")
     try:
-        said = _unwrapped(json_text.read(reply.body, unusable_numbers=True))
+        said = _unwrapped(json_text.read(reply.body, of_a_neighbour=True))
     except json_text.JsonError as nonsense:
         raise _unavailable("did not answer with JSON") from nonsense
     if not isinstance(said, dict):
@@ -105,5 +105,5 @@ def missing_distance() -> Problem:
 
 def _unavailable(what: str) -> Problem:
     return Problem(
-        "trip_service_unavailable", f"The Trip Service {what}. Nothing was charged; try again.", retry_after=2
+        "trip_service_unavailable", f"The Trip Service {what}. Nothing was charged; try again.", retry_after=RETRY_AFTER
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.gateway.cash import Cash
-from shared.gateway.protocol import Declined, Gateway, Order, Outcome, Succeeded, Unknown, in_words
+from shared.gateway.protocol import Declined, Gateway, Order, Outcome, Succeeded, Unknown, account_name, in_words
 from shared.gateway.simulated import Simulated
 from shared.settings import SETTINGS, stop
 
@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "Succeeded",
     "Unknown",
+    "account_name",
     "accounts",
     "chosen_gateway",
     "gateway_for",
@@ -82,6 +83,6 @@ def gateway_of(chosen: Gateway, name: str) -> Gateway | None:
 
 
 def accounts(chosen: Gateway) -> dict[str, str]:
-    """The account of each gateway that can be asked, by the gateway's name."""
+    """The name of the account of each gateway that can be asked, by the gateway's name."""
     usable = [gateway for gateway in map(named, _REGISTRY) if gateway] + [chosen]
-    return {gateway.name: gateway.account for gateway in usable}
+    return {gateway.name: account_name(gateway.account) for gateway in usable}

@@ -14,6 +14,9 @@ class Cash:
     needs_token = False
     remembers = math.inf
 
+    def confirms_account(self) -> bool:
+        return True
+
     def charge(self, order: Order) -> Succeeded:
         return Succeeded()
 

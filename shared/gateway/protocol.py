@@ -81,11 +81,16 @@ class Order:
     simulate: str | None = None
 
 
+def account_name(account: str) -> str:
+    """What an account is called, without the key that it was used with."""
+    return account.partition("#")[0]
+
+
 class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
-    time: for `remembers` seconds. `account` names whose money it moves there: what was asked of one account is not known to
-    another. `methods` are those it can charge.
+    time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what
+    was asked of one account is not known to another. `methods` are those it can charge.
     """
 
     name: str
@@ -93,6 +98,9 @@ class Gateway(Protocol):
     methods: frozenset[str]
     needs_token: bool
     remembers: float
+
+    def confirms_account(self) -> bool:
+        """Whether the gateway itself says that the account is the one of its name, whatever the settings say."""
 
     def charge(self, order: Order) -> Outcome: ...
 

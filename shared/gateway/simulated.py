@@ -27,6 +27,9 @@ class Simulated:
         self._success_rate = success_rate
         self._timeout = timeout
 
+    def confirms_account(self) -> bool:
+        return True
+
     def charge(self, order: Order) -> Outcome:
         return self._answer(order, self._success_rate)
 

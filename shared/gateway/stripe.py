@@ -16,6 +16,7 @@ from shared.gateway.protocol import Declined, Order, Outcome, Succeeded, Unknown
 from shared.gateway.stripe_http import Api, Deadline, Refused, Said, word
 from shared.gateway.stripe_money import minor_units
 from shared.gateway.stripe_objects import bears, last_decline, ours, refunded
+from shared.log import log
 from shared.settings import SETTINGS
 
 INTENTS = "/v1/payment_intents"
@@ -55,7 +56,18 @@ class Stripe:
         self._api = Api(api_base.rstrip("/"), api_key)
         self._timeout = timeout
         self._certain_after = certain_after
-        self.account = _account_name(api_key, self._api.base, account)
+        self._named, self._confirmed = account, False
+        self.account = _account(api_key, self._api.base, account)
+
+    def confirms_account(self) -> bool:
+        """As the protocol says. Only a yes is remembered. A key that may not see its account confirms nothing."""
+        if not self._confirmed:
+            answer = self._api.get("/v1/account", (), Deadline(self._timeout))
+            shown = word(answer.object.get("id")) if isinstance(answer, Said) else None
+            self._confirmed = shown == self._named
+            if shown is not None and not self._confirmed:
+                log.error("STRIPE_API_KEY is not of STRIPE_ACCOUNT", extra={"account": shown})
+        return self._confirmed
 
     def charge(self, order: Order) -> Outcome:
         """Asks for a charge, unless Stripe has a name for it already: then it is read, since a refusal to make it once more
@@ -220,12 +232,11 @@ class Stripe:
         return self._read_charge(order, gateway_id, deadline, cancel=False)
 
 
-def _account_name(api_key: str, api_base: str, account: str) -> str:
-    """What claims are recorded with: the account that the settings name, with the key's mode, since live and test see nothing
-    of each other; else a fingerprint of the key, which gives nothing of it away."""
-    if account:
-        return f"{account}/{api_key.split('_')[1]}"
-    return "key-" + hashlib.sha256(f"{api_key} {api_base}".encode()).hexdigest()[:16]
+def _account(api_key: str, api_base: str, named: str) -> str:
+    """What claims are recorded with: a fingerprint of the key, which gives nothing of it away; before it the account that the
+    settings name, with the key's mode, since live and test see nothing of each other."""
+    fingerprint = "key-" + hashlib.sha256(f"{api_key} {api_base}".encode()).hexdigest()[:16]
+    return f"{named}/{api_key.split('_')[1]}#{fingerprint}" if named else fingerprint
 
 
 def _metadata(order: Order) -> list[tuple[str, str]]:

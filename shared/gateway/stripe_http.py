@@ -121,7 +121,7 @@ def _retry_after(reply: outward.Reply) -> float:
 def _read(reply: outward.Reply, *, repeated: bool) -> Answer:
     answered = not _cannot_serve(reply)
     try:
-        said = json_text.read(reply.body)
+        said = json_text.read(reply.body, of_a_neighbour=True)
     except json_text.JsonError:
         return Unknown(f"Stripe answered {reply.status}, not with JSON", answered=answered)
     if not isinstance(said, dict):

@@ -10,7 +10,7 @@ WITH payment AS (
       FROM payments
      WHERE payment_id = %(payment_id)s AND status = 'SUCCESS' AND currency <> ALL (%(not_in)s)
        AND EXISTS (SELECT FROM unnest(%(gateways)s, %(accounts)s) AS ours (gateway, account)
-                    WHERE ours.gateway = payments.gateway AND ours.account = coalesce(payments.gateway_account, ours.account))
+                    WHERE ours.gateway = payments.gateway AND ours.account = coalesce(split_part(payments.gateway_account, '#', 1), ours.account))
        FOR UPDATE
 ), reserved AS (
     UPDATE payments AS p

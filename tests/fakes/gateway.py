@@ -15,7 +15,8 @@ Every choice is drawn from the seed, the idempotency key and how often it came, 
                   (requires_payment_method), meanwhile (requires_action, and paid right after), decline, decline_<code>
   for refunds:    pending (succeeds after `processing_seconds`), failed, canceled, requires_action
 
-Each API key has books of its own where `others` says so: another account knows nothing of the first.
+Each API key has books of its own where `others` says so: another account knows nothing of the first. `account_ids` says what
+GET /v1/account tells each key; nothing to a key that is not in it.
 Other settings: seed, slow_seconds, processing_seconds, key_retention, skip (moves the clock on), all in seconds; reset.
 GET /_ledger: {"charges": {reference: {count, succeeded, amount, ...}}, "refunds": the same, "keys", "answers", "modes"}.
 """
@@ -55,6 +56,7 @@ class StripeLike:
         self.shares: dict[str, float] = {}
         self.books = Books()
         self.others: dict[str, Books] = {}
+        self.account_ids: dict[str, str] = {}
         self.requests: deque[tuple[str, str, dict[str, str], Fields]] = deque(maxlen=10000)
         self.script: deque[type_of_answer | None] = deque()
         self.answers: Counter[str] = Counter()
@@ -125,6 +127,10 @@ class StripeLike:
         api_key = headers.get("authorization", "").removeprefix("Bearer ")
         if not api_key.startswith(("sk_", "rk_")):
             return _json(401, Refusal(401, "invalid_request_error").body)
+        if path == "/v1/account":
+            named = self.account_ids.get(api_key)
+            refusal = Refusal(403, "invalid_request_error").body
+            return _json(200, {"object": "account", "id": named}) if named else _json(403, refusal)
         books = self.others.get(api_key, self.books)
         key = headers.get("idempotency-key") or f"{method} {path} {fields}"
         modes = self._choose(key, dict(fields).get("payment_method", ""))

@@ -103,3 +103,25 @@ def test_an_intent_that_a_repeat_names_is_read_by_its_name(till: Till) -> None:
     till.pay(key="k")
     till.pay(key="k")
     assert [(verb, order.gateway_id) for verb, order in till.gateway.calls][-1] == ("find_charge", "pi_1")
+
+
+@pytest.mark.parametrize(("confirmed", "asked"), [(True, ["charge"]), (False, ["find_charge"])])
+def test_a_charge_is_asked_again_with_another_key_only_where_the_gateway_confirms_the_account(
+    till: Till, confirmed: bool, asked: list[str]
+) -> None:
+    """The settings may name the account that a key was of before it was replaced by a key of another."""
+    till.gateway = ScriptedGateway(account="acct_1/live#key-1")
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="k")
+    till.gateway = ScriptedGateway(account="acct_1/live#key-2")
+    till.gateway.confirmed = confirmed
+    assert till.pay(key="k").status == (201 if confirmed else 202)
+    assert till.gateway.verbs() == asked
+
+
+def test_what_was_charged_with_a_key_is_given_back_with_another_of_the_account(till: Till) -> None:
+    till.gateway = ScriptedGateway(account="acct_1/live#key-1")
+    payment_id = shown(till.pay())["payment_id"]
+    till.gateway = ScriptedGateway(account="acct_1/live#key-2")
+    assert till.refund(payment_id).status == 201
+    assert till.gateway.verbs() == ["refund"]

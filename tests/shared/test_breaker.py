@@ -48,16 +48,15 @@ def closing(commits: Commits, monkeypatch: pytest.MonkeyPatch) -> Breaker:
     return Breaker(lambda: commits.waiting)
 
 
-def refused(closing: Breaker, commits: Commits) -> DatabaseUnavailable:
-    with pytest.raises(DatabaseUnavailable) as refusal:
+def refused(closing: Breaker, commits: Commits) -> None:
+    with pytest.raises(DatabaseUnavailable):
         closing.run(commits.write)
-    return refusal.value
 
 
 def test_a_write_that_timed_out_has_the_next_ones_refused_at_once(closing: Breaker, commits: Commits) -> None:
     commits.come_back = False
     refused(closing, commits)
-    assert refused(closing, commits).retry_after >= 1
+    refused(closing, commits)
     assert commits.tried == 1
 
 
@@ -134,9 +133,8 @@ def test_without_a_standby_few_wait_and_all_goes_on_when_it_is_back(own: tuple[P
 
     def claim(number: int) -> float:
         began = time.monotonic()
-        with pytest.raises(DatabaseUnavailable) as failure:
+        with pytest.raises(DatabaseUnavailable):
             database.run("claim_payment", **a_claim(number))
-        assert failure.value.retry_after >= 1
         return time.monotonic() - began
 
     place.sql.run(STANDBY.format("nobody"))
@@ -148,7 +146,11 @@ def test_without_a_standby_few_wait_and_all_goes_on_when_it_is_back(own: tuple[P
         assert claim(number) < 2.5
         assert database.run_again("look", key_hash=number.to_bytes(32), lock_timeout=3) == []  # reads go on
         number += 1
-    assert place.sql.value(WAITING) <= 2
+    assert 1 <= place.sql.value(WAITING) <= 2
+    deadline = time.monotonic() + 10
+    while database.writable_within(2):  # health is not what it says it is while no payment can be taken
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     place.sql.run(STANDBY.format(""))
     place.sql.run("SELECT pg_reload_conf()")
     deadline = time.monotonic() + 3
@@ -160,6 +162,7 @@ def test_without_a_standby_few_wait_and_all_goes_on_when_it_is_back(own: tuple[P
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert place.sql.value(WAITING) == 0
+    assert database.writable_within(2)
     assert place.sql.value("SELECT count(*) FROM payments") == 3  # what waited was committed, not cancelled
     database.close()
 

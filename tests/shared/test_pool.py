@@ -94,6 +94,11 @@ def test_a_server_that_is_slow_to_prove_itself_is_given_its_time_on_a_fresh_conn
         assert looking.result(10) == []
 
 
+def test_a_health_check_is_not_told_of_a_forgotten_connection(database: Database, wire: Wire) -> None:
+    wire.forget()
+    assert database.writable_within(2 * PROOF)
+
+
 def test_connections_live_no_longer_than_they_may(place: Place) -> None:
     database = Database(place.settings(db_max_lifetime=0.2))
     database.run("ping")

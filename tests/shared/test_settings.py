@@ -90,9 +90,14 @@ WRONG = {
         '{"extensions": [1]}',
         '{"extensions": {"Bad-Name": "x"}}',
         '{"extensions": {"a": 1}}',
+        '{"extensions": {"id": "same"}}',
+        '{"extensions": {"tenant": "a", "specversion": "0.2"}}',
     ],
     "RATE_LIMIT": ["fast", "0/second", "10/fortnight", "1000"],
     "LOG_LEVEL": ["LOUD", ""],
+    "DB_MAX_LIFETIME": ["3601"],
+    "IDEMPOTENCY_LOCK_TIMEOUT": ["3601", "999999999"],
+    "EVENT_SWEEP_AGE": ["3601"],
 }
 
 
@@ -125,6 +130,10 @@ BROKEN_FOR_THE_GATEWAY: list[tuple[dict[str, str], str]] = [
     ),
 ]
 KEPT: list[dict[str, str]] = [
+    {"DB_HOST": ""},
+    {"IDEMPOTENCY_KEY_TTL": "4.1"},
+    {"IDEMPOTENCY_KEY_TTL": "121", "RATE_LIMIT": "3/minute"},
+    {"IDEMPOTENCY_KEY_TTL": "5", "RATE_LIMIT": ""},
     {"STRIPE_API_KEY": "sk_live_x", "IDEMPOTENCY_LOCK_TIMEOUT": "30"},
     {"STRIPE_API_KEY": "rk_live_x", "STRIPE_ACCOUNT": "acct_1AbC"},
     {"STRIPE_API_KEY": "sk_test_x", "STRIPE_API_BASE": "http://127.0.0.1:8420", "IDEMPOTENCY_LOCK_TIMEOUT": "16"},
@@ -155,9 +164,13 @@ def test_a_key_that_is_refused_is_not_shown(wrong: str) -> None:
     [
         (
             {"TRIP_SERVICE_TIMEOUT": "15", "GATEWAY_TIMEOUT": "20"},
-            "TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together must",
+            "TRIP_SERVICE_TIMEOUT, GATEWAY_TIMEOUT, DB_CONNECT_TIMEOUT and DB_STATEMENT_TIMEOUT together must",
         ),
-        ({"IDEMPOTENCY_KEY_TTL": "2"}, "IDEMPOTENCY_KEY_TTL must exceed the 2 s"),
+        ({"DB_STATEMENT_TIMEOUT": "18"}, "together must be less than the 35 s"),
+        ({"IDEMPOTENCY_KEY_TTL": "4"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 2 s"),
+        ({"IDEMPOTENCY_KEY_TTL": "120", "RATE_LIMIT": "3/minute"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 60 s"),
+        ({"IDEMPOTENCY_KEY_TTL": "7200", "RATE_LIMIT": "9/hour"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 3600 s"),
+        ({"STRIPE_API_BASE": "https://api.stripe.com/v1/"}, "STRIPE_API_BASE must not end in /v1"),
     ],
 )
 def test_settings_that_together_break_a_promise_are_refused_in_one_line(together: dict[str, str], said: str) -> None:

@@ -314,3 +314,9 @@ def test_a_call_without_time_fails_and_harms_no_connection(trips: TripServer) ->
         assert reply.status == 200
         with pytest.raises(outward.NoReply):
             outward.call("GET", f"{trips.url}/trips/1", timeout=0.0, headers={})
+
+
+@pytest.mark.parametrize("field", [r'"note": "a\u0000b"', r'"note": "\ud83d"', '"notes": ' + "[" * 60 + "]" * 60])
+def test_fields_that_nobody_reads_do_not_matter(trips: TripServer, field: str) -> None:
+    trips.says(101, Says(200, f'{{"status": "COMPLETED", "distance": 10.5, {field}}}'.encode(), JSON))
+    assert ask().distance_km == Decimal("10.5")

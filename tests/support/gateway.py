@@ -42,6 +42,7 @@ class ScriptedGateway:
     def __init__(self, name: str = "scripted", account: str = "acct_scripted") -> None:
         self.name = name
         self.account = account
+        self.confirmed = True
         self.calls: list[tuple[str, Order]] = []
         self.charged: dict[str, Decimal] = {}
         self.refunded: dict[str, Decimal] = {}
@@ -63,6 +64,9 @@ class ScriptedGateway:
 
     def verbs(self) -> list[str]:
         return [verb for verb, _ in self.calls]
+
+    def confirms_account(self) -> bool:
+        return self.confirmed
 
     def charge(self, order: Order) -> Outcome:
         return self._ask("charge", order, self.charged)
