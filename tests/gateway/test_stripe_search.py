@@ -26,18 +26,19 @@ def fields(reference: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def busy(gateway: StripeLike) -> StripeLike:
-    """Charges of others over the two hours before now, one after the other."""
+    """Charges of others over the two hours before now, one after the other. It takes a tenth of a second for each page."""
     for number in range(OTHERS):
         gateway.books.skipped = 7200 * (number / OTHERS - 1)
         gateway.books.create_intent(fields(f"PAY-{number}"), "")
     gateway.books.skipped = 0.0
+    gateway.control({"slow": 1, "slow_seconds": 0.1})
     return gateway
 
 
 @pytest.fixture
 def hurried(busy: StripeLike) -> Stripe:
-    """Has time for a few pages at a try."""
-    return Stripe(API_KEY, busy.url, 0.15, certain_after=CERTAIN)
+    """Has time for two pages at a try."""
+    return Stripe(API_KEY, busy.url, 0.3, certain_after=CERTAIN)
 
 
 def tries(stripe: Stripe, order: Order) -> Iterator[Any]:
