@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import urllib3
 
-from shared import connections
+from shared import http_connections
 
 LARGEST_REPLY = 1 << 20
 
@@ -100,4 +100,4 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
 
 
 _pools = urllib3.PoolManager(num_pools=8, maxsize=32)
-_pools.pool_classes_by_scheme = connections.POOLS
+_pools.pool_classes_by_scheme = http_connections.POOLS

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import functions_framework
@@ -15,8 +16,6 @@ from shared.routes import CLIENT_FUNCTIONS, ROUTES
 PATIENCE = 2.0
 
 database = Database()
-_document = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
-openapi = json.dumps(_document, ensure_ascii=False, separators=(",", ":"))
 
 
 @functions_framework.http
@@ -25,7 +24,7 @@ def health(call: Call) -> Answer:
     if call.path == "/":
         return Answer(200, json_text.write(index()))
     if call.path == "/openapi.json":
-        return Answer(200, openapi, headers={"Cache-Control": "public, max-age=300"})
+        return Answer(200, openapi(), headers={"Cache-Control": "public, max-age=300"})
     return report_health()
 
 
@@ -41,6 +40,13 @@ def report_health() -> Answer:
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     return Answer(200 if up else 503, json_text.write(body))
+
+
+@cache
+def openapi() -> str:
+    """The OpenAPI document, made at build, as compact as every answer. Few ask for it, so no start waits for it."""
+    document = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def index() -> dict[str, object]:

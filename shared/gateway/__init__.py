@@ -1,6 +1,7 @@
 """The gateways: whoever moves the money. One protocol, whichever company it is, and one registry by name."""
 
 from collections.abc import Callable
+from functools import cache
 
 from shared.gateway.cash import Cash
 from shared.gateway.protocol import Declined, Gateway, Order, Outcome, Succeeded, Unknown, account_name, in_words
@@ -27,6 +28,14 @@ __all__ = [
 CASH = Cash()
 
 
+@cache
+def _stripe_of(api_key: str, api_base: str, timeout: float, account: str) -> Gateway:
+    """One for all who ask about its payments: what it found out of its account it remembers."""
+    from shared.gateway.stripe import Stripe  # only where it is used: cold start counts
+
+    return Stripe(api_key, api_base, timeout, account=account)
+
+
 def _simulated() -> Gateway:
     return Simulated(SETTINGS.gateway_success_rate, SETTINGS.gateway_timeout)
 
@@ -34,10 +43,8 @@ def _simulated() -> Gateway:
 def _stripe() -> Gateway | None:
     if not SETTINGS.stripe_api_key:
         return None
-    from shared.gateway.stripe import Stripe  # only where it is used: cold start counts
-
-    return Stripe(
-        SETTINGS.stripe_api_key, SETTINGS.stripe_api_base, SETTINGS.gateway_timeout, account=SETTINGS.stripe_account
+    return _stripe_of(
+        SETTINGS.stripe_api_key, SETTINGS.stripe_api_base, SETTINGS.gateway_timeout, SETTINGS.stripe_account
     )
 
 

@@ -7,13 +7,13 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from shared import connections
+from shared import http_connections
 
 
 class _BoundedAdapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = connections.POOLS
+        self.poolmanager.pool_classes_by_scheme = http_connections.POOLS
 
 
 def _session() -> requests.Session:

@@ -138,6 +138,3 @@ END $$;
 
 CREATE TRIGGER payments_currency_stays BEFORE UPDATE OF currency ON payments
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_currency();
-
--- What contradicts the books is counted from here, however many entries the audit trail has.
-CREATE INDEX idx_audit_log_contradictions ON audit_log (at) WHERE action = 'contradiction';

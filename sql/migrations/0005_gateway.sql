@@ -16,7 +16,8 @@ ALTER TABLE idempotency_keys ADD COLUMN search_place text;
 ALTER TABLE audit_log ADD COLUMN gateway_id text, ADD COLUMN forced boolean NOT NULL DEFAULT false;
 ALTER TABLE audit_log DROP CONSTRAINT audit_log_action_check,
     ADD CONSTRAINT audit_log_action_check CHECK (action IN ('settle_payment', 'settle_refund', 'contradiction'));
-CREATE UNIQUE INDEX audit_log_contradiction_once ON audit_log (payment_id, refund_id, outcome, gateway_id)
+-- Each contradiction once; and they are counted from here, however many entries the audit trail has.
+CREATE UNIQUE INDEX idx_audit_log_contradictions ON audit_log (payment_id, refund_id, outcome, gateway_id)
     NULLS NOT DISTINCT WHERE action = 'contradiction';
 
 CREATE OR REPLACE VIEW unsettled AS

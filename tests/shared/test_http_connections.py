@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from local.ports import pick
-from shared import connections, names, outward
+from shared import http_connections, names, outward
 from shared.gateway import stripe_transport
 from shared.outward import NoReply, Reply, Send
 from tests.fakes.peers import answers, drips, peer, reads_and_says_nothing, says_nothing, silent
@@ -182,7 +182,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pyte
         for _ in range(2):
             call(f"http://127.0.0.1:{port}/", through)
         assert len(accepted) == 1
-        monkeypatch.setattr(connections, "LONGEST_IDLE", 0.0)
+        monkeypatch.setattr(http_connections, "LONGEST_IDLE", 0.0)
         call(f"http://127.0.0.1:{port}/", through)
         assert len(accepted) == 2
 
