@@ -58,8 +58,8 @@ class Problem(Exception):
         return TITLES[self.code][0]
 
     def document(self, instance: str, correlation_id: str | None, *, blanks: bool = False) -> str:
-        """The JSON text of this problem; `instance` is the bare path of the request. `blanks`: with
-        one after each comma and colon, as what is built around an answer that is stored with blanks."""
+        """The JSON text of this problem; `instance` is the bare path of the request. `blanks`: with one after each comma and
+        colon, as what is built around an answer that is stored with blanks."""
         document: dict[str, Any] = {
             "type": TYPE + self.code,
             "title": TITLES[self.code][1],

@@ -1,7 +1,8 @@
 """Brings a database to the current schema: `python -m sql.migrate`. Any number at once are safe.
 
-The numbered files of `sql/migrations` are applied in order, each once and in one transaction. Then the role that the
-functions use gets its rights (rows, no DDL), and its `statement_timeout`, isolation and keep-alives, which no pooler drops.
+The numbered files of `sql/migrations` are applied in order, each once and in one transaction, but for those that say that they
+build an index beside the writes: these may be repeated. Then the role that the functions use gets its rights (rows, no DDL),
+and its `statement_timeout`, isolation and keep-alives, which no pooler drops.
 """
 
 import time
