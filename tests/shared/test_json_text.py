@@ -177,9 +177,12 @@ def test_a_field_given_twice_is_refused_by_its_name() -> None:
 
 def test_finding_the_field_given_twice_among_thousands_costs_next_to_nothing() -> None:
     text = "{" + ",".join(f'"{number:x}":1' for number in range(7000)) + ',"last":1,"last":2}'
-    began = time.process_time()
-    assert fault(text).field == "last"
-    assert time.process_time() - began < 0.1
+    costs = []
+    for _ in range(3):  # the least: the collector of garbage may come in the middle of one
+        began = time.thread_time()  # of this thread: others of the tests' process have work of their own
+        assert fault(text).field == "last"
+        costs.append(time.thread_time() - began)
+    assert min(costs) < 0.1
 
 
 @pytest.mark.parametrize("depth", [33, 100, 1000, 30_000])
