@@ -12,7 +12,7 @@ from types import FrameType
 
 import psycopg2
 
-from local import place, system
+from local import place, surroundings, system
 from local.ports import HOST, free, pick
 from local.postgres import Postgres
 from local.supervisor import Supervisor, SupervisorDiedError
@@ -52,6 +52,7 @@ class Start:
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ask_to_stop)
+    surroundings.keep_what_is_ours()
     try:
         with ExitStack() as ending:
             _run(ending)

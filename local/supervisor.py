@@ -3,7 +3,9 @@
 import ctypes
 import os
 import pwd
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from xmlrpc.client import Error, ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from local.place import CHECKOUT, LOG, MARKER, RUN, socket_path
+from local.surroundings import withheld
 
 PR_SET_PDEATHSIG = 1
 
@@ -41,15 +44,16 @@ class SupervisorDiedError(Exception):
 
 
 class Supervisor:
-    """A supervisord of this checkout, and the programs it was given."""
+    """A supervisord of this checkout, and the programs it was given. Of the environment each gets what is its own."""
 
     def __init__(self, programs: list[Program], environment: Mapping[str, str]) -> None:
         path = RUN / "supervisord.conf"
-        path.write_text(configuration(programs), encoding="utf-8")
+        path.write_text(configuration(programs, environment), encoding="utf-8")
         with (LOG / "supervisor.out").open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(path)],
-                env={**environment, MARKER: str(CHECKOUT)},
+                [sys.executable, "-m", "local.supervisord", "-n", "-c", str(path)],
+                # Files and lines are UTF-8 in any locale.
+                env={**environment, "PYTHONUTF8": "1", MARKER: str(CHECKOUT)},
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -108,31 +112,30 @@ class Supervisor:
                 time.sleep(0.02)
 
 
-def configuration(programs: list[Program]) -> str:
-    """The text of supervisord's configuration file."""
+def configuration(programs: list[Program], environment: Mapping[str, str]) -> str:
+    """The text of supervisord's configuration file. Its paths are relative to the checkout, where supervisord runs: the format
+    has no quotes, takes what follows a blank and `;` or `#` for a comment, and expands `%` once here and twice there."""
     user = pwd.getpwuid(os.geteuid()).pw_name
     parts = [
-        f"[unix_http_server]\nfile={_plain(socket_path())}\nchmod=0700",
-        f"[supervisord]\nuser={user}\nlogfile={_plain(LOG)}/supervisor.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
-        f"pidfile={_plain(RUN)}/supervisord.pid\nchildlogdir={_plain(LOG)}\nnodaemon=true\nsilent=true",
+        f"[unix_http_server]\nfile={_relative(socket_path())}\nchmod=0700",
+        f"[supervisord]\nuser={user}\nlogfile={_relative(LOG)}/supervisor.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
+        f"pidfile={_relative(RUN)}/supervisord.pid\nchildlogdir={_relative(LOG)}\nnodaemon=true\nsilent=true",
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
     groups: dict[tuple[str, int], list[str]] = {}
     for program in programs:
         groups.setdefault((program.group, program.rank), []).append(program.name)
-        parts.append(_program(program))
+        parts.append(_program(program, withheld(program.name, environment)))
     parts += [
         f"[group:{name}]\nprograms={','.join(members)}\npriority={rank}" for (name, rank), members in groups.items()
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _program(program: Program) -> str:
-    environment = ",".join(f'{name}="{_plain(value)}"' for name, value in program.environment.items())
+def _program(program: Program, without: list[str]) -> str:
     lines = {
-        "command": _plain(shlex.join(program.command)),
-        "directory": _plain(program.directory),
-        "environment": environment,
+        "command": _command(program.command, without),
+        "environment": ",".join(f'{name}="{value}"' for name, value in program.environment.items()),
         "autostart": "false",
         "autorestart": "true",
         # What dies within a second, and again, is left alone for a moment (see `revive`), lest it eat a core.
@@ -142,17 +145,24 @@ def _program(program: Program) -> str:
         "stopwaitsecs": "40",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": f"{_plain(LOG)}/{program.name}.log",
+        "stdout_logfile": f"{_relative(LOG)}/{program.name}.log",
         "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": "2",
+        **({"directory": str(program.directory)} if program.directory != CHECKOUT else {}),
         **({"user": program.user} if program.user else {}),
     }
     return f"[program:{program.name}]\n" + "\n".join(f"{name}={value}" for name, value in lines.items())
 
 
-def _plain(text: object) -> str:
-    """Text that supervisord must not expand."""
-    return str(text).replace("%", "%%")
+def _command(words: list[str], without: list[str]) -> str:
+    """The line that gives these words back, whatever is in them, to a program that lacks some of the environment."""
+    remover = [shutil.which("env") or "/usr/bin/env", *(word for name in without for word in ("-u", name))]
+    line = shlex.join([*(remover if without else []), *words]).replace("%", "%%")
+    return re.sub(r"(\s)([;#])", r"\1''\2", line)  # within single quotes, where alone it can be: ends and begins them
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
 
 
 def _end_with_parent() -> None:

@@ -15,7 +15,6 @@ from local.supervisor import Program
 FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "notify", "sweep")
 BEHIND_THE_DOOR = FUNCTIONS[:5]
 NEIGHBOURS = {"trip_service": "TRIP_SERVICE_URL", "notification_service": "NOTIFICATION_SERVICE_URL"}
-BIN = Path(sys.executable).parent
 DATABASE = "payments"
 APPLICATION = "payment_app"
 
@@ -40,6 +39,7 @@ def function_settings(environment: Mapping[str, str], ports: Mapping[str, int]) 
     role = settings.pop("DB_APP_USER", ""), settings.pop("DB_APP_PASS", "")
     if role[0]:
         settings["DB_USER"], settings["DB_PASS"] = role
+    settings.pop("SERVICE_PORT", None)
     for name in stand_ins(environment):
         settings[NEIGHBOURS[name]] = f"http://{HOST}:{ports[name]}"
     if not environment.get("K_SINK"):
@@ -66,8 +66,9 @@ def programs(
 
 def _function(name: str, port: int) -> list[str]:
     source = str(CHECKOUT / "functions" / name / "main.py")
-    framework = str(BIN / "functions-framework")
-    return [framework, "--source", source, "--target", name, "--host", HOST, "--port", str(port)]
+    # As a module: the script of that name starts with a path, and may not know how to quote it.
+    framework = [sys.executable, "-m", "functions_framework"]
+    return [*framework, "--source", source, "--target", name, "--host", HOST, "--port", str(port)]
 
 
 def _database(postgres: Postgres) -> Program:

@@ -1,0 +1,74 @@
+"""What a start takes from the shell that it is typed in, and what each program gets of that.
+
+Anything else in a shell may be meant for another program, and change this one: DEBUG=1 has the functions' framework open a
+debugger to whoever pays, PGHOSTADDR leads to another database.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import fields
+from io import TextIOWrapper
+
+from shared.settings import Settings
+
+# What any program needs to find others, a home, its language and clock, and whom to trust.
+PLAIN = frozenset(
+    "PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR".split()
+)
+SETTINGS = frozenset(setting.name.upper() for setting in fields(Settings))
+FOR_THE_START = frozenset({"SERVICE_PORT", "DB_APP_USER", "DB_APP_PASS"})
+# libpq's: how a connection is protected and its sessions are set up. Where it leads, and as whom, is said by DB_* alone.
+PROTECTION = "PGSSL"
+LIBPQ = frozenset({"PGCHANNELBINDING", "PGGSSENCMODE", "PGKRBSRVNAME", "PGOPTIONS", "PGPASSFILE", "PGREQUIREAUTH"})
+
+# What leads somewhere, or opens it. The other settings are numbers and choices, which are checked together: every function
+# has them all.
+DATABASE = frozenset({"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS"}) | LIBPQ
+GATEWAY = frozenset({"STRIPE_API_KEY", "STRIPE_ACCOUNT", "STRIPE_API_BASE"})
+TRIPS = frozenset({"TRIP_SERVICE_URL"})
+EVENTS = frozenset({"K_SINK", "K_CE_OVERRIDES"})
+NOTIFICATIONS = frozenset({"NOTIFICATION_SERVICE_URL"})
+DOORS = DATABASE | GATEWAY | TRIPS | EVENTS | NOTIFICATIONS
+USED_BY = {
+    "create_payment": DATABASE | GATEWAY | TRIPS | EVENTS,
+    "create_refund": DATABASE | GATEWAY | EVENTS,
+    "get_payment": DATABASE,
+    "health": DATABASE,
+    "metrics": DATABASE,
+    "notify": NOTIFICATIONS,
+    "sweep": DATABASE | GATEWAY | EVENTS,
+}
+
+
+def taken(shell: Mapping[str, str]) -> dict[str, str]:
+    """The service's own settings and what every program needs. libpq's only where a database of one's own is named."""
+    kept = PLAIN | SETTINGS | FOR_THE_START
+    own_database = bool(shell.get("DB_HOST"))
+    return {
+        name: value for name, value in shell.items() if name in kept or (own_database and _protects_a_connection(name))
+    }
+
+
+def keep_what_is_ours() -> None:
+    """Rids this process of the rest: libpq reads the environment by itself. What it prints shows in any terminal."""
+    kept = taken(os.environ)
+    os.environ.clear()
+    os.environ.update(kept)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def withheld(program: str, environment: Mapping[str, str]) -> list[str]:
+    """The names in the environment that are not this program's."""
+    used: frozenset[str] = USED_BY.get(program, frozenset())
+    return sorted(
+        name
+        for name in environment
+        if (name in DOORS and name not in used) or (name.startswith(PROTECTION) and not DATABASE <= used)
+    )
+
+
+def _protects_a_connection(name: str) -> bool:
+    return name in LIBPQ or name.startswith(PROTECTION)
