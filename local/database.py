@@ -10,20 +10,24 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from local import place, system
+from local import place, surroundings, system
 from local.ports import pick
-from local.postgres import Postgres
+from local.postgres import ClusterError, Postgres
 from sql.owner import DatabaseUnavailableError
 
 
 def main() -> None:
     module, *arguments = sys.argv[1:]
+    operator = {name: value for name, value in os.environ.items() if name == "OPERATOR"}
+    surroundings.keep_what_is_ours()
     with ExitStack() as ending:
         try:
             settings = {} if os.environ.get("DB_HOST") else _embedded(ending)
-        except DatabaseUnavailableError as reason:
-            sys.exit(str(reason))
-        sys.exit(_run(module, arguments, settings))
+        except ClusterError as reason:
+            sys.exit(f"{reason} ({place.DATA}/postgres.log may tell more)")
+        except (DatabaseUnavailableError, place.DataUnusableError, OSError) as reason:
+            sys.exit(" ".join(str(reason).split()))
+        sys.exit(_run(module, arguments, settings | operator))
 
 
 def _embedded(ending: ExitStack) -> dict[str, str]:

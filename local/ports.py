@@ -4,7 +4,7 @@ import random
 import socket
 from pathlib import Path
 
-HOST = "127.0.0.1"
+HOST, HOST_6 = "127.0.0.1", "::1"
 LOWEST, HIGHEST = 10_000, 65_535
 
 
@@ -20,15 +20,30 @@ def _outside_ephemeral() -> range:
     return larger if len(larger) >= 1000 else range(LOWEST, HIGHEST + 1)
 
 
+def addresses() -> list[str]:
+    """The loopback addresses of this machine: `localhost` is both where it speaks IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((HOST_6, 0))
+    except OSError:
+        return [HOST]
+    return [HOST, HOST_6]
+
+
 def free(port: int) -> bool:
-    """Whether nobody listens on this port of the loopback address."""
-    with socket.socket() as probe:
+    """Whether nobody listens on this port of 127.0.0.1, and we may."""
+    return refusal(port) is None
+
+
+def refusal(port: int, address: str = HOST) -> OSError | None:
+    """Why nobody can listen on this port of the address, if so: another program does, or this account may not."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+            probe.bind((address, port))
+        except OSError as refused:
+            return refused
+        return None
 
 
 def pick(count: int) -> list[int]:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -19,15 +19,29 @@ from typing import Any
 import psutil
 
 from local import ending
-from local.account import REACHABLE, Account, binaries, reachable, unprivileged
+from local.account import (
+    MAJOR,
+    PLAIN_TEMPORARY,
+    REACHABLE,
+    Account,
+    account_name,
+    binaries,
+    make_reachable,
+    reachable,
+    shell_proof,
+    unprivileged,
+)
 from local.ports import HOST, pick
-from sql.owner import DatabaseUnavailableError, connect
+from sql.owner import FINAL, DatabaseUnavailableError, connect
 
 OWNER = "postgres"
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-SHARED_TEMPORARY = "/tmp"  # noqa: S108 - the folder itself is ours alone
 DURABLE: Mapping[str, str] = {}
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+class ClusterError(Exception):
+    """The cluster cannot be made or run as it is; the message is one line and says what to do."""
 
 
 class Postgres:
@@ -48,7 +62,7 @@ class Postgres:
         account = unprivileged()
         parent = Path(tempfile.gettempdir())
         folder = Path(
-            tempfile.mkdtemp(prefix="payments-", dir=parent if reachable(parent / "x", account) else SHARED_TEMPORARY)
+            tempfile.mkdtemp(prefix="payments-", dir=parent if reachable(parent / "x", account) else PLAIN_TEMPORARY)
         )
         folder.chmod(0o711)
         server = cls(folder, pick(1)[0], {**(DURABLE if fsync else FAST), **options})
@@ -75,8 +89,9 @@ class Postgres:
         return {**place, "DB_USER": OWNER, "DB_PASS": self.password}
 
     def create(self, sync: bool = True) -> bool:
-        """Makes the cluster where there is none, whole or not at all; says whether it did."""
+        """Makes the cluster where there is none, whole or not at all; says whether it did. Raises ClusterError."""
         if self.data.exists():
+            self._refuse_what_cannot_run()
             return False
         self.folder.mkdir(exist_ok=True)
         home = self._home()
@@ -88,13 +103,36 @@ class Postgres:
             shutil.rmtree(fresh, ignore_errors=True)
         return True
 
+    def _refuse_what_cannot_run(self) -> None:
+        """What PostgreSQL itself would say to its log alone, or after half a minute of silence."""
+        owner = account_name(self.data.stat().st_uid)
+        if owner != account_name(self.account.uid):
+            raise ClusterError(
+                f"{self.data} belongs to {owner}, and PostgreSQL would run as {self.account.name}. Run make as its owner,"
+                f" or set it aside: mv '{self.folder}' '{self.folder}-of-{owner}'"
+            )
+        if not reachable(self.data / "base", self.account):
+            raise ClusterError(
+                f"PostgreSQL's account, {self.account.name}, cannot enter {self.data}: a folder above it is closed to it."
+            )
+        try:
+            version = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            raise ClusterError(f"{self.data} is no whole cluster of PostgreSQL's: set it aside, with mv.") from None
+        if version != MAJOR:
+            raise ClusterError(
+                f"{self.data} was made by PostgreSQL {version}, and this is {MAJOR}. To keep its payments, dump them with"
+                f" pg_dump of {version}; to start anew: mv '{self.folder}' '{self.folder}-{version}'"
+            )
+
     def _home(self) -> Path:
         """The folder that holds the cluster: ours, or one outside where the server's account cannot reach ours."""
         if reachable(self.folder / "postgres", self.account):
             return self.folder
         home = REACHABLE / f"data-{sha256(os.fsencode(self.folder.resolve())).hexdigest()[:16]}"
         shutil.rmtree(home, ignore_errors=True)  # of a folder that was deleted here since
-        home.mkdir(parents=True)
+        make_reachable()
+        home.mkdir()
         home.chmod(0o711)
         link = self.folder / "postgres"
         link.unlink(missing_ok=True)
@@ -110,11 +148,13 @@ class Postgres:
         if self.account.switch:
             os.chown(once, self.account.uid, self.account.gid)
             os.chown(fresh, self.account.uid, self.account.gid)
-        command = [str(self.bin / "initdb"), "-D", str(fresh / "postgres"), "-U", OWNER, *LOCALE]
-        command += ["--auth=scram-sha-256", f"--pwfile={once}", *([] if sync else ["--no-sync"])]
-        done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._identity())
+        arguments = ["-D", str(fresh / "postgres"), "-U", OWNER, *LOCALE]
+        arguments += ["--auth=scram-sha-256", f"--pwfile={once}", *([] if sync else ["--no-sync"])]
+        with shell_proof(self.bin) as programs:
+            command = [str(programs / "initdb"), *arguments]
+            done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._identity())
         if done.returncode:
-            raise RuntimeError(f"initdb failed: {' '.join(done.stderr.decode(errors='replace').split())}")
+            raise ClusterError(f"initdb failed: {' '.join(done.stderr.decode(errors='replace').split())}")
 
     def command(self) -> list[str]:
         """What runs the server in the foreground; SIGINT is its fast shutdown."""
@@ -133,7 +173,7 @@ class Postgres:
         return [str(self.bin / "postgres"), "-D", str(self.data), *switches]
 
     def start(self) -> None:
-        """Starts the server and waits until it takes connections."""
+        """Starts the server and waits until it takes connections. Raises ClusterError where it ends instead."""
         self.clear()
         with (self.folder / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -141,9 +181,22 @@ class Postgres:
             )
         self.wait()
 
-    def wait(self, seconds: float = 30) -> None:
-        """Until it takes connections, if only to read; raises sql.owner.DatabaseUnavailableError after that many seconds."""
-        connect(self.environment(), seconds, target_session_attrs="any").close()
+    def wait(self, seconds: float = 30, ended: Callable[[], bool] | None = None) -> None:
+        """Until it takes connections, if only to read. Raises ClusterError as soon as it has `ended`, and after that many
+        seconds sql.owner.DatabaseUnavailableError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                connect(self.environment(), min(seconds, 0.5), target_session_attrs="any").close()
+                return
+            except DatabaseUnavailableError as refused:
+                if (ended or self._has_ended)():
+                    raise ClusterError("PostgreSQL does not start") from None
+                if time.monotonic() >= deadline or any(words in str(refused) for words in FINAL):
+                    raise
+
+    def _has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
         """A clean, fast shutdown."""

@@ -1,5 +1,6 @@
 """`make run`: the whole service on this machine, in the foreground, until Ctrl-C or SIGTERM."""
 
+import errno
 import os
 import signal
 import sys
@@ -13,8 +14,8 @@ from types import FrameType
 import psycopg2
 
 from local import place, surroundings, system
-from local.ports import HOST, free, pick
-from local.postgres import Postgres
+from local.ports import HOST, addresses, pick, refusal
+from local.postgres import ClusterError, Postgres
 from local.supervisor import Supervisor, SupervisorDiedError
 from seed.load import load
 from sql.migrate import migrate
@@ -59,7 +60,8 @@ def main() -> None:
     except StopAsked:
         _say("Stopped.")
     except (
-        CannotStartError, place.AlreadyRunningError, SupervisorDiedError, DatabaseUnavailableError, psycopg2.Error,
+        CannotStartError, ClusterError, place.AlreadyRunningError, place.DataUnusableError, SupervisorDiedError,
+        DatabaseUnavailableError, psycopg2.Error, OSError,
     ) as reason:  # fmt: skip
         sys.exit(" ".join(str(reason).split()))
 
@@ -106,10 +108,9 @@ def _prepare(environment: dict[str, str]) -> Start:
 def _door(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise CannotStartError(f"SERVICE_PORT must be a port number, 1 to 65535; it is {text!r}.")
-    if not free(int(text)):
-        raise CannotStartError(
-            f"Port {text} is taken by another program. Choose another one: SERVICE_PORT=8090 make run"
-        )
+    for refused in filter(None, (refusal(int(text), address) for address in addresses())):
+        why = "needs rights that this account lacks" if refused.errno == errno.EACCES else "is taken by another program"
+        raise CannotStartError(f"Port {text} {why}. Choose another one: SERVICE_PORT=8090 make run")
     return int(text)
 
 
@@ -118,12 +119,19 @@ def _prepare_database(start: Start, supervisor: Supervisor) -> None:
     owner = start.owner
     if start.postgres:
         supervisor.start("database")
-        start.postgres.wait()
+        _wait_for_database(start.postgres, supervisor)
         start.postgres.create_database(system.DATABASE)
     else:
         _say(f"Using the database at {owner['DB_HOST']}.")
     _say(migrate(owner, DATABASE_PATIENCE))
     _say(load(owner, DATABASE_PATIENCE))
+
+
+def _wait_for_database(postgres: Postgres, supervisor: Supervisor) -> None:
+    try:
+        postgres.wait(START_PATIENCE, ended=lambda: supervisor.states()["postgres"] == "FATAL")
+    except ClusterError as reason:
+        raise CannotStartError(f"{reason}: see {place.LOG}/postgres.log.") from None
 
 
 def _wait_until_healthy(start: Start, supervisor: Supervisor) -> None:

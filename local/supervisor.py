@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import pwd
 import re
 import shlex
 import shutil
@@ -115,10 +114,11 @@ class Supervisor:
 def configuration(programs: list[Program], environment: Mapping[str, str]) -> str:
     """The text of supervisord's configuration file. Its paths are relative to the checkout, where supervisord runs: the format
     has no quotes, takes what follows a blank and `;` or `#` for a comment, and expands `%` once here and twice there."""
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    # Named only where supervisord would else warn of it: not every account has a name.
+    user = "user=root\n" if os.geteuid() == 0 else ""
     parts = [
         f"[unix_http_server]\nfile={_relative(socket_path())}\nchmod=0700",
-        f"[supervisord]\nuser={user}\nlogfile={_relative(LOG)}/supervisor.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
+        f"[supervisord]\n{user}logfile={_relative(LOG)}/supervisor.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
         f"pidfile={_relative(RUN)}/supervisord.pid\nchildlogdir={_relative(LOG)}\nnodaemon=true\nsilent=true",
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]

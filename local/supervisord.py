@@ -1,7 +1,7 @@
 """supervisord, whose logs are JSON lines: its own, and those of every process, whatever writes to one.
 
-What a process says in JSON is kept as it is. A line of anything else (PostgreSQL, Envoy, a traceback of the interpreter) becomes
-the message of one.
+What a process says in JSON is kept as it is. A line of anything else (PostgreSQL, Envoy, a traceback of the interpreter)
+becomes the message of one.
 """
 
 import json
@@ -40,6 +40,8 @@ def line(text: str, function: str) -> str:
 
 class Output(POutputDispatcher):  # type: ignore[misc]
     """What one process writes, line by line."""
+
+    output_buffer: bytes = b""
 
     def record_output(self) -> None:
         *whole, self.output_buffer = self.output_buffer.split(b"\n")

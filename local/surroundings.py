@@ -13,9 +13,8 @@ from io import TextIOWrapper
 from shared.settings import Settings
 
 # What any program needs to find others, a home, its language and clock, and whom to trust.
-PLAIN = frozenset(
-    "PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR".split()
-)
+PLAIN = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"})
+PLAIN |= {"LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 SETTINGS = frozenset(setting.name.upper() for setting in fields(Settings))
 FOR_THE_START = frozenset({"SERVICE_PORT", "DB_APP_USER", "DB_APP_PASS"})
 # libpq's: how a connection is protected and its sessions are set up. Where it leads, and as whom, is said by DB_* alone.
@@ -24,7 +23,7 @@ LIBPQ = frozenset({"PGCHANNELBINDING", "PGGSSENCMODE", "PGKRBSRVNAME", "PGOPTION
 
 # What leads somewhere, or opens it. The other settings are numbers and choices, which are checked together: every function
 # has them all.
-DATABASE = frozenset({"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS"}) | LIBPQ
+DATABASE = frozenset({"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS"})
 GATEWAY = frozenset({"STRIPE_API_KEY", "STRIPE_ACCOUNT", "STRIPE_API_BASE"})
 TRIPS = frozenset({"TRIP_SERVICE_URL"})
 EVENTS = frozenset({"K_SINK", "K_CE_OVERRIDES"})
@@ -66,7 +65,7 @@ def withheld(program: str, environment: Mapping[str, str]) -> list[str]:
     return sorted(
         name
         for name in environment
-        if (name in DOORS and name not in used) or (name.startswith(PROTECTION) and not DATABASE <= used)
+        if (name in DOORS and name not in used) or (_protects_a_connection(name) and "DB_HOST" not in used)
     )
 
 

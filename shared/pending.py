@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import os
+import re
 import socket
 import sys
 import time
@@ -92,14 +93,27 @@ def _arguments() -> argparse.Namespace:
         prog="make pending", description="Lists what is not settled, or settles one by hand."
     )
     parser.add_argument("--settle", metavar="ID", help="a payment's id, or a payment's or refund's reference")
-    parser.add_argument("--as", dest="outcome", choices=("succeeded", "failed"))
+    parser.add_argument("--as", dest="outcome")
     parser.add_argument("--reason")
     parser.add_argument("--force", action="store_true", help="settle it against what the gateway says")
-    parser.add_argument("--actor", default=os.environ.get("OPERATOR") or f"{getpass.getuser()}@{socket.gethostname()}")
+    parser.add_argument("--actor", default=os.environ.get("OPERATOR") or _whoever())
     arguments = parser.parse_args()
-    if arguments.settle and not (arguments.outcome and arguments.reason):
-        parser.error("SETTLE needs AS=succeeded or AS=failed, and a REASON")
+    if arguments.settle and not (arguments.outcome in ("succeeded", "failed") and arguments.reason):
+        sys.exit("SETTLE needs AS=succeeded or AS=failed, and a REASON")
+    for name, typed in (("SETTLE", arguments.settle), ("REASON", arguments.reason), ("OPERATOR", arguments.actor)):
+        # Bytes that are no text come from the command line as half characters, which no database stores.
+        if re.search("[\ud800-\udfff]", typed or ""):
+            sys.exit(f"{name} must be text in the encoding of this terminal")
     return arguments
+
+
+def _whoever() -> str:
+    """Whoever runs this, and where; an account without a name by its number."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
 """What is stuck, listed and settled by hand, with an entry in the audit trail."""
 
+import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -222,12 +225,69 @@ def test_a_charge_of_another_gateway_is_listed_and_may_be_settled(till: Till, pl
     assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
 
 
-def test_make_passes_everything_on() -> None:
-    """As `make` would run it."""
-    typed = ["SETTLE=7", "AS=failed", "REASON=the bank said so"]
-    for force, expected in ((["FORCE=1"], True), (["FORCE=0"], False), ([], False)):
-        planned = subprocess.run(
-            ["make", "-n", "pending", *typed, *force], cwd=CHECKOUT, capture_output=True, text=True, check=True
+AS_TYPED = 'cost $5, $(shell false) & "it\'s" `id` $(id) $x $$ # \\ ; ü %s\n-- second line'
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder with a python that prints its arguments and who it is told to be."""
+    python = tmp_path / "python"
+    show = "import json, os, sys; print(json.dumps([*sys.argv[1:], os.environ.get('OPERATOR')]))"
+    python.write_text(f'#!/bin/sh\nexec \'{sys.executable}\' -c "{show}" "$@"\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def make(programs: Path, *words: str, **shell: str) -> list[str | None]:
+    """What `make pending` passes on to the program."""
+    done = subprocess.run(
+        ["make", "--silent", "--old-file=venv", f"BIN={programs}", "pending", *words],
+        cwd=CHECKOUT,
+        env={"PATH": os.environ["PATH"], **shell},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[str | None] = json.loads(done.stdout)
+    assert found[:3] == ["-m", "local.database", "shared.pending"]
+    return found[3:]
+
+
+def test_make_passes_on_what_is_typed_whatever_is_in_it(programs: Path) -> None:
+    typed = {"SETTLE": "7", "AS": "failed", "REASON": AS_TYPED, "OPERATOR": "o'$hea"}
+    expected = ["--settle=7", "--as=failed", f"--reason={AS_TYPED}"]
+    words = [f"{name}={value}" for name, value in typed.items()]
+    assert make(programs, *words) == [*expected, "o'$hea"]
+    assert make(programs, **typed) == [*expected, "o'$hea"]
+    assert make(programs, *words, "FORCE=1") == [*expected, "--force", "o'$hea"]
+    assert make(programs, *words, "FORCE=0") == [*expected, "o'$hea"]
+    assert make(programs, AS="x86_64-linux-gnu-as") == [None]
+
+
+def test_what_is_typed_is_in_the_audit_trail_and_bytes_that_are_no_text_are_refused_in_a_line(
+    till: Till, place: Place, stuck: int
+) -> None:
+    def command(reason: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "shared.pending",
+                f"--settle={stuck}",
+                "--as=failed",
+                f"--reason={reason}",
+                "--force",
+            ],
+            cwd=CHECKOUT,
+            env={"PATH": os.environ["PATH"], "OPERATOR": "asha", **place.environment},
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert "--settle '7' --as 'failed' --reason 'the bank said so'" in planned.stdout
-        assert ("--force" in planned.stdout) is expected
+
+    refused = command("no text: \udcff")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "REASON must be text" in refused.stderr
+    assert command("").returncode == 1
+    assert command(AS_TYPED).returncode == 0, command(AS_TYPED).stderr
+    assert place.sql.value("SELECT reason FROM audit_log") == AS_TYPED
