@@ -1,6 +1,10 @@
 """How a function is served in the image; `functions-framework` alone serves it on a developer's machine."""
 
 import os
+from logging import Formatter, LogRecord
+from typing import Any
+
+from gunicorn.glogging import Logger
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 
@@ -25,6 +29,27 @@ graceful_timeout = 55
 # Needs a writable home; the root file system is read-only.
 control_socket_disable = True
 
+
+def on_starting(server: Any) -> None:
+    """A wrong setting ends the start with its one clear line; in a worker it would be started again and again."""
+    import shared.settings  # noqa: F401 - reads them
+
+
+class JsonLine(Formatter):
+    def format(self, record: LogRecord) -> str:
+        from shared.log import Line  # when something is said at all: a start that goes well waits for no import
+
+        return Line().format(record)
+
+
+class JsonLogger(Logger):  # type: ignore[misc]
+    """What the server itself has to say (a worker that was killed, a function that cannot be loaded), in lines of JSON."""
+
+    def _set_handler(self, log: Any, output: str, fmt: Formatter, stream: Any = None) -> None:
+        super()._set_handler(log, output, JsonLine(), stream)
+
+
+logger_class = JsonLogger
 # The functions write a line for each request themselves.
 accesslog = None
 errorlog = "-"

@@ -7,6 +7,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from local.ports import HOST
+from shared.log import log
 
 LARGEST_BODY = 1 << 20
 
@@ -39,6 +40,9 @@ class JsonHandler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        log.exception("a request failed")
 
 
 def serve(handler: type[JsonHandler]) -> None:
