@@ -62,8 +62,8 @@ venv:
 	if ! wanted | cmp -s - $(STAMP); then \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	    { echo "payment-service needs Python 3.11 or later; $(PYTHON) is not. Say which with PYTHON=..." >&2; exit 1; }; \
-	  case $$(pwd -P) in *:*) \
-	    echo "payment-service cannot live in a folder with a colon in its path: no virtual environment can." >&2; exit 1;; esac; \
+	  case $$(pwd -P) in *[:$$]*) \
+	    echo "payment-service needs a folder without : and \$$ in its path, for the tools that install it." >&2; exit 1;; esac; \
 	  echo "Making the virtual environment .venv" && \
 	  $(PYTHON) -m venv --clear .venv && \
 	  echo "Installing the pinned dependencies (once, about half a minute)" && \
