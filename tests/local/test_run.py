@@ -2,141 +2,25 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 
-import psutil
 import pytest
 
-from local.ending import kill, runs
-from local.place import CHECKOUT, MARKER
-from local.ports import pick
+from local.ending import kill
 from local.postgres import Postgres
 from local.system import FUNCTIONS
-
-PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
-PATIENCE = 40.0
-
-
-class Copy:
-    """A copy of the checkout, and the service that runs from it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = pick(1)[0]
-        for part in PARTS:
-            shutil.copytree(CHECKOUT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-
-    def run(self, **settings: str) -> "Running":
-        return Running(self, {"SERVICE_PORT": str(self.port), **settings})
-
-    def processes(self) -> list[psutil.Process]:
-        """Everything that a start made: by its environment or, for PostgreSQL, by its folder."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                marked = process.environ().get(MARKER) == str(self.folder)
-                if marked or process.cwd() == str(self.folder / ".data" / "postgres"):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return [process for process in found if runs(process)]
-
-    def log(self, name: str) -> str:
-        return (self.folder / ".data" / "log" / f"{name}.log").read_text()
-
-    def supervision(self) -> str:
-        return (self.folder / ".data" / "log" / "supervisor.log").read_text()
-
-    @contextmanager
-    def broken(self, function: str) -> Iterator[None]:
-        """While this lasts the function dies as soon as it starts."""
-        main = self.folder / "functions" / function / "main.py"
-        good = main.read_text()
-        main.write_text("raise SystemExit('broken')")
-        yield
-        main.write_text(good)
-
-    def get(self, path: str) -> dict[str, object]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
-            found: dict[str, object] = json.loads(answer.read())
-            return found
-
-
-class Running:
-    """One start, what it printed, and how it ended."""
-
-    def __init__(self, copy: Copy, settings: dict[str, str]) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DB_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.run"],
-            cwd=copy.folder,
-            env={**kept, "PYTHONPATH": str(copy.folder), **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self._printed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    @property
-    def output(self) -> str:
-        return "".join(self.lines)
-
-    def up(self) -> "Running":
-        """Waits for the summary."""
-        with self._printed:
-            shown = self._printed.wait_for(lambda: "/metrics\n" in self.output or not self._reader.is_alive(), PATIENCE)
-        assert shown, self.output
-        assert "/metrics\n" in self.output, self.output
-        return self
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        return code
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            with self._printed:
-                self.lines.append(line)
-                self._printed.notify_all()
-        with self._printed:
-            self._printed.notify_all()
-
-
-def await_that(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+from tests.local.checkouts import Copy, await_that
 
 
 @pytest.fixture(scope="module")
 def copy() -> Iterator[Copy]:
-    folder = Path(tempfile.mkdtemp(prefix="checkout ")).resolve()
-    folder.chmod(0o755)
-    copied = Copy(folder)
-    yield copied
-    kill(copied.processes())
-    shutil.rmtree(folder)
+    with Copy.below("checkout ") as copied:
+        yield copied
 
 
 def test_starts_serves_starts_again_what_dies_and_ends(copy: Copy) -> None:
@@ -176,7 +60,7 @@ def test_after_a_kill_of_everything_it_starts_again_with_its_rows(copy: Copy) ->
     again = copy.run().up()
     assert copy.get(f"/payments/{payment['payment_id']}")["amount"] == 150.0
 
-    supervisor = [process for process in copy.processes() if "supervisor.supervisord" in process.cmdline()]
+    supervisor = [process for process in copy.processes() if "local.supervisord" in process.cmdline()]
     kill(supervisor)
     assert again.wait() == 1
     assert copy.processes() == []
