@@ -33,9 +33,11 @@ def test_every_line_of_a_function_is_one_json_object_with_what_the_contract_name
         assert "correlation_id" in line
 
 
-def test_the_front_door_logs_json_too(service: Service) -> None:
-    for line in service.log_lines("front_door"):
-        assert {"timestamp", "level", "message", "correlation_id", "status"} <= set(line)
+def test_every_line_of_every_process_is_json_too(service: Service) -> None:
+    assert {"postgres", "supervisor", "front_door", *FUNCTIONS} <= set(service.logs())
+    for process in service.logs():
+        for line in service.log_lines(process):
+            assert {"timestamp", "level", "message", "correlation_id", "function"} <= set(line), process
 
 
 def test_no_request_made_a_function_fail_in_a_way_that_was_not_foreseen(service: Service) -> None:
