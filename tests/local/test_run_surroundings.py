@@ -17,7 +17,7 @@ import pytest
 from local import account, ports, run, surroundings
 from local.account import Account
 from local.postgres import ClusterError, Postgres
-from local.system import NEIGHBOURS
+from local.system import FUNCTIONS, NEIGHBOURS
 from sql.owner import connect
 from tests.local.checkouts import Copy, Running, await_that
 
@@ -135,6 +135,26 @@ def test_every_line_of_every_log_is_json(copy: Copy, running: Running) -> None:
     assert {"postgres", "supervisor", "health", "front_door"} <= {json.loads(line)["function"] for line in lines}
     assert SECRET not in "\n".join(lines)
     assert (folder / "supervisor.out").read_text() == ""
+
+
+def test_beside_a_database_of_ones_own_libpqs_protection_of_connections_holds_and_nothing_that_leads_elsewhere() -> (
+    None
+):
+    shell = {
+        "PGSSLMODE": "verify-full",
+        "PGOPTIONS": "-c x=1",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGSERVICE": "s",
+        "EDITOR": "e",
+    }
+    assert surroundings.taken(shell) == {}
+    own = shell | {"DB_HOST": "db.example"}
+    assert surroundings.taken(own) == {"PGSSLMODE": "verify-full", "PGOPTIONS": "-c x=1", "DB_HOST": "db.example"}
+
+
+def test_the_table_of_who_uses_what_has_every_function_and_only_settings() -> None:
+    assert set(surroundings.USED_BY) == set(FUNCTIONS)
+    assert surroundings.DOORS <= surroundings.SETTINGS
 
 
 def refusal(copy: Copy, *words: str) -> str:
