@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -12,7 +11,7 @@ from typing import IO
 import psutil
 
 from local import ending
-from local.account import account_name
+from local.account import PLAIN_TEMPORARY, account_name
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATA = CHECKOUT / ".data"
@@ -63,7 +62,7 @@ def socket_path() -> Path:
     path = RUN / "supervisor.sock"
     if len(os.fsencode(path)) < 100:
         return path
-    return Path(tempfile.gettempdir()) / f"payments-{sha256(os.fsencode(CHECKOUT)).hexdigest()[:16]}.sock"
+    return Path(PLAIN_TEMPORARY) / f"payments-{sha256(os.fsencode(CHECKOUT)).hexdigest()[:16]}.sock"
 
 
 def left_over() -> list[psutil.Process]:

@@ -14,6 +14,7 @@ from supervisor import loggers, supervisord
 from supervisor.dispatchers import POutputDispatcher
 from supervisor.events import ProcessCommunicationStdoutEvent
 from supervisor.options import ProcessConfig, ServerOptions
+from supervisor.process import Subprocess
 
 # A longer line is cut into several, so that a process that never ends one costs no memory.
 LONGEST = 256 * 1024
@@ -50,9 +51,13 @@ class Output(POutputDispatcher):  # type: ignore[misc]
             self.output_buffer = self.output_buffer[LONGEST:]
         self._keep(whole)
 
+    def end(self) -> None:
+        """Keeps what it said last, without a line break."""
+        self._keep([self.output_buffer])
+        self.output_buffer = b""
+
     def close(self) -> None:
-        if not self.closed:
-            self._keep([self.output_buffer])
+        self.end()
         super().close()
 
     def _keep(self, lines: list[bytes]) -> None:
@@ -61,7 +66,20 @@ class Output(POutputDispatcher):  # type: ignore[misc]
         self._log("".join(line(text, name) for text in texts).encode())
 
 
-class Process(ProcessConfig):  # type: ignore[misc]
+class Process(Subprocess):  # type: ignore[misc]
+    def drain(self) -> None:
+        super().drain()
+        for output in self.dispatchers.values():
+            if isinstance(output, Output):
+                output.end()
+
+
+class Config(ProcessConfig):  # type: ignore[misc]
+    def make_process(self, group: Any = None) -> Process:
+        process = Process(self)
+        process.group = group
+        return process
+
     def make_dispatchers(self, process: Any) -> tuple[dict[int, Any], dict[str, Any]]:
         dispatchers, pipes = super().make_dispatchers(process)
         dispatchers[pipes["stdout"]] = Output(process, ProcessCommunicationStdoutEvent, pipes["stdout"])
@@ -85,7 +103,7 @@ class Options(ServerOptions):  # type: ignore[misc]
             self.logger.info(text)
 
     def processes_from_section(self, parser: Any, section: str, group_name: str, klass: Any = None) -> list[Any]:
-        found: list[Any] = super().processes_from_section(parser, section, group_name, Process)
+        found: list[Any] = super().processes_from_section(parser, section, group_name, Config)
         return found
 
 

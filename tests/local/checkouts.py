@@ -92,10 +92,10 @@ class Copy:
 
     @contextmanager
     def broken(self, function: str) -> Iterator[None]:
-        """While this lasts the function dies as soon as it starts."""
+        """While this lasts the function dies as soon as it starts, in the middle of a line."""
         main = self.folder / "functions" / function / "main.py"
         good = main.read_text()
-        main.write_text("raise SystemExit('broken')")
+        main.write_text("import os\nos.write(2, b'broken')\nos._exit(1)")
         yield
         main.write_text(good)
 
