@@ -23,11 +23,8 @@ SEVERITY = re.compile(r"\b(?:(panic|fatal|error|critical)|(warning))\b", re.IGNO
 
 def line(text: str, function: str) -> str:
     """One line of a log: the text itself where it is a JSON object, else one that has it as its message."""
-    try:
-        if isinstance(json.loads(text), dict):
-            return text + "\n"
-    except (ValueError, RecursionError):
-        pass  # not JSON, as is to be found out
+    if _is_object(text):
+        return text + "\n"
     found = SEVERITY.search(text[:200])
     fields = {
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -37,6 +34,13 @@ def line(text: str, function: str) -> str:
         "function": function,
     }
     return json.dumps(fields) + "\n"
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class Output(POutputDispatcher):  # type: ignore[misc]
