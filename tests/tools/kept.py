@@ -49,5 +49,5 @@ def fetch(title: str, command: Sequence[str | Path], folder: Path) -> None:
         raise NotToBeHad(f"{title} could not be fetched within {FETCHED_WITHIN} s") from None
     if done.returncode != 0:
         said = [line.strip() for line in done.stderr.splitlines()]
-        reasons = [line for line in said if "error" in line.lower()] or said
-        raise NotToBeHad(f"{title} could not be fetched: {'; '.join(reasons[:4])}")
+        reasons = [line for line in said if line.lower().startswith(("error", "npm error"))] or said
+        raise NotToBeHad(f"{title} could not be fetched; does this machine reach a registry? {'; '.join(reasons[:4])}")
