@@ -1,10 +1,12 @@
 """Telling the Notification Service: what is passed on, what is refused for good, and what is to be sent again."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
 
+from shared.cloud_event import STRUCTURED
 from shared.notifications import notify
 from shared.settings import Settings
 from tests.fakes.sink import Sink
@@ -57,7 +59,32 @@ def test_what_is_written_is_compact_and_a_byte_order_mark_is_not_passed_on(notif
     assert received.body.endswith(b'","correlation_id":"ride-7","data":' + PAYMENT + b"}")
 
 
-BROKEN = {
+def structured(**more: object) -> bytes:
+    attributes = {name.removeprefix("ce-"): value for name, value in HEADERS.items() if name.startswith("ce-")}
+    return json.dumps(attributes | more).encode()
+
+
+@pytest.mark.parametrize("member", ["data", "data_base64"])
+def test_a_structured_event_is_passed_on_as_a_binary_one_is(notifications: Sink, member: str) -> None:
+    written = PAYMENT if member == "data" else b'"' + b64encode(PAYMENT) + b'"'
+    body = structured()[:-1] + b', "' + member.encode() + b'": ' + written + b"}"
+    assert notify(HEADERS, PAYMENT).status == 204
+    assert notify({"Content-Type": f"{STRUCTURED}; charset=UTF-8"}, body).status == 204
+    as_binary, as_structured = notifications.received
+    assert as_structured.body == as_binary.body
+    assert b'"amount": 150.00' in as_structured.body
+    for name in ("idempotency-key", "x-correlation-id", "traceparent", "content-type"):
+        assert as_structured.headers[name] == as_binary.headers[name]
+
+
+def test_an_id_that_no_header_holds_becomes_a_key_that_one_does(notifications: Sink) -> None:
+    assert notify(HEADERS | {"ce-id": "a%20%22%e2%82%ac%25"}, PAYMENT).status == 204
+    assert notify({"content-type": STRUCTURED}, structured(id='a "€%', data={"payment_id": 1})).status == 204
+    assert [received.headers["idempotency-key"] for received in notifications.received] == ["a%20%22%E2%82%AC%25"] * 2
+    assert [received.json()["event_id"] for received in notifications.received] == ['a "€%'] * 2
+
+
+BROKEN: dict[str, tuple[dict[str, str | None], bytes]] = {
     "no headers": ({}, PAYMENT),
     "no id": ({"ce-id": None}, PAYMENT),
     "no type": ({"ce-type": None}, PAYMENT),
@@ -71,7 +98,12 @@ BROKEN = {
     "data that is nested without end": ({}, b"[" * 60_000),
     "a list": ({}, b"[351]"),
     "no payment": ({}, b'{"trip_id": 1}'),
-    "structured mode": ({"content-type": "application/cloudevents+json"}, b'{"specversion": "1.0"}'),
+    "an event that lacks all": ({"content-type": STRUCTURED}, b'{"specversion": "1.0"}'),
+    "a batch": ({"content-type": "application/cloudevents-batch+json"}, b"[]"),
+    "a payment in base64 that is none": ({"content-type": STRUCTURED}, structured(data_base64="e30")),
+    "a payment written as a text": ({"content-type": STRUCTURED}, structured(data='{"payment_id": 351}')),
+    "nothing": ({"content-type": STRUCTURED}, structured(data=None)),
+    "an id that is a number": ({"content-type": STRUCTURED}, structured(id=7, data={"payment_id": 351})),
 }
 
 
@@ -86,7 +118,16 @@ def test_what_is_no_event_of_ours_is_refused_for_good_in_one_short_line(notifica
     assert notifications.received == []
 
 
-@pytest.mark.parametrize("status", [302, 400, 404, 409, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 499])
+def test_a_refusal_for_good_is_passed_on_as_one_that_nobody_repeats(notifications: Sink, status: int) -> None:
+    """Knative repeats after 404, 408, 409, 429 and every 5xx, whoever said it."""
+    notifications.status = status
+    answer = notify(HEADERS, PAYMENT)
+    assert (answer.status, answer.headers) == (422, {})
+    assert answer.body == f"the Notification Service refused it for good ({status})"
+
+
+@pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 503])
 def test_a_notification_service_that_does_not_take_it_is_told_again_later(notifications: Sink, status: int) -> None:
     notifications.status = status
     answer = notify(HEADERS, PAYMENT)
