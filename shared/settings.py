@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -86,6 +86,11 @@ def _up_to(longest: float) -> Callable[[str], float]:
     return read
 
 
+def _lease(value: str) -> float:
+    """0 where it is empty: what a lease covers decides."""
+    return _up_to(LONGEST_LOCK)(value) if value else 0.0
+
+
 def _money(value: str) -> Decimal:
     try:
         number = Decimal(value)
@@ -127,6 +132,10 @@ def _url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not names_a_server or parts.query or parts.fragment:
         raise wrong
     return value.rstrip("/")
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _optional_url(value: str) -> str:
@@ -211,7 +220,7 @@ class Settings:
     currency: str = _setting("INR", _currency)
     fare_rounding: Decimal = _setting("", _rounding)
     idempotency_key_ttl: float = _setting("86400", _seconds)
-    idempotency_lock_timeout: float = _setting("60", _up_to(LONGEST_LOCK))
+    idempotency_lock_timeout: float = _setting("", _lease)
     gateway: str = _setting("simulated", _gateway)
     gateway_timeout: float = _setting("10", _seconds)
     gateway_success_rate: float = _setting("1", _share)
@@ -240,8 +249,22 @@ class Settings:
                 raise SettingError(f"{name} must be {wrong}") from None
         values["fare_rounding"] = values["fare_rounding"] or smallest_unit(values["currency"])
         settings = cls(**values)
+        if not settings.idempotency_lock_timeout:
+            settings = replace(settings, idempotency_lock_timeout=settings._shortest_lease())
         settings._refuse_what_breaks_a_promise()
         return settings
+
+    def _shortest_lease(self) -> float:
+        """A client waits for as long as this where its worker was killed, so it is no longer than what a lease covers: asking
+        the gateway, reading what became of it, storing the outcome."""
+        covered = (
+            self.gateway_timeout + max(self.gateway_timeout, self.trip_service_timeout) + self.db_statement_timeout
+        )
+        return max(covered, STRIPE_MAY_TAKE) if self._may_ask_stripe() else covered
+
+    def _may_ask_stripe(self) -> bool:
+        """Stripe itself, and not something on this machine that behaves like it."""
+        return bool(self.stripe_api_key) and not _is_here(self.stripe_api_base)
 
     def _refuse_what_breaks_a_promise(self) -> None:
         """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
@@ -265,12 +288,11 @@ class Settings:
                 f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
             )
         base = urlsplit(self.stripe_api_base)
-        here = base.hostname in ("localhost", "127.0.0.1", "::1")
-        if base.scheme == "http" and not here:
+        if base.scheme == "http" and not _is_here(self.stripe_api_base):
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
         if base.path.endswith("/v1"):
             raise SettingError("STRIPE_API_BASE must not end in /v1, which each request has already")
-        if self.stripe_api_key and not here and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
+        if self._may_ask_stripe() and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
             raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 
 

@@ -130,6 +130,26 @@ def test_a_call_is_allowed_for_the_lock_time_out_less_the_gateways(
         assert lease.allows_a_call() is allowed
 
 
+def test_with_the_default_lease_a_read_is_allowed_after_an_asking_that_took_all_its_time(
+    database: WatchedDatabase,
+    open_key: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Callable[..., Settings],
+) -> None:
+    defaults = Settings.read({})
+    change_settings(
+        idempotency_lock_timeout=defaults.idempotency_lock_timeout, gateway_timeout=defaults.gateway_timeout
+    )
+    lease = take_over(database, open_key)
+    assert lease
+    read_begins = defaults.gateway_timeout + 1  # and what the claim and the way took
+    read_ends = read_begins + defaults.gateway_timeout
+    monkeypatch.setattr("shared.lease.time.monotonic", lambda: lease.taken_at + read_begins)
+    assert lease.allows_a_call()
+    monkeypatch.setattr("shared.lease.time.monotonic", lambda: lease.taken_at + read_ends)
+    assert not lease.is_over(), "somebody else may ask while this one reads"
+
+
 def test_a_lease_is_over_when_its_time_is(
     database: WatchedDatabase, open_key: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ CONTRACT = {
     "CURRENCY": "INR",
     "FARE_ROUNDING": Decimal("0.01"),
     "IDEMPOTENCY_KEY_TTL": 86400,
-    "IDEMPOTENCY_LOCK_TIMEOUT": 60,
+    "IDEMPOTENCY_LOCK_TIMEOUT": 25,
     "GATEWAY": "simulated",
     "GATEWAY_TIMEOUT": 10,
     "GATEWAY_KEY_RETENTION": 23 * 3600,
@@ -96,7 +96,7 @@ WRONG = {
     "RATE_LIMIT": ["fast", "0/second", "10/fortnight", "1000"],
     "LOG_LEVEL": ["LOUD", ""],
     "DB_MAX_LIFETIME": ["3601"],
-    "IDEMPOTENCY_LOCK_TIMEOUT": ["3601", "999999999"],
+    "IDEMPOTENCY_LOCK_TIMEOUT": ["3601", "999999999", "0", "-1", " "],
     "EVENT_SWEEP_AGE": ["3601"],
 }
 
@@ -115,12 +115,32 @@ def test_a_wrong_value_is_refused_by_the_settings_name_in_one_line(name: str, va
     [
         {"IDEMPOTENCY_LOCK_TIMEOUT": "15"},
         {"IDEMPOTENCY_LOCK_TIMEOUT": "60", "GATEWAY_TIMEOUT": "55"},
-        {"TRIP_SERVICE_TIMEOUT": "50"},
+        {"IDEMPOTENCY_LOCK_TIMEOUT": "60", "TRIP_SERVICE_TIMEOUT": "50"},
     ],
 )
 def test_a_lease_must_outlast_the_trip_service_and_the_gateway_together(times: dict[str, str]) -> None:
     with pytest.raises(SettingError, match="IDEMPOTENCY_LOCK_TIMEOUT must exceed"):
         Settings.read(times)
+
+
+@pytest.mark.parametrize(
+    ("others", "seconds"),
+    [
+        ({}, 25),
+        ({"GATEWAY_TIMEOUT": "4", "TRIP_SERVICE_TIMEOUT": "1"}, 13),
+        ({"GATEWAY_TIMEOUT": "1", "TRIP_SERVICE_TIMEOUT": "20", "DB_STATEMENT_TIMEOUT": "2"}, 23),
+        ({"STRIPE_API_KEY": "sk_live_x"}, 30),
+        ({"STRIPE_API_KEY": "sk_live_x", "GATEWAY_TIMEOUT": "14"}, 33),
+        ({"STRIPE_API_KEY": "sk_test_x", "STRIPE_API_BASE": "http://127.0.0.1:8420"}, 25),
+        ({"IDEMPOTENCY_LOCK_TIMEOUT": "60"}, 60),
+        ({"IDEMPOTENCY_LOCK_TIMEOUT": "15.5"}, 15.5),
+    ],
+)
+def test_a_lease_is_as_short_as_what_it_covers_unless_the_setting_says_otherwise(
+    others: dict[str, str], seconds: float
+) -> None:
+    """Asking and reading, or the Trip Service where that may take longer, and a statement; with Stripe what that may take."""
+    assert Settings.read({"IDEMPOTENCY_LOCK_TIMEOUT": ""} | others).idempotency_lock_timeout == seconds
 
 
 BROKEN_FOR_THE_GATEWAY: list[tuple[dict[str, str], str]] = [
