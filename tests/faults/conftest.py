@@ -1,6 +1,7 @@
 """Real functions, a gateway over HTTP, and a database server of their own that may be killed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 
 import pytest
@@ -53,16 +54,15 @@ def events() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def serve(
-    functions: Callable[..., Functions], bank: StripeLike, trips: TripServer, events: Sink
-) -> Callable[..., Service]:
+def serve(bank: StripeLike, trips: TripServer, events: Sink) -> Iterator[Callable[..., Service]]:
     """Starts functions over a database: `serve(place, "create_payment", "sweep", GATEWAY_TIMEOUT="1")`. Called again, it
-    starts others beside them."""
+    starts others beside them. `by=AsInTheImage` has them served as in the image."""
+    with ExitStack() as running:
 
-    def start(place: Place, *names: str, **settings: str) -> Service:
-        neighbours = {"TRIP_SERVICE_URL": trips.url, "K_SINK": events.url}
-        gateway = {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_faults", "STRIPE_API_BASE": bank.url}
-        environment = place.environment | neighbours | gateway | Service.SHORT | settings
-        return Service(functions(list(names), environment), place)
+        def start(place: Place, *names: str, by: type[Functions] = Functions, **settings: str) -> Service:
+            neighbours = {"TRIP_SERVICE_URL": trips.url, "K_SINK": events.url}
+            gateway = {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_faults", "STRIPE_API_BASE": bank.url}
+            environment = place.environment | neighbours | gateway | Service.SHORT | settings
+            return Service(running.enter_context(by(list(names), environment)), place)
 
-    return start
+        yield start

@@ -95,6 +95,17 @@ class Service:
             assert time.monotonic() < deadline, f"no final answer within {seconds} s; the last: {last}"
             time.sleep(0.05)
 
+    def takes_requests(self, function: str) -> bool:
+        """Whether it answers a probe that comes on a connection of its own, within half a second."""
+        connection = HTTPConnection(HOST, self.functions.ports[function], timeout=0.5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
     def sweep(self) -> Answer:
         headers = {"ce-specversion": "1.0", "ce-type": "dev.knative.sources.ping", "ce-source": "/t", "ce-id": "1"}
         return self.ask("sweep", "/", headers)

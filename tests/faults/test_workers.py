@@ -1,14 +1,16 @@
 """Workers that die or freeze in the middle of a charge, and everybody who mends it at the same instant."""
 
 import signal
+import time
 from collections.abc import Callable
 from threading import Barrier
 
 import pytest
 
 from tests.fakes.gateway import StripeLike
-from tests.faults.service import WAITING, Answer, Service, eventually, new_key
+from tests.faults.service import AT_LAST, WAITING, Answer, Service, eventually, new_key
 from tests.support.cluster import Place
+from tests.support.functions import AsInTheImage, Functions
 
 
 def test_two_sweeps_and_a_clients_repeat_at_the_same_instant_settle_an_abandoned_payment_once(
@@ -81,6 +83,39 @@ def test_a_worker_frozen_between_its_claim_and_the_gateway_does_not_ask_when_it_
     assert (late.status, late.json()["payment_id"]) == (202, final.json()["payment_id"])
     awake.one_charge(awake.pay(key), bank)
     assert awake.pay(key).body == final.body
+
+
+@pytest.mark.parametrize("by", [Functions, AsInTheImage])
+def test_a_worker_that_is_told_to_stop_answers_the_charge_that_runs_and_leaves_no_lease(
+    serve: Callable[..., Service], place: Place, bank: StripeLike, by: type[Functions]
+) -> None:
+    service = serve(place, "create_payment", by=by, GATEWAY_TIMEOUT="8", IDEMPOTENCY_LOCK_TIMEOUT="")
+    first = service.later(service.pay, new_key(), "pm_hold")
+    assert bank.holding.acquire(timeout=5)
+    service.functions.kill("create_payment", signal.SIGTERM)
+    eventually(lambda: not service.takes_requests("create_payment"))
+    assert not first.done()
+    bank.released.set()
+    service.one_charge(first.result(), bank)  # which looks for a lease too
+    assert service.functions.process("create_payment").wait(AT_LAST) == 0
+
+
+def test_where_a_worker_was_killed_its_client_s_repeat_is_answered_when_the_lease_ends(
+    serve: Callable[..., Service], place: Place, bank: StripeLike
+) -> None:
+    short = {"IDEMPOTENCY_LOCK_TIMEOUT": "", "GATEWAY_TIMEOUT": "0.7", "DB_STATEMENT_TIMEOUT": "1"}
+    lease = 0.7 + 0.7 + 1
+    killed, other = serve(place, "create_payment", **short), serve(place, "create_payment", **short)
+    key, began = new_key(), time.monotonic()
+    killed.later(killed.pay, key, "pm_hold")
+    assert bank.holding.acquire(timeout=5)
+    killed.functions.kill("create_payment")
+    bank.released.set()
+    early = other.pay(key, "pm_hold")
+    assert (early.status, early.json()["code"]) == (409, "idempotency_in_progress")
+    final = other.until_final(lambda: other.pay(key, "pm_hold"))
+    assert lease < time.monotonic() - began < lease + 3
+    other.one_charge(final, bank)
 
 
 def mend(service: Service, how: str, key: str, token: str) -> Answer:

@@ -20,6 +20,7 @@ from tests.support.frozen import freeze
 
 CHECKOUT = Path(__file__).parent.parent.parent
 FRAMEWORK = Path(sys.executable).parent / "functions-framework"
+GUNICORN = FRAMEWORK.with_name("gunicorn")
 READY_WITHIN = 30.0
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
@@ -72,12 +73,11 @@ class Functions:
 
     def start(self, name: str) -> None:
         """Starts it and returns at once."""
-        command = [str(FRAMEWORK), "--source", str(CHECKOUT / "functions" / name / "main.py"), "--target", name]
         with self._log_file(name).open("ab") as output:
             self._running[name] = subprocess.Popen(
-                [*command, "--host", HOST, "--port", str(self.ports[name])],
+                self._command(name),
                 cwd=CHECKOUT,
-                env=self.environment,
+                env=self._environment(name),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -124,6 +124,13 @@ class Functions:
             self._end(name)
         self._folder.cleanup()
 
+    def _command(self, name: str) -> list[str]:
+        where = ["--host", HOST, "--port", str(self.ports[name])]
+        return [str(FRAMEWORK), "--source", _source(name), "--target", name, *where]
+
+    def _environment(self, name: str) -> dict[str, str]:
+        return self.environment
+
     def _end(self, name: str) -> None:
         process = self._running.pop(name, None)
         if process is None:
@@ -136,6 +143,21 @@ class Functions:
 
     def _log_file(self, name: str) -> Path:
         return Path(self._folder.name) / f"{name}.log"
+
+
+class AsInTheImage(Functions):
+    """The same, served as in the image, by gunicorn with the checkout's own configuration."""
+
+    def _command(self, name: str) -> list[str]:
+        return [str(GUNICORN), "--config", str(CHECKOUT / "gunicorn.conf.py"), "functions_framework:create_app()"]
+
+    def _environment(self, name: str) -> dict[str, str]:
+        chosen = {"FUNCTION_SOURCE": _source(name), "FUNCTION_TARGET": name, "PORT": str(self.ports[name])}
+        return self.environment | chosen
+
+
+def _source(name: str) -> str:
+    return str(CHECKOUT / "functions" / name / "main.py")
 
 
 def _children(pid: int) -> list[psutil.Process]:
