@@ -46,16 +46,52 @@ def test_the_poolers_open_fewer_connections_than_the_database_has(built: Built) 
 
 def test_postgres_has_its_claim_and_keeps_its_data_below_the_mount(built: Built) -> None:
     database = named(built("base"), "StatefulSet", "payment-postgres")
-    service = named(built("base"), "Service", "payment-postgres", "v1")
-    assert service["spec"]["clusterIP"] == "None"
-    assert database["spec"]["serviceName"] == "payment-postgres"
     (claim,) = database["spec"]["volumeClaimTemplates"]
-    assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
     (container,) = database["spec"]["template"]["spec"]["containers"]
     data = next(v["value"] for v in container["env"] if v["name"] == "PGDATA")
     mount = next(m["mountPath"] for m in container["volumeMounts"] if m["name"] == claim["metadata"]["name"])
     assert data.startswith(mount + "/")
     assert database["spec"]["template"]["spec"]["securityContext"]["fsGroup"] == 999
+
+
+def test_what_cannot_be_changed_in_place_is_what_earlier_installations_have(built: Built) -> None:
+    database = named(built("base"), "StatefulSet", "payment-postgres")["spec"]
+    assert database["serviceName"] == "payment-postgres"
+    assert database["selector"] == {"matchLabels": {"app.kubernetes.io/name": "payment-postgres"}}
+    assert database["volumeClaimTemplates"] == [
+        {
+            "metadata": {"name": "data", "labels": {"app.kubernetes.io/part-of": "payment-service"}},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+    ]
+    headless = named(built("base"), "Service", "payment-postgres", "v1")
+    assert headless["spec"]["clusterIP"] == "None"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whoever_connects_to_the_database_names_a_service_that_has_an_address(built: Built, form: str) -> None:
+    manifests = built(form)
+    with_address = {
+        m["metadata"]["name"] for m in of_kind(manifests, "Service", "v1") if m["spec"].get("clusterIP") != "None"
+    }
+    # The operator makes these two Services.
+    with_address |= {m["metadata"]["name"] for m in of_kind(manifests, "Pooler")}
+    with_address |= {f"{m['metadata']['name']}-rw" for m in of_kind(manifests, "Cluster")}
+    hosts = re.findall(
+        r'"DB_HOST", "value": "([^"]+)"|"DB_HOST": "([^"]+)"|(?<!-)\bhost=([a-z0-9-]+)', json.dumps(manifests)
+    )
+    named_there = {name for found in hosts for name in found if name}
+    assert len(hosts) >= 2
+    assert named_there <= with_address
+
+
+def test_the_database_s_address_leads_to_its_pod(built: Built) -> None:
+    service = named(built("base"), "Service", "payment-database", "v1")["spec"]
+    template = named(built("base"), "StatefulSet", "payment-postgres")["spec"]["template"]
+    assert service["selector"].items() <= template["metadata"]["labels"].items()
+    (port,) = service["ports"]
+    assert port["port"] == 5432
+    assert port["targetPort"] in {p["name"] for p in template["spec"]["containers"][0]["ports"]}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -75,7 +111,7 @@ def test_the_job_migrates_as_the_owner_straight_at_the_database(built: Built, fo
             "DB_APP_PASS": "app-password",
         }
         host = next(v["value"] for v in step["env"] if v["name"] == "DB_HOST")
-        assert host == ("payment-postgres-rw" if form == "overlays/production" else "payment-postgres")
+        assert host == ("payment-postgres-rw" if form == "overlays/production" else "payment-database")
         assert step["image"] == IMAGE
     assert job["metadata"]["annotations"]["payments/template"] == "unset"
 
