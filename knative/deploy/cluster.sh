@@ -111,12 +111,16 @@ the_cluster_knows_every_kind() {
   [ ${#missing[@]} = 0 ] || stop "the cluster does not know ${missing[*]}: $(name_what_brings "${missing[@]}")"
 }
 
+# Each piece once, whichever of its kinds are missing.
 name_what_brings() {
-  case "$*" in
-    *serving.knative.dev*) printf 'install Knative Serving %s' "$KNATIVE_SERVING" ;;
-    *eventing.knative.dev* | *sources.knative.dev*) printf 'install Knative Eventing %s' "$KNATIVE_EVENTING" ;;
-    *postgresql.cnpg.io*) printf 'install the CloudNativePG operator' ;;
-    *monitoring.coreos.com*) printf 'install the Prometheus operator, or leave components/monitoring away' ;;
-    *) printf 'install what brings it' ;;
-  esac
+  local version
+  for version in "$@"; do
+    case $version in
+      serving.knative.dev/*) say "install Knative Serving $KNATIVE_SERVING" ;;
+      eventing.knative.dev/* | sources.knative.dev/*) say "install Knative Eventing $KNATIVE_EVENTING" ;;
+      postgresql.cnpg.io/*) say "install the CloudNativePG operator" ;;
+      monitoring.coreos.com/*) say "install the Prometheus operator, or leave components/monitoring away" ;;
+      *) say "install what brings $version" ;;
+    esac
+  done | awk '!seen[$0]++ {printf "%s%s", separator, $0; separator = "; "}'
 }

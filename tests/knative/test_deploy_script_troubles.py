@@ -55,6 +55,20 @@ def test_a_cluster_that_does_not_answer_or_lacks_a_kind_is_named(machine: Machin
     assert done.returncode == 1
 
 
+def test_everything_that_a_cluster_lacks_is_named_once(machine: Machine) -> None:
+    machine.set(versions=CORE)
+    done = machine.deploy(*TO_A_CLUSTER, "--overlay", "production")
+    assert done.returncode == 1
+    for piece in ("Knative Serving", "Knative Eventing", "the CloudNativePG operator", "the Prometheus operator"):
+        assert done.stderr.count(f"install {piece}") == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    machine.set(versions=CORE + KNATIVE)
+    said = machine.deploy(*TO_A_CLUSTER, "--overlay", "production").stderr
+    assert "CloudNativePG" in said
+    assert "Prometheus" in said
+    assert "Knative" not in said
+
+
 def test_a_broker_of_another_class_is_mentioned(machine: Machine) -> None:
     machine.set(broker="http://kafka-broker-ingress.knative-eventing.svc.cluster.local/payments/payment-events")
     assert "Beware: the Broker listens at http://kafka" in succeeded(machine.deploy(*TO_A_CLUSTER))
