@@ -17,6 +17,8 @@ source "$here/deploy/image.sh"
 source "$here/deploy/secret.sh"
 # shellcheck source=knative/deploy/parts.sh
 source "$here/deploy/parts.sh"
+# shellcheck source=knative/deploy/leftovers.sh
+source "$here/deploy/leftovers.sh"
 # shellcheck source=knative/deploy/address.sh
 source "$here/deploy/address.sh"
 
@@ -32,7 +34,7 @@ knative/deploy.sh [options]        deploys on Minikube, which it starts unless i
   --timeout SECONDS                how long each part may take (300)
   --no-test                        leaves test-k8s.sh to you
   --rotate-password                gives the functions a new role and password, without an interruption
-  --delete                         removes the service; the database's volume and its passwords stay
+  --delete                         removes the service, of whatever overlay; the database and its passwords stay
   --delete-data                    with --delete: these too, and the namespace
 USAGE
 }
@@ -83,6 +85,7 @@ deploy() {
   run_the_migration_unless_it_ran
   apply_the_rest
   wait_for_each_part
+  remove_the_leftovers
   find_the_address
   [ "$test" = no ] || test_what_was_deployed
   say "The payment service answers at $address"
@@ -91,8 +94,6 @@ deploy() {
 
 delete() {
   the_cluster_answers
-  image=${image:-none}
-  render_the_overlay
   delete_the_service
   if [ "$delete_data" = yes ]; then
     delete_the_data

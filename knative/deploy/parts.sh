@@ -1,27 +1,41 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of deploy.sh, which includes this
 # The parts of the service, in their order: foundation, database, migration, everything else.
 
-apply_part() { wait_until 60 "Applied: $1" explain_the_last_try apply_quietly "$2"; }
-
-# A webhook that has just been started refuses for a few seconds, hence tried again; what it says is shown where it changed.
-apply_quietly() {
-  k apply --filename "$work/all.yaml" --selector "$1" >"$work/applied" 2>&1 || {
-    cat "$work/applied"
-    return 1
-  }
+apply_part() {
+  list_what_is_ours >"$work/before"
+  : >"$work/applied"
+  wait_until 60 "Applied: $1" explain_the_last_try apply_quietly "$2"
+  list_what_is_ours >"$work/after"
+  show_what_changed
 }
 
-show_what_changed() { grep -v ' unchanged$' "$work/applied" || say "  nothing to change"; }
+# A webhook that has just been started refuses for a few seconds, hence tried again.
+apply_quietly() {
+  local status=0
+  k apply --filename "$work/all.yaml" --selector "$1" >"$work/said" 2>&1 || status=$?
+  cat "$work/said"
+  grep -E '^Warning: | (created|configured)$' "$work/said" >>"$work/applied" || true
+  return "$status"
+}
+
+# kubectl says `configured` of whatever it sent, also where nothing came of it (a default that the cluster filled in, an
+# annotation that a webhook put there); the resource's version tells.
+show_what_changed() {
+  awk -v before="$work/before" -v after="$work/after" '
+    FILENAME == before {old[$1] = $2; next}
+    FILENAME == after {new[$1] = $2; next}
+    $2 == "configured" && old[$1] == new[$1] || seen[$1]++ && $1 != "Warning:" {next}
+    {print "  " $0; some = 1}
+    END {if (!some) print "  nothing to change"}' "$work/before" "$work/after" "$work/applied"
+}
 
 apply_the_foundation() {
   apply_part "namespace and settings" 'app.kubernetes.io/component in (foundation,configuration)'
-  show_what_changed
   make_the_passwords_unless_there_are_some
 }
 
 apply_the_database_and_wait() {
   apply_part database 'app.kubernetes.io/component in (database,pooler)'
-  show_what_changed
   if grep -q '^kind: StatefulSet$' "$work/all.yaml"; then
     wait_until "$timeout" "The database is ready" explain_the_pods \
       k rollout status statefulset/payment-postgres --namespace payments --timeout=5s
@@ -62,21 +76,21 @@ the_migration_ended() {
 
 apply_the_rest() {
   apply_part "functions, events and front door" 'app.kubernetes.io/component!=migration'
-  show_what_changed
 }
 
 wait_for_each_part() {
-  local kind name
-  while read -r kind name <&3; do
-    case $kind in
-      Deployment.apps/v1)
+  local part name
+  while read -r part <&3; do
+    name=${part#*/}
+    case $part in
+      deployment.apps/*)
         wait_until "$timeout" "Deployment $name" explain_the_pods \
           k rollout status "deployment/$name" --namespace payments --timeout=5s
         ;;
-      Service.serving.knative.dev/v1) wait_for_condition services.serving.knative.dev "$name" "Function $name" ;;
-      Broker.eventing.knative.dev/v1) wait_for_condition brokers.eventing.knative.dev "$name" "Broker $name" ;;
-      Trigger.eventing.knative.dev/v1) wait_for_condition triggers.eventing.knative.dev "$name" "Trigger $name" ;;
-      PingSource.sources.knative.dev/v1) wait_for_condition pingsources.sources.knative.dev "$name" "PingSource $name" ;;
+      service.serving.knative.dev/*) wait_for_condition services.serving.knative.dev "$name" "Function $name" ;;
+      broker.eventing.knative.dev/*) wait_for_condition brokers.eventing.knative.dev "$name" "Broker $name" ;;
+      trigger.eventing.knative.dev/*) wait_for_condition triggers.eventing.knative.dev "$name" "Trigger $name" ;;
+      pingsource.sources.knative.dev/*) wait_for_condition pingsources.sources.knative.dev "$name" "PingSource $name" ;;
     esac
   done 3< <(list_what_was_applied)
   compare_the_brokers_address
@@ -85,7 +99,7 @@ wait_for_each_part() {
 list_what_was_applied() {
   awk '/^---/ {version = kind = ""} /^apiVersion: / {version = $2} /^kind: / {kind = $2}
     /^metadata:/ {inside = 1; next} /^[^ ]/ {inside = 0}
-    inside && /^  name: / {print kind "." version, $2}' "$work/all.yaml"
+    inside && /^  name: / {print version, kind, $2}' "$work/all.yaml" | name_as_kubectl_does | tr -d ' '
 }
 
 wait_for_condition() {
@@ -129,18 +143,4 @@ explain_the_migration() {
   say "--- logs of the migration" >&2
   k logs --namespace payments --selector app.kubernetes.io/name=payment-migrate --all-containers --tail=30 >&2 || true
   explain_the_pods
-}
-
-# The StatefulSet's volume belongs to no manifest and stays; so do the Secret, without whose passwords it could not be read,
-# and an operator's database.
-delete_the_service() {
-  say "Removing the service"
-  k delete --filename "$work/all.yaml" --selector 'payments/kept!=true' --ignore-not-found --wait
-  k delete job,configmap --namespace payments --selector app.kubernetes.io/part-of=payment-service --ignore-not-found
-}
-
-delete_the_data() {
-  say "Removing the data"
-  k delete --filename "$work/all.yaml" --selector 'payments/kept=true' --ignore-not-found --wait
-  say "The namespace is gone, and the volume with it"
 }

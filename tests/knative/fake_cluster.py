@@ -99,15 +99,15 @@ def kubectl(state: State, arguments: list[str], fed: str) -> int:
             return settled(state, name)
         case ["wait", _, name, *_]:
             return settled(state, name)
-        case ["delete", "--filename", source, *rest]:
-            for manifest in chosen(source, option(rest, "--selector")):
-                delete(state, key_of(manifest))
-        case ["delete", kinds, *rest]:
-            names = {"job": "Job", "configmap": "ConfigMap"}
-            for key in list(state["objects"]):
-                kind, _, name = key.partition("/")
-                if kind in [names[k] for k in kinds.split(",")] and (rest[0] in (name, "--selector")):
+        case ["delete", "namespace", *_]:
+            state["objects"].clear()
+        case ["delete", "job", name, *_]:
+            delete(state, f"Job/{name}")
+        case ["delete", *names]:
+            for key, found in list(state["objects"].items()):
+                if "apiVersion" in found and said_of(found) in names:
                     delete(state, key)
+                    print(f"{said_of(found)} deleted")
         case ["port-forward", *_]:
             return FORWARD
         case ["logs", *_]:
@@ -129,6 +129,12 @@ def key_of(manifest: dict) -> str:
         else f"{manifest['kind']}.{group}"
     )
     return f"{kind}/{manifest['metadata']['name']}"
+
+
+def said_of(manifest: dict) -> str:
+    """The name as kubectl writes it."""
+    group = manifest["apiVersion"].rpartition("/")[0]
+    return f"{manifest['kind'].lower()}{'.' + group if group else ''}/{manifest['metadata']['name']}"
 
 
 def chosen(source: str, selector: str | None) -> list[dict]:
@@ -169,7 +175,11 @@ def apply(state: State, source: str, selector: str | None) -> int:
         if there and manifest["kind"] == "Job" and there["spec"] != manifest["spec"]:
             print("spec.template: Invalid value: field is immutable", file=sys.stderr)
             return 1
-        print(f"{key} {'created' if there is None else 'unchanged' if there == merged else 'configured'}")
+        # Also where nothing comes of it, as after a webhook or a default; only the version tells.
+        print(f"{said_of(manifest)} {'created' if there is None else 'configured'}")
+        if there != merged:
+            state["clock"] += 1
+            state["resource_versions"][key] = state["clock"]
         state["objects"][key] = merged
         if manifest["kind"] == "StatefulSet":
             state["objects"].setdefault("PersistentVolumeClaim/data-payment-postgres-0", {"made": time.time()})
@@ -178,8 +188,24 @@ def apply(state: State, source: str, selector: str | None) -> int:
 
 def delete(state: State, key: str) -> None:
     state["objects"].pop(key, None)
-    if key.startswith("Namespace/"):
-        state["objects"].clear()
+    state["resource_versions"].pop(key, None)
+
+
+def list_labelled(state: State, plurals: list[str], selector: str) -> None:
+    """Every object of these kinds that has the label, in the columns that deploy.sh asks for."""
+    label, value = selector.split("=")
+    for key, found in state["objects"].items():
+        metadata = found.get("metadata", {})
+        if metadata.get("labels", {}).get(label) != value:
+            continue
+        group = found["apiVersion"].rpartition("/")[0]
+        kind = found["kind"].lower()
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        if (f"{plural}.{group}" if group else plural) in plurals:
+            owners = ",".join(owner["kind"] for owner in metadata.get("ownerReferences", [])) or "<none>"
+            kept = metadata["labels"].get("payments/kept", "<none>")
+            version = state["resource_versions"].get(key, 1)
+            print(f"{found['apiVersion']}   {found['kind']}   {metadata['name']}   {version}   {kept}   {owners}")
 
 
 def settled(state: State, name: str) -> int:
@@ -198,6 +224,17 @@ def get(state: State, words: list[str]) -> int:
             return 0 if name in state["present"] else 1
         case ["kourier-system", *_]:
             return 0
+        case [kinds, "--selector", selector, *_] if "," in kinds:
+            list_labelled(state, kinds.split(","), selector)
+        case ["revisions.serving.knative.dev", *_]:
+            print("\n".join(state["named_by_revisions"]))
+        case ["services.serving.knative.dev", *_]:
+            print("\n".join(f"{name}-00002" for name in ("create-payment", "notify")))
+        case ["pods", "--selector", "serving.knative.dev/revision", *_]:
+            print("create-payment-00002")
+            if state["old_pods"] > 0:
+                state["old_pods"] -= 1
+                print("create-payment-00001")
         case ["configmap", "config-network", *_]:
             print(state["ingress_class"], end="")
         case ["secret", name, *_]:

@@ -139,7 +139,7 @@ def test_production_waits_for_its_database_cluster(machine: Machine) -> None:
     machine.set(versions=[*CORE, *KNATIVE, "postgresql.cnpg.io/v1", "monitoring.coreos.com/v1"])
     succeeded(machine.deploy(*TO_A_CLUSTER, "--overlay", "production"))
     assert machine.said("wait --for=condition=Ready clusters.postgresql.cnpg.io/payment-postgres")
-    assert not machine.said("statefulset")
+    assert not machine.said("rollout status statefulset")
 
 
 def test_an_image_is_loaded_by_the_command_that_is_given(machine: Machine) -> None:
@@ -203,6 +203,57 @@ def test_deleting_keeps_the_volume_and_its_passwords(second: Machine) -> None:
     assert second.secret() == secret
     succeeded(second.deploy(*TO_A_CLUSTER))
     assert second.secret() == secret, "a kept database would not let its owner in"
+
+
+def _of_the_cluster(second: Machine, key: str, **more: Any) -> None:
+    kind, _, name = key.partition("/")
+    labels = {"app.kubernetes.io/part-of": "payment-service", **more.pop("labels", {})}
+    version = {"Deployment": "apps/v1", "NetworkPolicy": "networking.k8s.io/v1"}.get(kind, "v1")
+    thing = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels, **more}}
+    second.set(objects={**second.state["objects"], key: thing})
+
+
+def test_what_an_overlay_has_no_more_goes_and_nothing_else(second: Machine) -> None:
+    gone = {"Deployment/payment-pgbouncer", "ConfigMap/payment-dead-letters", "NetworkPolicy/of-an-earlier-overlay"}
+    for key in (*gone, "ConfigMap/payment-settings-of-a-revision"):
+        _of_the_cluster(second, key)
+    _of_the_cluster(second, "ConfigMap/kept", labels={"payments/kept": "true"})
+    _of_the_cluster(second, "Service/made-by-knative", ownerReferences=[{"kind": "Route"}])
+    second.set(named_by_revisions=["payment-settings-of-a-revision "])
+    before = second.state["objects"]
+    succeeded(second.deploy(*TO_A_CLUSTER))
+    assert second.state["objects"].keys() == before.keys() - gone
+    removed = [" ".join(call["arguments"]) for call in second.said("delete")]
+    assert "networkpolicy" in removed[-1], "what lets in goes after what it lets in"
+    assert "networkpolicy" not in removed[0]
+
+
+def test_nothing_is_removed_while_pods_of_an_earlier_revision_run(second: Machine) -> None:
+    _of_the_cluster(second, "Deployment/payment-pgbouncer")
+    second.set(old_pods=1000)
+    assert "Left for the next run" in succeeded(second.deploy(*TO_A_CLUSTER))
+    assert "Deployment/payment-pgbouncer" in second.state["objects"]
+    second.set(old_pods=2)
+    succeeded(second.deploy(*TO_A_CLUSTER, "--timeout", "20"))
+    assert "Deployment/payment-pgbouncer" not in second.state["objects"]
+
+
+def test_the_database_of_another_overlay_is_never_removed(second: Machine) -> None:
+    second.set(versions=[*CORE, *KNATIVE, "postgresql.cnpg.io/v1", "monitoring.coreos.com/v1"])
+    succeeded(second.deploy(*TO_A_CLUSTER, "--overlay", "production"))
+    for key in ("StatefulSet", "Service", "ServiceAccount"):
+        assert f"{key}/payment-postgres" in second.state["objects"]
+    assert "Service/payment-database" in second.state["objects"]
+    assert "Deployment/trip-service" not in second.state["objects"]
+    succeeded(second.deploy(*TO_A_CLUSTER))
+    assert "Cluster.postgresql.cnpg.io/payment-postgres" in second.state["objects"]
+    assert "Pooler.postgresql.cnpg.io/payment-pooler" not in second.state["objects"]
+
+
+def test_deleting_takes_what_another_overlay_made(second: Machine) -> None:
+    succeeded(second.deploy("--context", "there", "--delete", "--overlay", "production"))
+    kept = {"Namespace/payments", "Secret/payment-database", "PersistentVolumeClaim/data-payment-postgres-0"}
+    assert second.state["objects"].keys() == kept
 
 
 def test_deleting_the_data_takes_everything(second: Machine) -> None:
