@@ -97,3 +97,10 @@ def test_production_keeps_a_front_door_open_while_nodes_are_drained(built: Built
     door = named(manifests, "Deployment", "payment-front-door")
     assert door["spec"]["replicas"] > budget["spec"]["minAvailable"] >= 1
     assert budget["spec"]["selector"] == door["spec"]["selector"]
+
+
+def test_policies_of_one_name_say_the_same_in_every_overlay(built: Built) -> None:
+    said: dict[str, Manifest] = {}
+    for form in FORMS:
+        for policy in of_kind(built(form), "NetworkPolicy"):
+            assert said.setdefault(policy["metadata"]["name"], policy["spec"]) == policy["spec"], form
