@@ -30,7 +30,8 @@ name_as_kubectl_does() {
   awk '{group = $1; sub("/?[^/]*$", "", group); print tolower($2) (group == "" ? "" : "." group) "/" $3, $4, $5, $6}'
 }
 
-list_what_may_go() { list_what_is_ours | awk '$3 != "true" && $4 == "<none>" {print $1}'; }
+# Namespaces and Secrets never, whoever's label they carry.
+list_what_may_go() { list_what_is_ours | awk '$1 !~ "^(namespace|secret)/" && $3 != "true" && $4 == "<none>" {print $1}'; }
 
 # Asked before anything is deleted, and never about the database: its StatefulSet, and what that needs as long as it is there.
 list_the_leftovers() {
