@@ -41,7 +41,9 @@ list_the_leftovers() {
   k get revisions.serving.knative.dev --namespace payments --output \
     'jsonpath={range .items[*]}{.spec.containers[*].envFrom[*].configMapRef.name} {.spec.volumes[*].configMap.name}{"\n"}{end}' |
     tr ' ' '\n' | sed -n 's|^.|configmap/&|p' >>"$work/wanted"
-  echo statefulset.apps/payment-postgres >>"$work/wanted"
+  # The policy is the one by which the pods of the operator's database, which stays too, reach each other.
+  printf '%s\n' statefulset.apps/payment-postgres \
+    networkpolicy.networking.k8s.io/database-cluster-from-pooler-and-job >>"$work/wanted"
   if grep -qx statefulset.apps/payment-postgres "$work/ours"; then
     printf '%s\n' service/payment-postgres service/payment-database serviceaccount/payment-postgres >>"$work/wanted"
   fi
