@@ -94,4 +94,6 @@ def _refuses(port: int) -> bool:
         socket.create_connection((HOST, port)).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it met the listener as it closed
+        return False
     return False
