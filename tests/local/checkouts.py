@@ -109,7 +109,8 @@ class Running:
     """One start, what it printed, and how it ended."""
 
     def __init__(self, copy: Copy, settings: dict[str, str], command: Sequence[str] = RUNNER, umask: int = -1) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DB_")}
+        # The make that runs the tests says to those below it that they are its own (MAKELEVEL, MAKEFLAGS).
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "MAKE", "MFLAGS"))}
         self.process = subprocess.Popen(
             command,
             cwd=copy.folder,
