@@ -75,7 +75,7 @@ def _post(event: Event) -> outward.Reply:
     }
     if event.traceparent:
         attributes["traceparent"] = event.traceparent
-    attributes |= {name: quote(text, safe=_AS_IT_IS) for name, text in SETTINGS.k_ce_overrides.items()}
+    attributes |= {name: header_text(text) for name, text in SETTINGS.k_ce_overrides.items()}
     headers, body = to_binary(CloudEvent(attributes, event.data.encode()), lambda data: data)
     return outward.call("POST", SETTINGS.k_sink, timeout=DELIVERY_TIMEOUT, headers=headers | _trace(event), body=body)
 
@@ -118,7 +118,12 @@ def event_in(row: Row) -> Event:
     )
 
 
-# What an attribute may hold in a header without being percent-encoded (CloudEvents, HTTP binding 1.0.2, 3.1.3.2).
+def header_text(text: str) -> str:
+    """An attribute as a header has it: visible ASCII as it is, the rest percent-encoded (CloudEvents, HTTP binding 1.0.2,
+    3.1.3.2)."""
+    return quote(text, safe=_AS_IT_IS)
+
+
 _AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
 

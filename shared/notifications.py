@@ -1,12 +1,11 @@
 """The Notification Service: told of an event once, however often the event comes."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from shared import json_text, outward
 from shared.answer import Answer
 from shared.cloud_event import Received, read_event
-from shared.events import EVENT_TYPES
+from shared.events import EVENT_TYPES, header_text
 from shared.log import log
 from shared.settings import SETTINGS
 from shared.tracing import read_trace
@@ -36,7 +35,7 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
         "time": event.time,
         "correlation_id": trace.correlation_id,
     }
-    key = quote(event.id, safe=_VISIBLE)
+    key = header_text(event.id)
     try:
         reply = outward.call(
             "POST",
@@ -72,7 +71,3 @@ def _read(headers: Mapping[str, str], body: bytes) -> Received:
 def _later(event_id: str, why: str) -> Answer:
     log.warning("not notified yet", extra={"event_id": event_id, "why": why})
     return Answer(503, "the Notification Service did not take it", PLAIN, {"Retry-After": "5"})
-
-
-# What a header may hold as it is: visible ASCII, but for what percent-encoding itself is written with.
-_VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
