@@ -1,16 +1,16 @@
 """The settings of a function, read once from the environment."""
 
-import json
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from shared import setting_values as values
 from shared.money import expresses, smallest_unit
+from shared.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE
 
 T = TypeVar("T")
 
@@ -20,176 +20,17 @@ FRONT_DOOR = 35.0
 # window of RATE_LIMIT. Its key must still be known then, also where it comes late by as much again.
 RETRY_AFTER = 2
 WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
-# What makes the rest of the service wait for a worker that died, or for nothing, seconds.
-LONGEST_LOCK = 3600.0
-LONGEST_SWEEP_AGE = 3600.0
-LONGEST_LIFETIME = 3600.0
 # Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
 # after the last that may have been asked for.
 STRIPE_MAY_TAKE = 30
-# What an event says of itself; an id that is overwritten would make receivers drop all events but the first.
-EVENTS_OWN = frozenset(
-    {
-        "correlationid",
-        "data",
-        "datacontenttype",
-        "dataschema",
-        "id",
-        "source",
-        "specversion",
-        "subject",
-        "time",
-        "traceparent",
-        "type",
-    }
-)
-# Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
-COARSEST_ROUNDING = 100_000
 
 
 class SettingError(ValueError):
     """A setting is missing or wrong; the message names it and never shows a secret."""
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _host(value: str) -> str:
-    return value or "localhost"
-
-
-def _port(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", value) or not 0 < int(value) < 65536:
-        raise ValueError("a port number, 1 to 65535")
-    return int(value)
-
-
-def _count(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
-        raise ValueError("a whole number above 0")
-    return int(value)
-
-
-def _seconds(value: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or float(value) == 0:
-        raise ValueError("a number of seconds above 0")
-    return float(value)
-
-
-def _up_to(longest: float) -> Callable[[str], float]:
-    def read(value: str) -> float:
-        if _seconds(value) > longest:
-            raise ValueError(f"at most {longest:g} seconds")
-        return float(value)
-
-    return read
-
-
-def _lease(value: str) -> float:
-    """0 where it is empty: what a lease covers decides."""
-    return _up_to(LONGEST_LOCK)(value) if value else 0.0
-
-
-def _money(value: str) -> Decimal:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
-        raise ValueError("a decimal number of at least 0, such as 5.0")
-    return number
-
-
-def _rounding(value: str) -> Decimal:
-    """0 where it is empty: the currency decides."""
-    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
-        raise ValueError(
-            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
-        )
-    return Decimal(value or 0)
-
-
-def _share(value: str) -> float:
-    if not re.fullmatch(r"0|1|0?\.[0-9]+|1\.0+|0\.[0-9]+", value):
-        raise ValueError("a share from 0 to 1")
-    return float(value)
-
-
-def _currency(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]{3}", value):
-        raise ValueError("a three-letter ISO 4217 code in capitals, such as INR")
-    return value
-
-
-def _url(value: str) -> str:
-    wrong = ValueError("a URL such as http://trip-service:8081/api/v1")
-    try:
-        parts = urlsplit(value)
-        names_a_server = bool(parts.hostname) and parts.port != 0  # the port is read, and checked, only here
-    except ValueError:
-        raise wrong from None
-    if parts.scheme not in ("http", "https") or not names_a_server or parts.query or parts.fragment:
-        raise wrong
-    return value.rstrip("/")
-
-
 def _is_here(url: str) -> bool:
     return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-
-
-def _optional_url(value: str) -> str:
-    return _url(value) if value else ""
-
-
-def _level(value: str) -> str:
-    if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ValueError("one of DEBUG, INFO, WARNING, ERROR")
-    return value.upper()
-
-
-def _gateway(value: str) -> str:
-    if value not in ("simulated", "stripe"):
-        raise ValueError("simulated or stripe")
-    return value
-
-
-def _stripe_key(value: str) -> str:
-    if value and not re.fullmatch(r"(sk|rk)_(live|test)_[!-~]+", value):
-        raise ValueError(
-            "a secret or restricted key of Stripe's: sk_live_, sk_test_, rk_live_ or rk_test_, and the rest of it"
-        )
-    return value
-
-
-def _stripe_account(value: str) -> str:
-    if value and not re.fullmatch(r"acct_[A-Za-z0-9]{1,100}", value):
-        raise ValueError("the id of the account that STRIPE_API_KEY is of, acct_..., or empty")
-    return value
-
-
-def _rate(value: str) -> str:
-    if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", value):
-        raise ValueError("a rate such as 1000/second, or empty for none")
-    return value
-
-
-def _overrides(value: str) -> dict[str, str]:
-    """Knative's K_CE_OVERRIDES: {"extensions": {"name": "value"}}."""
-    wrong = ValueError('JSON such as {"extensions": {"name": "value"}}')
-    if not value:
-        return {}
-    try:
-        extensions = json.loads(value).get("extensions") or {}
-    except (ValueError, AttributeError):
-        raise wrong from None
-    if not isinstance(extensions, dict) or not all(
-        re.fullmatch(r"[a-z0-9]{1,20}", name) and isinstance(text, str) for name, text in extensions.items()
-    ):
-        raise wrong
-    if ours := sorted(EVENTS_OWN & extensions.keys()):
-        raise ValueError(f"extensions other than the events' own attributes ({', '.join(ours)})")
-    return extensions
 
 
 def _setting(default: str, read: Callable[[str], T]) -> T:
@@ -202,53 +43,53 @@ def _setting(default: str, read: Callable[[str], T]) -> T:
 class Settings:
     """Every setting of the service. Times are seconds, money is in `currency`."""
 
-    db_host: str = _setting("localhost", _host)
-    db_port: int = _setting("5432", _port)
-    db_name: str = _setting("payments", _text)
-    db_user: str = _setting("payments", _text)
-    db_pass: str = _setting("", _text)
-    db_pool_size: int = _setting("5", _count)
-    db_connect_timeout: float = _setting("2", _seconds)
-    db_statement_timeout: float = _setting("5", _seconds)
-    db_max_lifetime: float = _setting("300", _up_to(LONGEST_LIFETIME))
-    trip_service_url: str = _setting("http://localhost:8081", _url)
-    trip_service_timeout: float = _setting("5", _seconds)
-    notification_service_url: str = _setting("http://localhost:8083", _url)
-    notification_service_timeout: float = _setting("5", _seconds)
-    base_fare: Decimal = _setting("5.0", _money)
-    rate_per_km: Decimal = _setting("2.5", _money)
-    currency: str = _setting("INR", _currency)
-    fare_rounding: Decimal = _setting("", _rounding)
-    idempotency_key_ttl: float = _setting("86400", _seconds)
-    idempotency_lock_timeout: float = _setting("", _lease)
-    gateway: str = _setting("simulated", _gateway)
-    gateway_timeout: float = _setting("10", _seconds)
-    gateway_success_rate: float = _setting("1", _share)
-    gateway_key_retention: float = _setting("82800", _seconds)
-    stripe_api_key: str = _setting("", _stripe_key)
-    stripe_account: str = _setting("", _stripe_account)
-    stripe_api_base: str = _setting("https://api.stripe.com", _url)
-    rate_limit: str = _setting("1000/second", _rate)
-    log_level: str = _setting("INFO", _level)
-    k_sink: str = _setting("", _optional_url)
-    k_ce_overrides: dict[str, str] = _setting("", _overrides)
-    event_retention: float = _setting("2592000", _seconds)
-    event_queue_size: int = _setting("1000", _count)
-    event_sweep_age: float = _setting("3", _up_to(LONGEST_SWEEP_AGE))
+    db_host: str = _setting("localhost", values.host)
+    db_port: int = _setting("5432", values.port)
+    db_name: str = _setting("payments", values.text)
+    db_user: str = _setting("payments", values.text)
+    db_pass: str = _setting("", values.text)
+    db_pool_size: int = _setting("5", values.count)
+    db_connect_timeout: float = _setting("2", values.seconds)
+    db_statement_timeout: float = _setting("5", values.seconds)
+    db_max_lifetime: float = _setting("300", values.up_to(LONGEST_LIFETIME))
+    trip_service_url: str = _setting("http://localhost:8081", values.url)
+    trip_service_timeout: float = _setting("5", values.seconds)
+    notification_service_url: str = _setting("http://localhost:8083", values.url)
+    notification_service_timeout: float = _setting("5", values.seconds)
+    base_fare: Decimal = _setting("5.0", values.money)
+    rate_per_km: Decimal = _setting("2.5", values.money)
+    currency: str = _setting("INR", values.currency)
+    fare_rounding: Decimal = _setting("", values.rounding)
+    idempotency_key_ttl: float = _setting("86400", values.seconds)
+    idempotency_lock_timeout: float = _setting("", values.lease)
+    gateway: str = _setting("simulated", values.gateway)
+    gateway_timeout: float = _setting("10", values.seconds)
+    gateway_success_rate: float = _setting("1", values.share)
+    gateway_key_retention: float = _setting("82800", values.seconds)
+    stripe_api_key: str = _setting("", values.stripe_key)
+    stripe_account: str = _setting("", values.stripe_account)
+    stripe_api_base: str = _setting("https://api.stripe.com", values.url)
+    rate_limit: str = _setting("1000/second", values.rate)
+    log_level: str = _setting("INFO", values.level)
+    k_sink: str = _setting("", values.optional_url)
+    k_ce_overrides: dict[str, str] = _setting("", values.overrides)
+    event_retention: float = _setting("2592000", values.seconds)
+    event_queue_size: int = _setting("1000", values.count)
+    event_sweep_age: float = _setting("3", values.up_to(LONGEST_SWEEP_AGE))
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
         """Reads every setting, or raises SettingError for the first that is wrong."""
-        values = {}
+        read = {}
         for setting in fields(cls):
             name = setting.name.upper()
             text = environment.get(name, setting.metadata["default"])
             try:
-                values[setting.name] = setting.metadata["read"](text)
+                read[setting.name] = setting.metadata["read"](text)
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
-        values["fare_rounding"] = values["fare_rounding"] or smallest_unit(values["currency"])
-        settings = cls(**values)
+        read["fare_rounding"] = read["fare_rounding"] or smallest_unit(read["currency"])
+        settings = cls(**read)
         if not settings.idempotency_lock_timeout:
             settings = replace(settings, idempotency_lock_timeout=settings._shortest_lease())
         settings._refuse_what_breaks_a_promise()
@@ -256,7 +97,7 @@ class Settings:
 
     def _shortest_lease(self) -> float:
         """A client waits for as long as this where its worker was killed, so it is no longer than what a lease covers: asking
-        the gateway, reading what became of it, storing the outcome."""
+        the gateway, reading what became of it, storing the outcome; and longer than trip and gateway together may take."""
         covered = (
             self.gateway_timeout + max(self.gateway_timeout, self.trip_service_timeout) + self.db_statement_timeout
         )

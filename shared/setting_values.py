@@ -1,0 +1,167 @@
+"""What the text of a setting may be, and what it is then: each reads one, or raises ValueError with what it must be."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from urllib.parse import urlsplit
+
+# What makes the rest of the service wait for a worker that died, or for nothing, seconds.
+LONGEST_LOCK = 3600.0
+LONGEST_SWEEP_AGE = 3600.0
+LONGEST_LIFETIME = 3600.0
+# What an event says of itself; an id that is overwritten would make receivers drop all events but the first.
+EVENTS_OWN = frozenset(
+    {
+        "correlationid",
+        "data",
+        "datacontenttype",
+        "dataschema",
+        "id",
+        "source",
+        "specversion",
+        "subject",
+        "time",
+        "traceparent",
+        "type",
+    }
+)
+# Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
+COARSEST_ROUNDING = 100_000
+
+
+def text(value: str) -> str:
+    return value
+
+
+def host(value: str) -> str:
+    return value or "localhost"
+
+
+def port(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 0 < int(value) < 65536:
+        raise ValueError("a port number, 1 to 65535")
+    return int(value)
+
+
+def count(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
+        raise ValueError("a whole number above 0")
+    return int(value)
+
+
+def seconds(value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or float(value) == 0:
+        raise ValueError("a number of seconds above 0")
+    return float(value)
+
+
+def up_to(longest: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        if seconds(value) > longest:
+            raise ValueError(f"at most {longest:g} seconds")
+        return float(value)
+
+    return read
+
+
+def lease(value: str) -> float:
+    """0 where it is empty: what a lease covers decides."""
+    return up_to(LONGEST_LOCK)(value) if value else 0.0
+
+
+def money(value: str) -> Decimal:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
+        raise ValueError("a decimal number of at least 0, such as 5.0")
+    return number
+
+
+def rounding(value: str) -> Decimal:
+    """0 where it is empty: the currency decides."""
+    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
+        raise ValueError(
+            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
+        )
+    return Decimal(value or 0)
+
+
+def share(value: str) -> float:
+    if not re.fullmatch(r"0|1|0?\.[0-9]+|1\.0+|0\.[0-9]+", value):
+        raise ValueError("a share from 0 to 1")
+    return float(value)
+
+
+def currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError("a three-letter ISO 4217 code in capitals, such as INR")
+    return value
+
+
+def url(value: str) -> str:
+    wrong = ValueError("a URL such as http://trip-service:8081/api/v1")
+    try:
+        parts = urlsplit(value)
+        names_a_server = bool(parts.hostname) and parts.port != 0  # the port is read, and checked, only here
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not names_a_server or parts.query or parts.fragment:
+        raise wrong
+    return value.rstrip("/")
+
+
+def optional_url(value: str) -> str:
+    return url(value) if value else ""
+
+
+def level(value: str) -> str:
+    if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("one of DEBUG, INFO, WARNING, ERROR")
+    return value.upper()
+
+
+def gateway(value: str) -> str:
+    if value not in ("simulated", "stripe"):
+        raise ValueError("simulated or stripe")
+    return value
+
+
+def stripe_key(value: str) -> str:
+    if value and not re.fullmatch(r"(sk|rk)_(live|test)_[!-~]+", value):
+        raise ValueError(
+            "a secret or restricted key of Stripe's: sk_live_, sk_test_, rk_live_ or rk_test_, and the rest of it"
+        )
+    return value
+
+
+def stripe_account(value: str) -> str:
+    if value and not re.fullmatch(r"acct_[A-Za-z0-9]{1,100}", value):
+        raise ValueError("the id of the account that STRIPE_API_KEY is of, acct_..., or empty")
+    return value
+
+
+def rate(value: str) -> str:
+    if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", value):
+        raise ValueError("a rate such as 1000/second, or empty for none")
+    return value
+
+
+def overrides(value: str) -> dict[str, str]:
+    """Knative's K_CE_OVERRIDES: {"extensions": {"name": "value"}}."""
+    wrong = ValueError('JSON such as {"extensions": {"name": "value"}}')
+    if not value:
+        return {}
+    try:
+        extensions = json.loads(value).get("extensions") or {}
+    except (ValueError, AttributeError):
+        raise wrong from None
+    if not isinstance(extensions, dict) or not all(
+        re.fullmatch(r"[a-z0-9]{1,20}", name) and isinstance(text, str) for name, text in extensions.items()
+    ):
+        raise wrong
+    if ours := sorted(EVENTS_OWN & extensions.keys()):
+        raise ValueError(f"extensions other than the events' own attributes ({', '.join(ours)})")
+    return extensions
