@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import find
+from hypothesis import strategies as st
 
 from local.ports import pick
 
@@ -92,6 +94,12 @@ def one_trip_server() -> Iterator[TripServer]:
     """Listens from the first test on, so that nothing else takes the port that the settings name."""
     with TripServer(TRIP_PORT) as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def table_of_unicode() -> None:
+    """Hypothesis makes one for each checkout, which takes seconds: before a test whose inputs would come too slowly for it."""
+    find(st.text(), lambda _: True)
 
 
 @pytest.fixture
