@@ -3,7 +3,6 @@
 With `--once` it calls sweep now, and ends with 1 unless sweep did it: what a CronJob runs where there is no Knative Eventing.
 """
 
-import json
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ import uuid
 from datetime import UTC, datetime
 
 from shared import outward
+from shared.log import function_name, log
 
 INTERVAL = 5.0  # seconds
 PATIENCE = 56.0  # seconds: a sweep answers within 50, after a cold start of 4; and the CronJob's turn is over after 58
@@ -35,6 +35,7 @@ def tick(url: str) -> str | None:
 
 
 def main() -> None:
+    function_name.set("timer")
     if sys.argv[1:] == ["--once"]:
         sys.exit(0 if _swept() else 1)
     stopped = threading.Event()
@@ -47,8 +48,7 @@ def main() -> None:
 def _swept() -> bool:
     refused = tick(os.environ["SWEEP_URL"])
     if refused:
-        line = {"level": "WARNING", "message": "sweep did not answer", "reason": refused, "function": "timer"}
-        print(json.dumps({"timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"), **line}), flush=True)
+        log.warning("sweep did not answer", extra={"reason": refused})
     return not refused
 
 

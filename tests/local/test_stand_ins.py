@@ -119,7 +119,9 @@ def test_a_timer_that_runs_once_ends_with_what_came_of_it_and_obeys_no_proxy(sta
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (ended, "")
     if ended:
-        assert json.loads(done.stdout)["reason"] == f"it answered {status}"
+        line = json.loads(done.stdout)
+        assert line["reason"] == f"it answered {status}"
+        assert {"timestamp", "level", "message", "correlation_id", "function"} <= set(line)
     else:
         assert done.stdout == ""
 
