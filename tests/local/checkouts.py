@@ -72,13 +72,15 @@ class Copy:
         """`make` with these words, by somebody who shows nothing of theirs to others."""
         return Running(self, {"SERVICE_PORT": str(self.port), **settings}, ["make", "--silent", *words], umask=0o077)
 
-    def processes(self) -> list[psutil.Process]:
-        """Everything that a start made: by its environment or, for PostgreSQL, by its folder."""
+    def processes(self, word: str = "") -> list[psutil.Process]:
+        """Everything that a start made, by its environment or, for PostgreSQL, by its folder; with a word, whatever has it in
+        its command line. One that ends meanwhile is not among them."""
         found = []
         for process in psutil.process_iter():
             try:
                 marked = process.environ().get(MARKER) == str(self.folder)
-                if marked or process.cwd() == str(self.cluster):
+                ours = marked or process.cwd() == str(self.cluster)
+                if ours and (not word or word in process.cmdline()):
                     found.append(process)
             except psutil.Error:
                 continue

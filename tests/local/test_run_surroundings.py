@@ -16,6 +16,7 @@ import pytest
 
 from local import account, ports, run, surroundings
 from local.account import Account
+from local.ending import kill
 from local.postgres import ClusterError, Postgres
 from local.system import FUNCTIONS, NEIGHBOURS
 from sql.owner import connect
@@ -125,9 +126,7 @@ def test_what_an_operator_types_is_what_the_audit_trail_has(copy: Copy, running:
 def test_every_line_of_every_log_is_json(copy: Copy, running: Running) -> None:
     await_that(lambda: "swept" in copy.log("sweep"))
     with copy.broken("health"):  # a start that fails says so in whatever way
-        for process in copy.processes():
-            if "health" in process.cmdline():
-                process.kill()
+        kill(copy.processes("health"))
         await_that(lambda: "broken" in copy.log("health"))
     await_that(lambda: copy.get("/health")["status"] == "UP")
     folder = copy.folder / ".data" / "log"

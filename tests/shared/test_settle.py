@@ -130,11 +130,12 @@ def test_a_settle_whose_connection_is_terminated_midway_is_tried_once_more(
     assert place.sql.value("SELECT count(*) FROM outbox") == 1
 
 
-# A settle that has the payment's row waits here before it goes on to the key.
-GATE = """
+# A settle that has the payment's row waits at gate 7 before it goes on to the key; at gate 8 before it has the row.
+GATES = """
 CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END $$;
-CREATE TRIGGER gate BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate()
+BEGIN PERFORM pg_advisory_lock(TG_ARGV[0]::int); PERFORM pg_advisory_unlock(TG_ARGV[0]::int); RETURN NEW; END $$;
+CREATE TRIGGER gate_7 BEFORE UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate(7);
+CREATE TRIGGER gate_8 BEFORE UPDATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION wait_at_the_gate(8)
 """
 
 
@@ -142,9 +143,10 @@ def test_a_settle_that_loses_a_deadlock_is_tried_once_more(
     till: Till, place: Place, lease: Lease, blocker: Sql
 ) -> None:
     """The other transaction holds the key and waits for the payment; the settle, which holds the payment, then asks for the
-    key. Whoever closes the circle looks for it, after its deadlock_timeout, and only once."""
+    key. Whoever closes the circle looks for it, after its deadlock_timeout, and only once. The second try waits until the
+    other has the payment: a row that is let go is whoever's comes first, and so the circle could close again."""
     place.sql.run(f"ALTER ROLE payments_app IN DATABASE {place.environment['DB_NAME']} SET deadlock_timeout = '10ms'")
-    place.sql.run(GATE)
+    place.sql.run(GATES)
     place.sql.run("SELECT pg_advisory_lock(7)")
     till.database.close()
     blocker.run("SET deadlock_timeout = '1min'")
@@ -155,9 +157,11 @@ def test_a_settle_that_loses_a_deadlock_is_tried_once_more(
         waiting_backend(place)
         blocker.start("SELECT FROM payments FOR UPDATE")
         waiting_backend(place, "tests")
+        place.sql.run("SELECT pg_advisory_lock(8)")
         place.sql.run("SELECT pg_advisory_unlock(7)")
         blocker.finish()
         blocker.run("ROLLBACK")
+        place.sql.run("SELECT pg_advisory_unlock(8)")
         assert settling.result(10).status == 201
     assert till.database.ran.count("settle_payment") == 2
     assert place.sql.value("SELECT count(*) FROM outbox") == 1
