@@ -69,7 +69,11 @@ class Echo(BaseHTTPRequestHandler):
         asked = {"name": self.server.name, "host": self.headers["Host"], "path": self.path}  # type: ignore[attr-defined]
         body = json.dumps(asked).encode()
         self.send_response(200)
-        for name, value in (("Content-Length", str(len(body))), ("X-Asked", json.dumps(asked))):
+        for name, value in (
+            ("Content-Length", str(len(body))),
+            ("X-Asked", json.dumps(asked)),
+            ("X-Correlation-ID", "its"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":

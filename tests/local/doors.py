@@ -97,9 +97,12 @@ class Door:
         finally:
             connection.close()
 
+    def connect(self) -> socket.socket:
+        return socket.create_connection((HOST, self.port), timeout=10)
+
     def raw(self, request: bytes) -> Answer:
-        with socket.create_connection((HOST, self.port), timeout=10) as sent:
+        with self.connect() as sent:
             sent.sendall(request)
-            answer = http.client.HTTPResponse(sent)
+            answer = http.client.HTTPResponse(sent, method=request.partition(b" ")[0].decode("latin-1"))
             answer.begin()
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
