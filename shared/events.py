@@ -1,25 +1,16 @@
 """Events: CloudEvents 1.0 in HTTP binary mode, from the outbox to the sink."""
 
-import atexit
-import queue
-import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 from urllib.parse import quote
 
 from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
 
 from shared import outward
-from shared.database import Database, DatabaseUnavailable, Row
-from shared.log import correlation_id, function_name, log
+from shared.database import Row
+from shared.log import log
 from shared.settings import SETTINGS
-
-T = TypeVar("T")
 
 SOURCE = "/payment-service"
 EVENT_TYPES = (
@@ -28,9 +19,11 @@ EVENT_TYPES = (
     "com.ridehailing.payment.refunded.v1",
     "com.ridehailing.refund.failed.v1",
 )
-DELIVERY_TIMEOUT = 5.0
-MARKED_TOGETHER = 100
-GRACE = 8.0
+# Nothing of a payment's comes before these: whatever else there is of it is told after them.
+FIRST_TYPES = frozenset(EVENT_TYPES[:2])
+DELIVERY_TIMEOUT = 5.0  # seconds
+# What 4xx is no refusal for good: the request came too slowly, too early, or too often.
+PASSING = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True)
@@ -44,23 +37,43 @@ class Event:
     traceparent: str | None
     data: str
     created_at: datetime
+    failed_before: bool = False
 
 
-def deliver(event: Event) -> bool:
-    """POSTs an event to K_SINK, with K_CE_OVERRIDES applied; True only if the sink took it (2xx). Raises nothing: one event
+@dataclass(frozen=True)
+class Failed:
+    """What came of a delivery that the sink did not take. `for_good`: it was refused, and will be again."""
+
+    event_id: str
+    why: str
+    for_good: bool = False
+
+
+def is_for_good(status: int) -> bool:
+    """Whether an HTTP status is a refusal that another try does not change."""
+    return 400 <= status < 500 and status not in PASSING
+
+
+def deliver(event: Event) -> Failed | None:
+    """POSTs an event to K_SINK, with K_CE_OVERRIDES applied; None only if the sink took it (2xx). Raises nothing: one event
     that cannot be sent keeps no other from its delivery."""
+    failed = _failure(event)
+    if failed:
+        log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
+    return failed
+
+
+def _failure(event: Event) -> Failed | None:
     try:
         reply = _post(event)
     except outward.NoReply as failure:
-        log.warning("event not delivered", extra={"event_id": event.event_id, "why": str(failure)})
-        return False
-    except Exception:
-        log.exception("event not delivered", extra={"event_id": event.event_id})
-        return False
-    if not 200 <= reply.status < 300:
-        log.warning("event not delivered", extra={"event_id": event.event_id, "why": f"the sink said {reply.status}"})
-        return False
-    return True
+        return Failed(event.event_id, str(failure))
+    except Exception as failure:
+        log.exception("event not sent", extra={"event_id": event.event_id})
+        return Failed(event.event_id, f"it could not be sent ({type(failure).__name__})")
+    if 200 <= reply.status < 300:
+        return None
+    return Failed(event.event_id, f"the sink said {reply.status}", is_for_good(reply.status))
 
 
 def _post(event: Event) -> outward.Reply:
@@ -80,31 +93,6 @@ def _post(event: Event) -> outward.Reply:
     return outward.call("POST", SETTINGS.k_sink, timeout=DELIVERY_TIMEOUT, headers=headers | _trace(event), body=body)
 
 
-def read_events(database: Database, event_ids: list[str]) -> list[Event]:
-    """These events from the outbox, but for those that cannot be read. Raises DatabaseUnavailable."""
-    return _together_or_each(
-        lambda ids: [event_in(row) for row in database.run_again("events", event_ids=ids)], event_ids
-    )
-
-
-def mark_delivered(database: Database, event_ids: list[str]) -> None:
-    """Notes that the sink took these events, but for those where that cannot be noted. Raises DatabaseUnavailable."""
-    _together_or_each(lambda ids: database.run_again("mark_delivered", event_ids=ids), event_ids)
-
-
-def _together_or_each(act: Callable[[list[str]], list[T]], event_ids: list[str]) -> list[T]:
-    """What an act on events gives. Where one of them makes it fail, each is tried alone, and that one is passed over."""
-    try:
-        return act(event_ids)
-    except DatabaseUnavailable:
-        raise
-    except Exception:
-        if len(event_ids) == 1:
-            log.exception("event passed over", extra={"event_id": event_ids[0]})
-            return []
-    return [given for event_id in event_ids for given in _together_or_each(act, [event_id])]
-
-
 def event_in(row: Row) -> Event:
     """The event in a row of `events`, or in what a settling statement returned."""
     return Event(
@@ -115,6 +103,7 @@ def event_in(row: Row) -> Event:
         traceparent=row["traceparent"],
         data=row["data"],
         created_at=row["created_at"],
+        failed_before=row.get("attempts", 0) > 0,
     )
 
 
@@ -130,70 +119,3 @@ _AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in 
 def _trace(event: Event) -> dict[str, str]:
     headers = {"X-Correlation-ID": event.correlation_id}
     return headers | ({"traceparent": event.traceparent} if event.traceparent else {})
-
-
-class Publisher:
-    """Delivers events right after their commit, from a bounded queue that no answer waits for.
-
-    What is not delivered (queue full, sink down, process killed) stays in the outbox for a sweep. The thread starts with the
-    first event, never at import, and at the end of the process delivers what is queued, within its grace.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._queue: queue.Queue[Event | None] = queue.Queue(SETTINGS.event_queue_size)
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def publish(self, event: Event) -> None:
-        """Queues an event for delivery and returns at once. Raises nothing: what the event reports is done and will be
-        answered so, and an event that cannot be queued is left to the sweep."""
-        if not SETTINGS.k_sink:
-            return
-        try:
-            if self._thread is None:
-                self._start()
-            self._queue.put_nowait(event)
-        except queue.Full:
-            log.warning("event left to the sweep: the queue is full", extra={"event_id": event.event_id})
-        except Exception:
-            log.exception("event left to the sweep", extra={"event_id": event.event_id})
-
-    def drain(self) -> None:
-        """Delivers what is queued, for at most 8 seconds, and ends."""
-        if self._thread is not None:
-            deadline = time.monotonic() + GRACE
-            with suppress(queue.Full):
-                self._queue.put(None, timeout=GRACE)
-            self._thread.join(max(0.0, deadline - time.monotonic()))
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is None:
-                thread = threading.Thread(target=self._work, args=(function_name.get(),), name="publisher", daemon=True)
-                thread.start()
-                self._thread = thread
-                atexit.register(self.drain)
-
-    def _work(self, function: str | None) -> None:
-        function_name.set(function)
-        delivered: list[str] = []
-        ended = False
-        while not ended:
-            event = self._queue.get()
-            correlation_id.set(event.correlation_id if event else None)
-            if event is None:
-                ended = True
-            elif deliver(event):
-                delivered.append(event.event_id)
-            if delivered and (ended or self._queue.empty() or len(delivered) >= MARKED_TOGETHER):
-                self._mark(delivered)
-                delivered = []
-
-    def _mark(self, event_ids: list[str]) -> None:
-        try:
-            mark_delivered(self._database, event_ids)
-        except DatabaseUnavailable as failure:
-            log.warning("delivered events not marked; a sweep sends them again", extra={"why": str(failure)})
-        except Exception:
-            log.exception("delivered events not marked; a sweep sends them again")

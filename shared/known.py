@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.answer import Answer, final_answer
 from shared.database import Database
-from shared.events import Publisher
+from shared.publisher import Publisher
 from shared.gateway import Gateway
 from shared.lease import take_over
 from shared.problems import Problem

@@ -11,25 +11,20 @@ from typing import Any
 from shared import log
 from shared.abandoned import Done, settle_abandoned
 from shared.database import Database, DatabaseUnavailable
-from shared.events import Event, deliver, mark_delivered, read_events
 from shared.known import Ledger
 from shared.settings import SETTINGS
 from shared.totals import MOST_COUNTED
+from shared.undelivered import deliver_left
 
-# A sweep begins nothing after so many seconds, waits so many more for askings that are under way, and answers after so many at
+# A sweep begins nothing after so many seconds, waits so many more for what is under way, and answers after so many at
 # the latest: a clock calls it every minute, and waits for less than that (knative/base/sweep-timer.yaml; timeoutSeconds in
 # every-function.yaml).
 LONGEST = 45.0
 STRAGGLERS = 4.0
 LATEST = 50.0
-MOST_EVENTS = 50_000
 MOST_DELETED = 50_000
 MOST_PASSED_OVER = 100
-BATCH = 100
 DELETED_TOGETHER = 1000
-LOOK_AGAIN = 3.0
-EVENT_PAUSE = 5.0
-LONGEST_EVENT_PAUSE = 60.0
 STUCK_AFTER = 300
 
 
@@ -44,7 +39,7 @@ def sweep(ledger: Ledger) -> dict[str, int]:
     settled = Signal()
     work: dict[str, Callable[[], Done]] = {
         "settled": lambda: settle_abandoned(ledger, until, until + STRAGGLERS),
-        "delivered": lambda: deliver_left(ledger, until, settled),
+        "delivered": lambda: deliver_left(ledger.database, until, until + STRAGGLERS, settled),
         "keys_deleted": lambda: delete_keys(ledger.database, until),
         "events_deleted": lambda: delete_events(ledger.database, until),
     }
@@ -101,47 +96,6 @@ def _log_swept(database: Database, counts: dict[str, int]) -> None:
         "pending_oldest_seconds": round(oldest),
     }
     log.log.log(logging.WARNING if oldest > STUCK_AFTER else logging.INFO, "swept", extra=counts | stuck)
-
-
-def deliver_left(ledger: Ledger, until: float, settled: Signal) -> Done:
-    """Delivers events that are older than EVENT_SWEEP_AGE seconds and were not delivered, oldest first, in batches, and goes
-    on with what becomes due until `settled` is set; says how many the sink took. A sink that takes none is left alone until
-    they are due again. Begins nothing after `until` (monotonic). Raises DatabaseUnavailable."""
-    if not SETTINGS.k_sink:
-        return Done(0)
-    delivered = 0
-    while time.monotonic() < until and delivered < MOST_EVENTS:
-        due = _lease_events(ledger.database)
-        taken = _deliver_batch(read_events(ledger.database, due) if due else [], until)
-        if taken:
-            mark_delivered(ledger.database, taken)
-            delivered += len(taken)
-        elif due:
-            break
-        if len(due) < BATCH and settled.wait(min(LOOK_AGAIN, max(0.0, until - time.monotonic()))):
-            return Done(delivered)
-    return Done(delivered, more=True)
-
-
-def _lease_events(database: Database) -> list[str]:
-    rows = database.run_again(
-        "lease_events",
-        age=SETTINGS.event_sweep_age,
-        limit=BATCH,
-        pause=EVENT_PAUSE,
-        longest_pause=LONGEST_EVENT_PAUSE,
-    )
-    return [row["event_id"] for row in rows]
-
-
-def _deliver_batch(events: list[Event], until: float) -> list[str]:
-    taken = []
-    for event in sorted(events, key=lambda event: event.created_at):
-        if time.monotonic() > until:
-            break
-        if deliver(event):
-            taken.append(event.event_id)
-    return taken
 
 
 def delete_keys(database: Database, until: float) -> Done:

@@ -34,6 +34,7 @@ ROUTES = (
     _route("GET", "/metrics/prometheus", "metrics"),
     _route("POST", "/", "notify"),
     _route("POST", "/", "sweep"),
+    _route("POST", "/", "dead_letters"),
 )
 
 CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "health", "metrics"})

@@ -39,6 +39,7 @@ class Totals:
     pending_oldest: float
     undelivered_count: int
     undelivered_oldest: float
+    refused_count: int
     contradiction_count: int
 
 
@@ -56,6 +57,7 @@ def read_totals(database: Database) -> Totals:
         pending_oldest=watched["pending_oldest"],
         undelivered_count=watched["undelivered_count"],
         undelivered_oldest=watched["undelivered_oldest"],
+        refused_count=watched["refused_count"],
         contradiction_count=watched["contradiction_count"],
     )
 

@@ -6,7 +6,7 @@ from shared.answer import Answer
 from shared.charge import charge
 from shared.database import Database
 from shared.door import Call, door
-from shared.events import Publisher
+from shared.publisher import Publisher
 from shared.gateway import chosen_gateway
 from shared.known import Ledger
 from shared.models import read_payment

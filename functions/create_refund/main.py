@@ -5,7 +5,7 @@ import functions_framework
 from shared.answer import Answer
 from shared.database import Database
 from shared.door import Call, door
-from shared.events import Publisher
+from shared.publisher import Publisher
 from shared.gateway import chosen_gateway
 from shared.known import Ledger
 from shared.models import read_refund

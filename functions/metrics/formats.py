@@ -75,6 +75,11 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         ),
         ("outbox_oldest_seconds", "Age of the oldest of them.", totals.undelivered_oldest),
         (
+            "outbox_refused_count",
+            f"Events that were refused for good and set aside; {MOST_COUNTED} means at least so many.",
+            totals.refused_count,
+        ),
+        (
             "payment_contradiction_total",
             "Answers of the gateway that contradict what was stored.",
             totals.contradiction_count,

@@ -30,11 +30,13 @@ WITH settled AS (
      WHERE key_hash = %(key_hash)s
     RETURNING answer_status, answer, correlation_id, traceparent
 ), event AS (
-    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data)
+    -- By the clock, since the payment's row is locked by now: refunds of one payment are told in the order of their effect.
+    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data, created_at)
     SELECT reference || CASE status WHEN 'REFUNDED' THEN '.refunded' ELSE '.failed' END,
            CASE status WHEN 'REFUNDED' THEN 'com.ridehailing.payment.refunded.v1'
                        ELSE 'com.ridehailing.refund.failed.v1' END,
-           'payments/' || payment_id, correlation_id, traceparent, with_refund(payment, refund)
+           'payments/' || payment_id, correlation_id, traceparent, with_refund(payment, refund),
+           clock_timestamp()
       FROM shown, answered
     RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.events import Publisher
+from shared.publisher import Publisher
 from tests.fakes.sink import Sink
 from tests.support.cluster import Place
 from tests.support.ledger import Till, new_key

@@ -9,7 +9,8 @@ import psycopg2
 from shared import events
 from shared.answer import Answer
 from shared.database import DatabaseUnavailable, Row
-from shared.events import Event, Publisher
+from shared.events import Event
+from shared.publisher import Publisher
 from shared.gateway import Succeeded
 from shared.lease import Lease
 from tests.support.ledger import Died, WatchedDatabase

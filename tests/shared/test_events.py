@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from shared import recover
-from shared.events import Publisher
+from shared.publisher import Publisher
 from shared.gateway import Declined
 from shared.settings import Settings
 from tests.fakes.sink import Received, Sink

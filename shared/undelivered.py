@@ -1,0 +1,95 @@
+"""Events that were left in the outbox: sent by a sweep, many at once while the sink takes them."""
+
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Event as Signal
+
+from shared.abandoned import Done
+from shared.database import Database
+from shared.events import Event, Failed, deliver
+from shared.log import correlation_id, function_name
+from shared.outbox import lease_events, mark_delivered, note_failed
+from shared.settings import SETTINGS
+
+# 640 a second to a sink that takes 50 ms. Events that failed before get half of the places, however many they are: what
+# hangs again keeps nothing else waiting.
+SENDERS = 32
+FAILED_BEFORE = SENDERS // 2
+# After so many in a row that got no answer, or a 5xx, the sink is left alone for so many seconds.
+MOST_UNANSWERED = 32
+OUTAGE_PAUSE = 3.0
+MOST_EVENTS = 50_000
+# Seconds after which a sweep that found nothing looks again, as long as it has something else to do.
+LOOK_AGAIN = 3.0
+
+
+def deliver_left(database: Database, until: float, late: float, settled: Signal) -> Done:
+    """Delivers events that are older than EVENT_SWEEP_AGE seconds and were not delivered, oldest first and in order for each
+    payment, and goes on with what becomes due until `settled` is set; says how many the sink took. One that fails keeps no
+    other from its delivery. Begins nothing after `until`, and waits for none after `late` (both monotonic): what is under way
+    then is due again when its lease is over. Raises DatabaseUnavailable."""
+    if not SETTINGS.k_sink:
+        return Done(0)
+    crew = ThreadPoolExecutor(SENDERS, "sending", function_name.set, (function_name.get(),))
+    try:
+        return _Deliveries(database, crew, until).go_on(late, settled)
+    finally:
+        crew.shutdown(wait=False, cancel_futures=True)
+
+
+class _Deliveries:
+    """Hands out the events of one sweep and notes what comes of each, on one thread; `_deliver` alone runs on the others."""
+
+    def __init__(self, database: Database, crew: ThreadPoolExecutor, until: float) -> None:
+        self._database = database
+        self._crew = crew
+        self._until = until
+        self._under_way: dict[Future[Failed | None], Event] = {}
+        self._taken = 0
+        self._unanswered = 0  # in a row
+        self._not_before = 0.0
+
+    def go_on(self, late: float, settled: Signal) -> Done:
+        while time.monotonic() < self._until and self._taken < MOST_EVENTS:
+            begun = self._begin()
+            if self._under_way:
+                self._await(self._until)
+            elif not begun and settled.wait(min(LOOK_AGAIN, max(0.0, self._until - time.monotonic()))):
+                return Done(self._taken, more=time.monotonic() < self._not_before)
+        while self._under_way and time.monotonic() < late:
+            self._await(late)
+        return Done(self._taken, more=True)
+
+    def _begin(self) -> int:
+        """Leases as many events as can be sent at once; says how many."""
+        free = SENDERS - len(self._under_way)
+        if not free or time.monotonic() < self._not_before:
+            return 0
+        failing = sum(event.failed_before for event in self._under_way.values())
+        events = lease_events(self._database, free, min(free, FAILED_BEFORE - failing))
+        for event in events:
+            self._under_way[self._crew.submit(_deliver, event)] = event
+        return len(events)
+
+    def _await(self, moment: float) -> None:
+        """Waits until a delivery ends, or until that moment, and notes what came of those that have ended."""
+        ended, _ = wait(self._under_way, max(0.0, moment - time.monotonic()), FIRST_COMPLETED)
+        taken = []
+        for delivery in ended:
+            event = self._under_way.pop(delivery)
+            failed = delivery.result()
+            if failed is None:
+                taken.append(event.event_id)
+            else:
+                note_failed(self._database, failed)
+            self._unanswered = self._unanswered + 1 if failed and not failed.for_good else 0
+            if self._unanswered == MOST_UNANSWERED:
+                self._unanswered, self._not_before = 0, time.monotonic() + OUTAGE_PAUSE
+        if taken:
+            mark_delivered(self._database, taken)
+            self._taken += len(taken)
+
+
+def _deliver(event: Event) -> Failed | None:
+    correlation_id.set(event.correlation_id)
+    return deliver(event)
