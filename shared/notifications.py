@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from shared import json_text, outward
 from shared.answer import Answer
 from shared.cloud_event import Received, read_event
-from shared.events import EVENT_TYPES, header_text
+from shared.events import EVENT_TYPES, header_text, is_for_good
 from shared.log import log
 from shared.settings import SETTINGS
 from shared.tracing import read_trace
 
 PLAIN = "text/plain; charset=utf-8"
-# Refusals that say "not now"; any other 4xx says "never".
-PASSING = frozenset({408, 425, 429})
 
 
 def notify(headers: Mapping[str, str], body: bytes) -> Answer:
@@ -48,7 +46,7 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
         return _later(event.id, str(failure))
     if 200 <= reply.status < 300:
         return Answer(204)
-    if 400 <= reply.status < 500 and reply.status not in PASSING:
+    if is_for_good(reply.status):
         log.warning(
             "refused by the Notification Service", extra={"event_id": event.id, "why": f"it said {reply.status}"}
         )

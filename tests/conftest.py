@@ -48,7 +48,7 @@ def _import_settings() -> None:
 _import_settings()
 
 from local.postgres import Postgres  # noqa: E402 - reads the settings
-from shared.events import Publisher  # noqa: E402
+from shared.publisher import Publisher  # noqa: E402
 from shared.log import log  # noqa: E402
 from shared.settings import SETTINGS, Settings  # noqa: E402
 from tests.fakes.sink import Sink  # noqa: E402
@@ -127,9 +127,9 @@ def cannot_queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
     def break_it(publisher: Publisher) -> None:
         if request.param == "no thread":
-            monkeypatch.setattr("shared.events.threading", SimpleNamespace(Thread=refuse, Lock=threading.Lock))
+            monkeypatch.setattr("shared.publisher.threading", SimpleNamespace(Thread=refuse))
         else:
-            monkeypatch.setattr(publisher, "_queue", SimpleNamespace(put_nowait=refuse, get=threading.Event().wait))
+            monkeypatch.setattr(publisher, "_inbox", SimpleNamespace(put=refuse, get=threading.Event().wait))
 
     return break_it
 

@@ -46,7 +46,7 @@ class PromptPublisher(Publisher):
     delivers = True
 
     def publish(self, event: Event) -> None:
-        if self.delivers and events.deliver(event):
+        if self.delivers and events.deliver(event) is None:
             with suppress(DatabaseUnavailable):
                 self._database.run("mark_delivered", event_ids=[event.event_id])
 

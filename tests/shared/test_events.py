@@ -20,6 +20,7 @@ from shared import recover
 from shared.publisher import Publisher
 from shared.gateway import Declined
 from shared.settings import Settings
+from shared.undelivered import deliver_left as deliver_left_of
 from tests.fakes.sink import Received, Sink
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
@@ -53,7 +54,8 @@ def deliver_left(till: Till) -> int:
     """What a sweep delivers where nothing was abandoned."""
     settled = threading.Event()
     settled.set()
-    return recover.deliver_left(till.ledger, time.monotonic() + 20, settled).count
+    until = time.monotonic() + 20
+    return deliver_left_of(till.database, until, until + 5, settled).count
 
 
 def delete_events(till: Till) -> int:
@@ -375,7 +377,7 @@ def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: S
     program = (
         "from tests.support.gateway import ScriptedGateway\n"
         "from shared.database import Database\n"
-        "from shared.events import Publisher\n"
+        "from shared.publisher import Publisher\n"
         "from shared.known import Ledger\n"
         "from shared.charge import collect_cash, _claim_of\n"
         "from shared.models import read_payment\n"
@@ -394,7 +396,7 @@ def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: S
 
 
 def test_draining_ends_in_time_though_the_sink_hangs(events: Till, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.events.GRACE", 0.3)
+    monkeypatch.setattr("shared.publisher.GRACE", 0.3)
     sink.hold()
     for _ in range(3):
         events.pay(method="CASH")
@@ -402,7 +404,7 @@ def test_draining_ends_in_time_though_the_sink_hangs(events: Till, sink: Sink, m
     events.publisher.drain()
     assert time.monotonic() - began < 1
     sink.release()
-    monkeypatch.setattr("shared.events.GRACE", 8.0)
+    monkeypatch.setattr("shared.publisher.GRACE", 8.0)
     events.publisher.drain()  # what it has left is delivered to this test's sink, and not after it
 
 
