@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from local.timer import PATIENCE
+from shared.events import DELIVERY_TIMEOUT
 from shared.recover import LATEST, LONGEST, STRAGGLERS
 from tests.knative.conftest import ROOT
-from tests.knative.manifests import functions, named, of_kind
+from tests.knative.manifests import named, of_kind, operations
 
 Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
@@ -18,9 +19,8 @@ COLD_START = 4.0  # seconds, with a tenth of a core (every-function.yaml)
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
-def test_events_go_through_the_broker_to_notify_with_patience_and_a_dead_letter_sink(built: Built, form: str) -> None:
+def test_events_go_through_the_broker_to_notify_and_what_it_refuses_to_dead_letters(built: Built, form: str) -> None:
     manifests = built(form)
-    names = {f["metadata"]["name"] for f in functions(manifests)}
     broker = named(manifests, "Broker", "payment-events")
     assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "MTChannelBasedBroker"
     settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])
@@ -32,12 +32,38 @@ def test_events_go_through_the_broker_to_notify_with_patience_and_a_dead_letter_
     assert source, "the source that the events carry"
     assert trigger["spec"]["filter"]["attributes"] == {"source": source[1]}
     for delivery in (broker["spec"]["delivery"], trigger["spec"]["delivery"]):
-        assert delivery["retry"] >= 5
-        assert delivery["backoffPolicy"] == "exponential"
-        assert delivery["deadLetterSink"]["ref"]["name"] in names
+        assert delivery["deadLetterSink"]["ref"]["name"] == "dead-letters"
     (clock,) = of_kind(manifests, "PingSource")
     assert clock["spec"]["sink"]["ref"]["name"] == "sweep"
     assert not of_kind(manifests, "CronJob")
+
+
+@pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
+def test_the_broker_repeats_less_long_than_its_publisher_waits(built: Built, form: str) -> None:
+    """It is synchronous: a repetition after the publisher's time-out is cut off, and keeps the event from dead-letters."""
+    manifests = built(form)
+    delivered = [named(manifests, "Broker", "payment-events"), named(manifests, "Trigger", "notify-of-payments")]
+    for delivery in (each["spec"]["delivery"] for each in delivered):
+        assert delivery["backoffPolicy"] == "exponential"
+        first = float(re.fullmatch(r"PT(\d\.\d)S", delivery["backoffDelay"])[1])  # type: ignore[index]
+        # Knative rounds a period to tenths of a second, and waits for the first pause times 1, 2, 4, ...
+        assert 0 < first * (2 ** delivery["retry"] - 1) < 0.1 * DELIVERY_TIMEOUT
+
+
+@pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
+def test_dead_letters_is_a_function_like_any_other_with_one_connection(built: Built, form: str) -> None:
+    found = operations(built(form))
+    ours, other = (found[name]["spec"]["template"] for name in ("dead_letters", "sweep"))
+    (container,), (container_of_other,) = (template["spec"]["containers"] for template in (ours, other))
+    own: Manifest = {"containers": [], "env": []}
+    assert ours["spec"] | own == other["spec"] | own
+    assert container | own == container_of_other | own
+    assert ours["metadata"]["labels"] == other["metadata"]["labels"]
+    assert found["dead_letters"]["metadata"]["labels"] == found["sweep"]["metadata"]["labels"]
+    assert {"name": "DB_POOL_SIZE", "value": "1"} in container["env"]
+    scaling = ours["metadata"]["annotations"]
+    assert (scaling["autoscaling.knative.dev/max-scale"], scaling["autoscaling.knative.dev/window"]) == ("1", "6s")
+    assert (ROOT / "functions" / "dead_letters" / "main.py").exists()
 
 
 def test_without_eventing_events_go_straight_to_notify_and_a_cron_job_calls_sweep(built: Built) -> None:
