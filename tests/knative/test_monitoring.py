@@ -43,7 +43,7 @@ def test_figures_that_are_drawn_or_watched_are_ones_that_exist(built: Built, for
             assert set(cluster.split("|")) <= set(OPERATIONS)
         assert expression.count("(") == expression.count(")")
     titles = " ".join(panel["title"].lower() for panel in dashboard["panels"])
-    for word in ("status", "revenue", "declined", "latency", "undelivered", "stuck", "cold starts"):
+    for word in ("status", "revenue", "declined", "latency", "undelivered", "refused", "stuck", "cold starts"):
         assert word in titles
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))
@@ -69,6 +69,23 @@ def test_whoever_is_on_call_is_woken_when_the_gateway_contradicts_what_is_stored
     assert rule["labels"]["severity"] == "page"
     # A gauge that rose within the hour; it never falls, so the alert clears an hour after the last.
     assert rule["expr"] == 'max(delta(payment_contradiction_total{namespace="payments"}[1h])) > 0'
+
+
+def test_somebody_is_told_of_events_that_are_set_aside_and_how_to_see_them(built: Built) -> None:
+    rules = named(built("base+monitoring"), "PrometheusRule", "payment-service")["spec"]["groups"][0]["rules"]
+    (rule,) = [rule for rule in rules if rule["alert"] == "EventsRefused"]
+    assert rule["labels"]["severity"] == "ticket"
+    assert rule["expr"] == 'max(outbox_refused_count{namespace="payments"}) > 0'
+    assert "make events" in rule["annotations"]["summary"]
+    assert re.search(r"^events:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+
+
+def test_every_alert_is_in_the_readme_s_table(built: Built) -> None:
+    rules = named(built("base+monitoring"), "PrometheusRule", "payment-service")["spec"]["groups"][0]["rules"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for rule in rules:
+        page = " (page)" if rule["labels"]["severity"] == "page" else ""
+        assert f"\n| {rule['alert']}{page} |" in readme, rule["alert"]
 
 
 def test_the_totals_are_scraped_seldom_enough_for_their_function_to_sleep(built: Built) -> None:
