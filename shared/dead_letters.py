@@ -27,6 +27,6 @@ def take(database: Database, headers: Mapping[str, str], body: bytes) -> Answer:
     if not (re.fullmatch(r"[0-9]{3}", code) and is_for_good(int(code))):
         return Answer(424, "it is sent again", PLAIN)
     failed = Failed(event.id, f"it was refused behind the Broker ({code})", for_good=True)
-    if note_failed(database, failed, tried=False) or not database.one("waits", event_id=event.id):
+    if note_failed(database, [failed], tried=False) or not database.one("waits", event_id=event.id):
         return Answer(204)
     return Answer(424, "it is sent again, and set aside after some refusals", PLAIN)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from shared.answer import Answer, final_answer
 from shared.database import Database
-from shared.publisher import Publisher
 from shared.gateway import Gateway
 from shared.lease import take_over
 from shared.problems import Problem
+from shared.publisher import Publisher
 from shared.settings import SETTINGS
 from shared.settle import carry_out
 

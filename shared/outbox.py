@@ -44,30 +44,33 @@ def mark_delivered(database: Database, event_ids: list[str]) -> None:
     _together_or_each(lambda ids: database.run_again("mark_delivered", event_ids=ids), event_ids)
 
 
-def note_failed(database: Database, failed: Failed, *, tried: bool = True) -> bool:
-    """Notes that the sink did not take an event; says whether that sets it aside: refused for good, five times. `tried` is
-    false for whoever only heard of it, while another notes the try. Raises DatabaseUnavailable."""
-    rows = database.run_again(
-        "note_failed",
-        event_id=failed.event_id,
-        tried=int(tried),
-        refused=int(failed.for_good),
-        why=failed.why,
-        most_refusals=MOST_REFUSALS,
-        pause=PAUSE,
-        longest_pause=LONGEST_PAUSE,
-    )
-    set_aside = any(row["set_aside"] for row in rows)
-    if set_aside:
-        log.error("event set aside", extra={"event_id": failed.event_id, "why": failed.why})
+def note_failed(database: Database, failures: list[Failed], *, tried: bool = True) -> set[str]:
+    """Notes that the sink did not take these events; gives the ids of those that this sets aside: refused for good, five
+    times. `tried` is false for whoever only heard of it, while another notes the try. Raises DatabaseUnavailable."""
+    failed_of = {failed.event_id: failed for failed in failures}
+
+    def note(event_ids: list[str]) -> list[str | None]:
+        rows = database.run_again(
+            "note_failed",
+            event_ids=event_ids,
+            refused=[int(failed_of[event_id].for_good) for event_id in event_ids],
+            whys=[failed_of[event_id].why for event_id in event_ids],
+            tried=int(tried),
+            most_refusals=MOST_REFUSALS,
+            pause=PAUSE,
+            longest_pause=LONGEST_PAUSE,
+        )
+        return [row["set_aside"] for row in rows]
+
+    set_aside = {event_id for event_id in _together_or_each(note, list(failed_of)) if event_id is not None}
+    for event_id in set_aside:
+        log.error("event set aside", extra={"event_id": event_id, "why": failed_of[event_id].why})
     return set_aside
 
 
 def keep(database: Database, event_ids: list[str]) -> None:
     """Keeps events from being sent by a sweep for the next 5 seconds. Raises DatabaseUnavailable."""
-    _together_or_each(
-        lambda ids: database.run_again("keep_events", event_ids=ids, lease=QUEUE_LEASE), event_ids
-    )
+    _together_or_each(lambda ids: database.run_again("keep_events", event_ids=ids, lease=QUEUE_LEASE), event_ids)
 
 
 def that_wait(database: Database, event_ids: list[str]) -> set[str]:

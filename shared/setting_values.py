@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 # What makes the rest of the service wait for a worker that died, or for nothing, seconds.
 LONGEST_LOCK = 3600.0
@@ -102,19 +102,28 @@ def currency(value: str) -> str:
 
 
 def url(value: str) -> str:
-    wrong = ValueError("a URL such as http://trip-service:8081/api/v1")
+    parts = _url(value, "a URL such as http://trip-service:8081/api/v1")
+    if parts.query:
+        raise ValueError("a URL without a query, such as http://trip-service:8081/api/v1")
+    return value.rstrip("/")
+
+
+def sink(value: str) -> str:
+    """As it is given: what another slash or query means is for whoever named it to say."""
+    if value:
+        _url(value, "a URL such as http://broker-ingress.knative-eventing/payments/default")
+    return value
+
+
+def _url(value: str, wanted: str) -> SplitResult:
     try:
         parts = urlsplit(value)
         names_a_server = bool(parts.hostname) and parts.port != 0  # the port is read, and checked, only here
     except ValueError:
-        raise wrong from None
-    if parts.scheme not in ("http", "https") or not names_a_server or parts.query or parts.fragment:
-        raise wrong
-    return value.rstrip("/")
-
-
-def optional_url(value: str) -> str:
-    return url(value) if value else ""
+        raise ValueError(wanted) from None
+    if parts.scheme not in ("http", "https") or not names_a_server or parts.fragment:
+        raise ValueError(wanted)
+    return parts
 
 
 def level(value: str) -> str:

@@ -71,7 +71,7 @@ class Settings:
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
     rate_limit: str = _setting("1000/second", values.rate)
     log_level: str = _setting("INFO", values.level)
-    k_sink: str = _setting("", values.optional_url)
+    k_sink: str = _setting("", values.sink)
     k_ce_overrides: dict[str, str] = _setting("", values.overrides)
     event_retention: float = _setting("2592000", values.seconds)
     event_queue_size: int = _setting("1000", values.count)

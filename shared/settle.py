@@ -6,10 +6,10 @@ from dataclasses import replace
 from shared.answer import Answer, final_answer, pending_answer
 from shared.database import Database, Row
 from shared.events import event_in
-from shared.publisher import Publisher
 from shared.gateway import Declined, Gateway, Outcome, Succeeded, Unknown, account_name, gateway_of, in_words
 from shared.lease import Lease, give_back
 from shared.log import function_name, log
+from shared.publisher import Publisher
 from shared.settings import SETTINGS
 
 UNKNOWN_TO_GATEWAY = "gateway_unknown"

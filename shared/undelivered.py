@@ -74,17 +74,19 @@ class _Deliveries:
     def _await(self, moment: float) -> None:
         """Waits until a delivery ends, or until that moment, and notes what came of those that have ended."""
         ended, _ = wait(self._under_way, max(0.0, moment - time.monotonic()), FIRST_COMPLETED)
-        taken = []
+        taken, failures = [], []
         for delivery in ended:
             event = self._under_way.pop(delivery)
             failed = delivery.result()
             if failed is None:
                 taken.append(event.event_id)
             else:
-                note_failed(self._database, failed)
+                failures.append(failed)
             self._unanswered = self._unanswered + 1 if failed and not failed.for_good else 0
             if self._unanswered == MOST_UNANSWERED:
                 self._unanswered, self._not_before = 0, time.monotonic() + OUTAGE_PAUSE
+        if failures:
+            note_failed(self._database, failures)
         if taken:
             mark_delivered(self._database, taken)
             self._taken += len(taken)

@@ -48,8 +48,8 @@ def _import_settings() -> None:
 _import_settings()
 
 from local.postgres import Postgres  # noqa: E402 - reads the settings
-from shared.publisher import Publisher  # noqa: E402
 from shared.log import log  # noqa: E402
+from shared.publisher import Publisher  # noqa: E402
 from shared.settings import SETTINGS, Settings  # noqa: E402
 from tests.fakes.sink import Sink  # noqa: E402
 from tests.fakes.trips import TripServer  # noqa: E402

@@ -6,10 +6,10 @@ from shared.answer import Answer
 from shared.charge import charge
 from shared.database import Database
 from shared.door import Call, door
-from shared.publisher import Publisher
 from shared.gateway import chosen_gateway
 from shared.known import Ledger
 from shared.models import read_payment
+from shared.publisher import Publisher
 
 database = Database()
 ledger = Ledger(database, chosen_gateway(), Publisher(database))

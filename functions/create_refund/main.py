@@ -5,10 +5,10 @@ import functions_framework
 from shared.answer import Answer
 from shared.database import Database
 from shared.door import Call, door
-from shared.publisher import Publisher
 from shared.gateway import chosen_gateway
 from shared.known import Ledger
 from shared.models import read_refund
+from shared.publisher import Publisher
 from shared.refund import refund
 from shared.report import read_payment_id
 

@@ -5,9 +5,9 @@ import functions_framework
 from shared.answer import Answer
 from shared.database import Database
 from shared.door import Call, door
-from shared.publisher import Publisher
 from shared.gateway import chosen_gateway
 from shared.known import Ledger
+from shared.publisher import Publisher
 from shared.recover import sweep as sweep_once
 
 database = Database()

@@ -1,18 +1,24 @@
--- Notes a try that failed, or (`tried` 0) what another saw of it, and when the next one is due: pauses grow with the tries. An
--- event that was refused for good `most_refusals` times is set aside; `set_aside` says whether it was now.
-WITH noted AS (
-    SELECT event_id, attempts + %(tried)s AS attempts, refusals + %(refused)s AS refusals,
-           %(refused)s = 1 AND refusals + 1 >= %(most_refusals)s AS set_aside
-      FROM outbox
-     WHERE event_id = %(event_id)s AND delivered_at IS NULL AND refused_at IS NULL
-       FOR UPDATE
+-- Notes tries that failed, or (`tried` 0) what another saw of them, and when the next is due: pauses grow with the tries. An
+-- event that was refused for good `most_refusals` times is set aside; gives those that are now. It need not be durable at
+-- once: what is lost is tried once more. Rows are locked in one order.
+WITH unhurried AS (
+    SELECT set_config('synchronous_commit', 'off', true)
+), failed AS (
+    SELECT * FROM unnest(%(event_ids)s::text[], %(refused)s::int[], %(whys)s::text[]) AS failed (event_id, refused, why)
+), noted AS (
+    SELECT event_id, attempts + %(tried)s AS attempts, refusals + refused AS refusals,
+           CASE refused WHEN 1 THEN why ELSE refusal END AS refusal,
+           refused = 1 AND refusals + 1 >= %(most_refusals)s AS set_aside
+      FROM outbox JOIN failed USING (event_id), unhurried
+     WHERE delivered_at IS NULL AND refused_at IS NULL
+     ORDER BY event_id
+       FOR UPDATE OF outbox
 )
 UPDATE outbox AS o
-   SET attempts = noted.attempts, refusals = noted.refusals,
-       refusal = CASE %(refused)s WHEN 1 THEN %(why)s ELSE refusal END,
+   SET attempts = noted.attempts, refusals = noted.refusals, refusal = noted.refusal,
        refused_at = CASE WHEN set_aside THEN now() END,
        next_attempt_at = CASE WHEN set_aside THEN 'infinity'
                               ELSE now() + make_interval(secs => least(%(pause)s * 2 ^ least(o.attempts, 30), %(longest_pause)s)) END
   FROM noted
  WHERE o.event_id = noted.event_id
-RETURNING set_aside, type, subject
+RETURNING CASE WHEN set_aside THEN o.event_id END AS set_aside

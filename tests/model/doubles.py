@@ -10,9 +10,9 @@ from shared import events
 from shared.answer import Answer
 from shared.database import DatabaseUnavailable, Row
 from shared.events import Event
-from shared.publisher import Publisher
 from shared.gateway import Succeeded
 from shared.lease import Lease
+from shared.publisher import Publisher
 from tests.support.ledger import Died, WatchedDatabase
 
 

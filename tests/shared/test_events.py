@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from shared import recover
-from shared.publisher import Publisher
 from shared.gateway import Declined
+from shared.publisher import Publisher
 from shared.settings import Settings
 from shared.undelivered import deliver_left as deliver_left_of
 from tests.fakes.sink import Received, Sink

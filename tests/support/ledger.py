@@ -13,10 +13,10 @@ from shared import recover
 from shared import refund as refunding
 from shared.answer import Answer
 from shared.database import STATEMENTS, Database, Row, statement
-from shared.publisher import Publisher
 from shared.known import Ledger
 from shared.models import read_payment, read_refund
 from shared.problems import Problem
+from shared.publisher import Publisher
 from shared.settings import Settings
 from shared.tracing import Trace
 from tests.support.gateway import ScriptedGateway
