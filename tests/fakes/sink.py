@@ -31,17 +31,22 @@ class Received:
 class Sink:
     """The server, in threads, ready when the constructor returns; a context manager that ends it.
 
-    `status` is what it answers. `mute` makes it take the event and cut the connection without an answer. `hold()` makes it
-    wait before it answers, until `release()`.
+    `status` is what it answers, but for events that `statuses` names by their ids. `mute` makes it take the event and cut the
+    connection without an answer. It takes `delay` seconds for each; `hold()` makes it wait before it answers, until
+    `release()`; those in `hanging` are never answered.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.status = 202
+        self.statuses: dict[str, int] = {}
+        self.hanging: set[str] = set()
+        self.delay = 0.0
         self.mute = False
         self.received: list[Received] = []
         self.reached = threading.Semaphore(0)
         self._released = threading.Event()
         self._released.set()
+        self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._server: _Server | None = None
         self._listen(port)
@@ -72,6 +77,7 @@ class Sink:
 
     def stop(self) -> None:
         self.release()
+        self._stopped.set()
         self.down()
 
     def hold(self) -> None:
@@ -100,15 +106,21 @@ class Sink:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         body, at = handler.rfile.read(length), time.monotonic()
         self.reached.release()
+        event_id = headers.get("ce-id", "")
         self._released.wait(30)
-        taken = 200 <= self.status < 300 and not self.mute
+        time.sleep(self.delay)
+        status = self.statuses.get(event_id, self.status)
+        silent = self.mute or event_id in self.hanging
+        taken = 200 <= status < 300 and not silent
         with self._changed:
             self.received.append(Received(handler.path, headers, body, at, taken))
             self._changed.notify_all()
-        if self.mute:
+        if event_id in self.hanging:
+            self._stopped.wait(30)
+        if silent:
             handler.close_connection = True
             return
-        handler.send_response(self.status)
+        handler.send_response(status)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 

@@ -1,0 +1,81 @@
+"""`make events`: what was refused for good, and sending it again."""
+
+import sys
+
+import pytest
+
+from shared import refused
+from shared.events import Failed
+from shared.outbox import MOST_REFUSALS, note_failed
+from tests.fakes.sink import Sink
+from tests.sql.rows import an_event
+from tests.support.cluster import Place
+from tests.support.ledger import Till
+from tests.support.outbox import deliver_left
+
+
+@pytest.fixture
+def set_aside(till: Till, place: Place) -> Till:
+    """The till, with the events e and f set aside, and g due."""
+    for event_id in ("e", "f", "g"):
+        an_event(
+            place.sql, event_id, subject=f"payments/{event_id}", created_at="yesterday", next_attempt_at="yesterday"
+        )
+    for event_id in ("e", "f"):
+        for _ in range(MOST_REFUSALS):
+            note_failed(till.database, [Failed(event_id, "the sink said 422", for_good=True)])
+    return till
+
+
+def test_lists_what_was_set_aside_oldest_first(set_aside: Till) -> None:
+    lines = refused.list_refused(set_aside.database)
+    assert [line.split()[0] for line in lines] == ["e", "f"]
+    assert "payments/e" in lines[0]
+    assert lines[0].endswith("refused 5 times: the sink said 422")
+
+
+def test_one_that_is_resent_goes_with_the_next_sweep_as_if_it_had_never_been_tried(
+    set_aside: Till, sink: Sink, place: Place
+) -> None:
+    assert refused.resend(set_aside.database, "e") == 1
+    assert place.sql.run("SELECT attempts, refusals, refusal, refused_at FROM outbox WHERE event_id = 'e'") == [
+        {"attempts": 0, "refusals": 0, "refusal": None, "refused_at": None}
+    ]
+    assert deliver_left(set_aside) == 2
+    assert sorted(sink.event_ids()) == ["e", "g"]
+
+
+def test_all_are_resent_together(set_aside: Till, sink: Sink) -> None:
+    assert refused.resend(set_aside.database, refused.ALL) == 2
+    assert deliver_left(set_aside) == 3
+
+
+@pytest.mark.parametrize("which", ["g", "unknown", "", "e%", "'"])
+def test_nothing_else_is_resent(set_aside: Till, which: str) -> None:
+    assert refused.resend(set_aside.database, which) == 0
+
+
+def run(monkeypatch: pytest.MonkeyPatch, till: Till, *arguments: str) -> None:
+    monkeypatch.setattr(refused, "Database", lambda: till.database)
+    monkeypatch.setattr(sys, "argv", ["refused", *arguments])
+    refused.main()
+
+
+def test_the_command_lists_and_resends(
+    set_aside: Till, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, set_aside)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    run(monkeypatch, set_aside, "--resend=all")
+    assert capsys.readouterr().out == "2 to be sent again by the next sweep\n"
+    run(monkeypatch, set_aside)
+    assert capsys.readouterr().out == "No event was set aside.\n"
+
+
+@pytest.mark.parametrize("which", ["unknown", "all "])
+def test_the_command_says_in_one_line_what_it_cannot_resend(
+    set_aside: Till, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(monkeypatch, set_aside, f"--resend={which}")
+    assert end.value.code == f"{which} is no event that was set aside"
