@@ -3,4 +3,4 @@ SELECT event_id
   FROM outbox
  WHERE event_id = ANY (%(event_ids)s)
    AND created_at > (SELECT min(created_at) FROM outbox AS e
-                      WHERE e.subject = outbox.subject AND delivered_at IS NULL AND refused_at IS NULL)
+                      WHERE e.subject = outbox.subject AND num_nulls(e.delivered_at, e.refused_at) = 2)

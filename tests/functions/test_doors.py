@@ -16,13 +16,15 @@ from shared.problems import Problem
 OWN = {
     "create_payment": ("POST", "/payments"),
     "create_refund": ("POST", "/payments/351/refunds"),
+    "dead_letters": ("POST", "/"),
     "get_payment": ("GET", "/payments/351"),
     "health": ("GET", "/health"),
     "metrics": ("GET", "/metrics"),
     "notify": ("POST", "/"),
     "sweep": ("POST", "/"),
 }
-READS_THE_DATABASE = ["create_payment", "create_refund", "get_payment", "metrics", "sweep"]
+READS_THE_DATABASE = ["create_payment", "create_refund", "dead_letters", "get_payment", "metrics", "sweep"]
+DEAD_LETTER = {"ce-specversion": "1.0", "ce-id": "e", "ce-type": "t", "ce-source": "/s", "ce-knativeerrorcode": "422"}
 PAYMENT = {"trip_id": 101, "method": "CARD", "amount": 150.00}
 every_function = pytest.mark.parametrize("function", OWN)
 
@@ -33,6 +35,7 @@ def good(function: str) -> dict[str, Any]:
     return {
         "create_payment": {"json": PAYMENT, "headers": keyed},
         "create_refund": {"json": {}, "headers": keyed},
+        "dead_letters": {"json": {}, "headers": DEAD_LETTER},
     }.get(function, {})
 
 

@@ -36,6 +36,7 @@ TOTALS = Totals(
     pending_oldest=12.5,
     undelivered_count=2,
     undelivered_oldest=0.25,
+    refused_count=6,
     contradiction_count=4,
 )
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
@@ -107,6 +108,7 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
         ("payment_pending_oldest_seconds",): 12.5,
         ("outbox_undelivered_count",): 2,
         ("outbox_oldest_seconds",): 0.25,
+        ("outbox_refused_count",): 6,
         ("payment_contradiction_total",): 4,
     }
 

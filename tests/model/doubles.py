@@ -8,7 +8,7 @@ import psycopg2
 
 from shared import events
 from shared.answer import Answer
-from shared.database import DatabaseUnavailable, Row
+from shared.database import Database, DatabaseUnavailable, Row
 from shared.events import Event
 from shared.gateway import Succeeded
 from shared.lease import Lease
@@ -45,10 +45,14 @@ class PromptPublisher(Publisher):
 
     delivers = True
 
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.database = database
+
     def publish(self, event: Event) -> None:
         if self.delivers and events.deliver(event) is None:
             with suppress(DatabaseUnavailable):
-                self._database.run("mark_delivered", event_ids=[event.event_id])
+                self.database.run("mark_delivered", event_ids=[event.event_id])
 
 
 @dataclass

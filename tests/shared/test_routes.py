@@ -18,6 +18,7 @@ TABLE = [
     ("GET", "/openapi.json", "health"),
     ("POST", "/", "sweep"),
     ("POST", "/", "notify"),
+    ("POST", "/", "dead_letters"),
 ]
 
 

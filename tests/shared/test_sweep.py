@@ -85,7 +85,7 @@ class heard:  # noqa: N801 - read as a word
 def test_while_the_gateway_is_asked_events_go_out_and_keys_are_deleted(
     till: Till, place: Place, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.recover.LOOK_AGAIN", 0.05)
+    monkeypatch.setattr("shared.undelivered.LOOK_AGAIN", 0.05)
     something_for_each_job(place)
     held = till.gateway.hold()
     with ThreadPoolExecutor(1) as pool:

@@ -35,7 +35,7 @@ SELECT sha256(n::text::bytea), sha256(n::text::bytea), n, 'c', 1, CASE WHEN n % 
        CASE WHEN n % 500 <> 0 THEN now() + make_interval(secs => n) END, now() - make_interval(secs => {ROWS} - n)
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, delivered_at)
-SELECT 'PAY-' || n, 't', 's', 'c', '{{}}', now() - make_interval(secs => {ROWS} - n), CASE WHEN n % 500 <> 0 THEN now() END
+SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(secs => {ROWS} - n), CASE WHEN n % 500 <> 0 THEN now() END
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
@@ -76,6 +76,8 @@ SETTLE = {
 LEASED = {"key_hash": KEY, "lock_timeout": 60}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
+FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
+FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
@@ -88,12 +90,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_unsent_events": DELETED,
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "fare_of_trip": {"trip_id": 7},
-    "lease_events": {"age": 3, "limit": 100, "pause": 5, "longest_pause": 60},
+    "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "keep_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
+    "lease_events": {"age": 3, "limit": 32, "failed": 16, "lease": 10},
     "lease_key": LEASED,
     "lease_next": LEASED,
     "leased": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
     "payment": {"payment_id": 7},
     "payment_totals": {},
@@ -104,10 +109,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ping": {},
     "receipt": {"payment_id": 7},
     "refundable": {"payment_id": 7},
+    "refused_events": {"limit": 100},
+    "resend_events": {"event_id": None},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_place": "x"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
+    "waits": {"event_id": "PAY-500"},
     "watch_totals": {"most_counted": MOST_COUNTED},
 }
 MEANT = {
@@ -115,7 +123,7 @@ MEANT = {
     "delete_old_events": "idx_outbox_delivered",
     "delete_unsent_events": "idx_outbox_oldest",
     "fare_of_trip": "payments_one_fare_per_trip",
-    "lease_events": "idx_outbox_undelivered",
+    "events_that_wait": "idx_outbox_subject",
     "lease_next": "idx_idempotency_open",
     "look": "idempotency_keys_pkey",
     "leased": "idempotency_keys_pkey",
@@ -123,6 +131,8 @@ MEANT = {
     "payments_of_trip": "idx_payments_trip_id",
     "pending": "idx_idempotency_oldest",
     "refunds": "idx_payment_refunds_payment_id",
+    "refused_events": "idx_outbox_refused",
+    "resend_events": "idx_outbox_refused",
 }
 
 
@@ -162,9 +172,16 @@ def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: st
     assert index in {node.get("Index Name") for node in explain(full, name, SAMPLES[name])}
 
 
-@pytest.mark.parametrize("index", ["idx_idempotency_oldest", "idx_outbox_oldest", "idx_audit_log_contradictions"])
+@pytest.mark.parametrize(
+    "index", ["idx_idempotency_oldest", "idx_outbox_oldest", "idx_outbox_refused", "idx_audit_log_contradictions"]
+)
 def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index: str) -> None:
     assert index in {node.get("Index Name") for node in explain(full, "watch_totals", SAMPLES["watch_totals"])}
+
+
+@pytest.mark.parametrize("index", ["idx_outbox_untried", "idx_outbox_failed", "idx_outbox_subject"])
+def test_events_that_were_never_tried_and_such_as_failed_are_found_apart(full: Sql, index: str) -> None:
+    assert index in {node.get("Index Name") for node in explain(full, "lease_events", SAMPLES["lease_events"])}
 
 
 OLD = {"before": "2000-01-01T00:00:00+00:00"}
@@ -223,9 +240,10 @@ def test_a_sweep_with_little_to_do_reads_little(full: Sql, name: str) -> None:
 
 BACKLOG = 200_000
 BACKLOGS = f"""
-INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, next_attempt_at)
-SELECT 'e' || n, 't', 's', 'c', '{{}}', now() - make_interval(secs => n), now() - make_interval(secs => n)
-  FROM generate_series(1, {BACKLOG}) AS n;
+INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, next_attempt_at, attempts)
+SELECT kind || n, 't', 'payments/' || kind || n, 'c', '{{}}', now() - make_interval(secs => n),
+       now() - make_interval(secs => n), CASE kind WHEN 'failed' THEN 1 ELSE 0 END
+  FROM generate_series(1, {BACKLOG}) AS n, unnest(ARRAY['new', 'failed']) AS kind ORDER BY n;
 INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, asked, ask_after, created_at)
 SELECT sha256(('open' || n)::bytea), sha256(''), 1 + n % {ROWS}, 'c', 1, now() - make_interval(secs => n),
        now() - make_interval(secs => n)
@@ -235,7 +253,10 @@ SELECT sha256(('open' || n)::bytea), sha256(''), 1 + n % {ROWS}, 'c', 1, now() -
 BOUNDED = {
     "watch_totals": 1000,
     "pending": 1500,
-    "lease_events": 2500,
+    "lease_events": 1000,
+    "note_failed": 2000,
+    "refused_events": 100,
+    "resend_events": 100,
     "lease_next": 100,
     "leased": 10,
     "events": 1500,
@@ -248,7 +269,7 @@ BOUNDED = {
 
 @pytest.fixture(scope="module")
 def behind(full: Sql) -> Sql:
-    """The same with two hundred thousand open requests and undelivered events, all due, of which statistics know nothing."""
+    """The same with two hundred thousand open requests, undelivered events and events that failed, all due, of which statistics know nothing."""
     full.run(BACKLOGS)
     return full
 

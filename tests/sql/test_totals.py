@@ -319,7 +319,7 @@ def test_contradictions_are_counted(place: Place, database: Database) -> None:
 def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
     totals = read_totals(database)
     nothing = Figures(dict.fromkeys(STATUSES, 0), dict.fromkeys(METHODS, 0), Decimal(0), Decimal(0), 0, Decimal(0))
-    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0)
+    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0)
 
 
 def test_the_totals_take_two_round_trips(database: WatchedDatabase) -> None:
