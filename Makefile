@@ -13,12 +13,12 @@ unexport $(filter-out $(addprefix PIP_,$(PIP_SOURCES)),$(filter PIP_%,$(.VARIABL
 
 # What an operator types reaches the program as typed: make does not expand it, and in a recipe it is "$$REASON", which the
 # shell takes for nothing else.
-TYPED := SETTLE AS REASON OPERATOR
+TYPED := SETTLE AS REASON OPERATOR RESEND
 $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := run
-.PHONY: run test migrate seed pending lint format clean venv
+.PHONY: run test migrate seed pending events lint format clean venv
 
 # `exec`, so that a signal to the shell of this line reaches the runner itself.
 run: venv
@@ -43,6 +43,9 @@ seed: venv
 pending: venv
 	@$(BIN)/python -m local.database shared.pending \
 	  $${SETTLE:+--settle="$$SETTLE" --as="$$AS" --reason="$$REASON"} $(if $(filter 1,$(FORCE)),--force)
+
+events: venv
+	@$(BIN)/python -m local.database shared.refused $${RESEND:+--resend="$$RESEND"}
 
 lint: venv
 	@$(BIN)/ruff check .

@@ -14,7 +14,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
 KNOWN = {setting.name.upper() for setting in fields(Settings)}
-OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
+# Where there is no Broker nobody calls dead_letters.
+OPERATIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - {"dead_letters"})
 
 
 def _instructions() -> list[tuple[str, str]]:
