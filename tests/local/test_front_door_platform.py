@@ -2,6 +2,7 @@
 sees them, and what a function says passes byte for byte."""
 
 import gzip
+import http.client
 import json
 import re
 import socketserver
@@ -84,6 +85,9 @@ FUNCTION = {
 }
 
 
+read = threading.Event()  # the first part of an answer that comes in two
+
+
 class Between(socketserver.StreamRequestHandler):
     """Says what the last part of the path stands for, and hangs up."""
 
@@ -95,6 +99,11 @@ class Between(socketserver.StreamRequestHandler):
         self.rfile.read(size)
         method, path, _ = line.decode().split()
         name = path.rpartition("/")[2]
+        if name == "parts":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + MARK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            read.wait(10)
+            self.wfile.write(b"4\r\nlast\r\n0\r\n\r\n")
+            return
         said = FUNCTION[name] if name in FUNCTION else PLATFORM[name][0]
         with suppress(ConnectionError):  # the front door does not wait for words that it drops
             self.wfile.write(said.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else said)
@@ -189,6 +198,17 @@ def test_what_json_would_have_to_escape_is_no_harm_to_a_problem(door: Door) -> N
 def test_a_tunnel_is_refused(door: Door) -> None:
     answer = door.raw(b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\nX-Correlation-ID: mine\r\n\r\n")
     assert (answer.status, answer.problem()["correlation_id"]) == (400, "mine")
+
+
+def test_what_a_function_says_passes_part_by_part(door: Door) -> None:
+    read.clear()
+    with door.connect() as connection:
+        connection.sendall(b"GET /payments/parts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.read(5) == b"first"
+        read.set()
+        assert answer.read() == b"last"
 
 
 def test_a_connection_is_kept_after_a_replaced_answer(door: Door) -> None:
