@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of deploy.sh, which includes this
 # What is ours in the cluster: which version of it is there, what is left of another overlay, and how all of it goes.
 
-# Every kind that a manifest makes, of whatever overlay. Policies last: while anything is being removed, its ways stay open.
+# Every kind that a manifest makes, of whatever overlay; they go in this order.
 our_kinds=(
   namespaces secrets services.serving.knative.dev deployments.apps statefulsets.apps jobs.batch cronjobs.batch
   pingsources.sources.knative.dev triggers.eventing.knative.dev brokers.eventing.knative.dev
@@ -30,66 +30,92 @@ name_as_kubectl_does() {
   awk '{group = $1; sub("/?[^/]*$", "", group); print tolower($2) (group == "" ? "" : "." group) "/" $3, $4, $5, $6}'
 }
 
-# Namespaces and Secrets never, whoever's label they carry.
-list_what_may_go() { list_what_is_ours | awk '$1 !~ "^(namespace|secret)/" && $3 != "true" && $4 == "<none>" {print $1}'; }
+# Of such lines on standard input. Namespaces and Secrets never, whoever's label they carry.
+choose_what_may_go() { awk '$1 !~ "^(namespace|secret)/" && $3 != "true" && $4 == "<none>" {print $1}'; }
 
-# Asked before anything is deleted, and never about the database: its StatefulSet, and what that needs as long as it is there.
+# Where any of these questions fails, so does the script: what is not known to be unwanted stays.
 list_the_leftovers() {
-  list_what_may_go >"$work/ours"
-  list_what_was_applied >"$work/wanted"
-  # A revision that still finishes its requests, or is given traffic again by hand, starts pods by the settings it names.
+  list_what_is_ours >"$work/there"
+  list_what_was_applied >"$work/manifests"
+  {
+    cat "$work/manifests"
+    list_the_settings_of_revisions
+    list_what_the_databases_need
+  } >"$work/wanted"
+  choose_what_may_go <"$work/there" | { grep -vxFf "$work/wanted" || [ $? = 1 ]; }
+}
+
+# A revision that still finishes its requests, or is given traffic again by hand, starts pods by the settings it names.
+list_the_settings_of_revisions() {
   k get revisions.serving.knative.dev --namespace payments --output \
     'jsonpath={range .items[*]}{.spec.containers[*].envFrom[*].configMapRef.name} {.spec.volumes[*].configMap.name}{"\n"}{end}' |
-    tr ' ' '\n' | sed -n 's|^.|configmap/&|p' >>"$work/wanted"
-  # The policy is the one by which the pods of the operator's database, which stays too, reach each other.
-  printf '%s\n' statefulset.apps/payment-postgres \
-    networkpolicy.networking.k8s.io/database-cluster-from-pooler-and-job >>"$work/wanted"
-  if grep -qx statefulset.apps/payment-postgres "$work/ours"; then
-    printf '%s\n' service/payment-postgres service/payment-database serviceaccount/payment-postgres >>"$work/wanted"
-  fi
-  grep -vxFf "$work/wanted" "$work/ours" || true
+    tr ' ' '\n' | sed -n 's|^.|configmap/&|p'
 }
+
+# No database goes with its overlay, nor what it needs as long as it is there: by that policy the operator's pods reach each other.
+list_what_the_databases_need() {
+  if there_is statefulset.apps/payment-postgres; then
+    printf '%s\n' statefulset.apps/payment-postgres service/payment-postgres service/payment-database serviceaccount/payment-database
+  fi
+  if there_is cluster.postgresql.cnpg.io/payment-postgres; then
+    printf '%s\n' networkpolicy.networking.k8s.io/database-cluster-from-pooler-and-job serviceaccount/payment-postgres
+  fi
+}
+
+there_is() { grep -q "^$1 " "$work/there"; }
 
 remove_the_leftovers() {
   list_the_leftovers >"$work/leftovers"
+  name_the_database_that_stays
   [ -s "$work/leftovers" ] || return 0
   if grep -v '^configmap/' "$work/leftovers" >/dev/null; then
     # Knative says Ready when traffic goes to the new pods; the old ones may still be using what goes here.
-    (wait_until "$timeout" "The pods of earlier revisions are gone" list_the_pods_of_earlier_revisions the_earlier_revisions_are_idle) || {
+    (wait_until "$timeout" "The pods of earlier revisions are gone" explain_the_last_try the_earlier_revisions_have_no_pod) || {
       say "Left for the next run, because of pods that still run: $(tr '\n' ' ' <"$work/leftovers")"
       return 0
     }
   fi
   say "Removing what is not in this overlay"
-  { grep -v '^networkpolicy\.' "$work/leftovers" || true; } | remove_what_is_listed
-  { grep '^networkpolicy\.' "$work/leftovers" || true; } | remove_what_is_listed
+  remove_what_is_listed <"$work/leftovers"
 }
 
-# Takes the names on standard input.
+# Only whoever knows where its data went may remove a database.
+name_the_database_that_stays() {
+  local database
+  for database in statefulset.apps/payment-postgres cluster.postgresql.cnpg.io/payment-postgres; do
+    if there_is "$database" && ! grep -qxF "$database" "$work/manifests"; then
+      say "Kept, with its data, though this overlay does not use it: $database (kubectl delete --namespace payments $database)"
+    fi
+  done
+}
+
+the_earlier_revisions_have_no_pod() {
+  k get services.serving.knative.dev --namespace payments --no-headers \
+    --output 'custom-columns=R:.status.latestReadyRevisionName' >"$work/latest" &&
+    k get pods --namespace payments --selector serving.knative.dev/revision --no-headers --ignore-not-found \
+      --output 'custom-columns=R:.metadata.labels.serving\.knative\.dev/revision' >"$work/running" || return
+  ! grep -vxFf "$work/latest" "$work/running"
+}
+
+# Takes the names on standard input. Policies last: while anything is being removed, its ways stay open.
 remove_what_is_listed() {
+  cat >"$work/going"
+  { grep -v '^networkpolicy\.' "$work/going" || true; } | remove_together
+  { grep '^networkpolicy\.' "$work/going" || true; } | remove_together
+}
+
+remove_together() {
   local names
   names=$(cat)
   [ -z "$names" ] || printf '%s\n' "$names" |
     xargs kubectl --context "$context" delete --namespace payments --ignore-not-found --timeout="${timeout}s"
 }
 
-the_earlier_revisions_are_idle() {
-  local old
-  old=$(list_the_pods_of_earlier_revisions) && [ -z "$old" ]
-}
-
-list_the_pods_of_earlier_revisions() {
-  k get services.serving.knative.dev --namespace payments --no-headers \
-    --output 'custom-columns=R:.status.latestReadyRevisionName' >"$work/revisions"
-  k get pods --namespace payments --selector serving.knative.dev/revision --no-headers --ignore-not-found \
-    --output 'custom-columns=R:.metadata.labels.serving\.knative\.dev/revision' | grep -vxFf "$work/revisions" || true
-}
-
 # The StatefulSet's volume belongs to no manifest and stays; so do the Secret, without whose passwords it could not be read,
 # and an operator's database: these are labelled payments/kept.
 delete_the_service() {
   say "Removing the service"
-  list_what_may_go | remove_what_is_listed
+  list_what_is_ours | choose_what_may_go | remove_what_is_listed
 }
 
 delete_the_data() {

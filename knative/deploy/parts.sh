@@ -45,6 +45,16 @@ apply_the_database_and_wait() {
     wait_until "$((timeout * 3))" "The database cluster is ready" explain_the_pods \
       k wait --for=condition=Ready clusters.postgresql.cnpg.io/payment-postgres --namespace payments --timeout=5s
   fi
+  wait_for_the_pooler
+}
+
+# Before the functions whose settings name it: they are ready, and get traffic, whatever their database does. The operator calls
+# the Deployment of a Pooler as the Pooler.
+wait_for_the_pooler() {
+  local pooler
+  pooler=$(list_what_was_applied | sed -n 's|^deployment\.apps/\(payment-pgbouncer\)$|\1|p; s|^pooler\.postgresql\.cnpg\.io/||p')
+  [ -z "$pooler" ] || wait_until "$timeout" "The pooler is ready" explain_the_pods \
+    k rollout status "deployment/$pooler" --namespace payments --timeout=5s
 }
 
 # A Job's template can't be changed, so one that differs is replaced. Which it is, a hash on the Job says.

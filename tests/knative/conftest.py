@@ -26,7 +26,7 @@ def kustomize() -> str:
 
 @pytest.fixture(scope="session")
 def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """What kustomize makes of a folder below knative/, or of `base+COMPONENT`; each is built once."""
+    """What kustomize makes of a folder below knative/, or of `base+COMPONENT…`; each is built once."""
     built: dict[str, str] = {}
     copy = tmp_path_factory.mktemp("built") / "knative"
 
@@ -36,10 +36,13 @@ def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Call
             if "+" in name:
                 if not copy.exists():
                     shutil.copytree(KNATIVE, copy)
-                base, component = name.split("+")
+                base, *components = name.split("+")
                 folder = copy / "overlays" / name
                 folder.mkdir()
-                text = {"resources": [f"../../{base}"], "components": [f"../../components/{component}"]}
+                text = {
+                    "resources": [f"../../{base}"],
+                    "components": [f"../../components/{each}" for each in components],
+                }
                 (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
             done = subprocess.run([kustomize, "build", str(folder)], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr

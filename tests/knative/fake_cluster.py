@@ -217,6 +217,9 @@ def settled(state: State, name: str) -> int:
 
 def get(state: State, words: list[str]) -> int:
     path = (option(words, "--output") or "").removeprefix("jsonpath=")
+    if words[0] in state["unanswered"]:
+        print("the server was unable to return a response in the time allotted", file=sys.stderr)
+        return 1
     match words:
         case ["crd", name, *_]:
             return 0 if f"crd {name}" in state["present"] else 1

@@ -106,6 +106,7 @@ class Machine:
             clock=1,
             named_by_revisions=[],
             old_pods=0,
+            unanswered=[],
             broken=[],
             refusals=0,
             migration="succeeds",

@@ -238,12 +238,21 @@ def test_nothing_is_removed_while_pods_of_an_earlier_revision_run(second: Machin
     assert "Deployment/payment-pgbouncer" not in second.state["objects"]
 
 
+@pytest.mark.parametrize("question", ["pods", "revisions.serving.knative.dev"])
+def test_nothing_is_removed_where_the_cluster_does_not_say_what_runs(second: Machine, question: str) -> None:
+    _of_the_cluster(second, "Deployment/payment-pgbouncer")
+    second.set(unanswered=[question])
+    second.deploy(*TO_A_CLUSTER)
+    assert "Deployment/payment-pgbouncer" in second.state["objects"]
+    assert not second.said("delete")
+
+
 def test_the_database_of_another_overlay_is_never_removed(second: Machine) -> None:
     second.set(versions=[*CORE, *KNATIVE, "postgresql.cnpg.io/v1", "monitoring.coreos.com/v1"])
     succeeded(second.deploy(*TO_A_CLUSTER, "--overlay", "production"))
-    for key in ("StatefulSet", "Service", "ServiceAccount"):
-        assert f"{key}/payment-postgres" in second.state["objects"]
-    assert "Service/payment-database" in second.state["objects"]
+    for key in ("StatefulSet/payment-postgres", "Service/payment-postgres", "Service/payment-database"):
+        assert key in second.state["objects"]
+    assert "ServiceAccount/payment-database" in second.state["objects"]
     assert "Deployment/trip-service" not in second.state["objects"]
     succeeded(second.deploy(*TO_A_CLUSTER))
     assert "Cluster.postgresql.cnpg.io/payment-postgres" in second.state["objects"]

@@ -15,7 +15,10 @@ from tests.knative.manifests import named, of_kind, operations
 Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
 
-COLD_START = 4.0  # seconds, with a tenth of a core (every-function.yaml)
+# Seconds.
+COLD_START = 4.0  # with a tenth of a core (every-function.yaml)
+FROM_ZERO = 1.4  # measured on a cluster of two cores, the platform's share included
+CALL = 0.2  # of a function that is awake
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
@@ -39,15 +42,19 @@ def test_events_go_through_the_broker_to_notify_and_what_it_refuses_to_dead_lett
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
-def test_the_broker_repeats_less_long_than_its_publisher_waits(built: Built, form: str) -> None:
-    """It is synchronous: a repetition after the publisher's time-out is cut off, and keeps the event from dead-letters."""
+def test_the_broker_comes_to_an_end_with_both_functions_before_its_publisher_gives_up(built: Built, form: str) -> None:
+    """It is synchronous: what comes after the publisher's time-out is cut off, and keeps the event from dead-letters."""
     manifests = built(form)
     delivered = [named(manifests, "Broker", "payment-events"), named(manifests, "Trigger", "notify-of-payments")]
     for delivery in (each["spec"]["delivery"] for each in delivered):
         assert delivery["backoffPolicy"] == "exponential"
-        first = float(re.fullmatch(r"PT(\d\.\d)S", delivery["backoffDelay"])[1])  # type: ignore[index]
-        # Knative rounds a period to tenths of a second, and waits for the first pause times 1, 2, 4, ...
-        assert 0 < first * (2 ** delivery["retry"] - 1) < 0.1 * DELIVERY_TIMEOUT
+        retries, first = delivery["retry"], re.fullmatch(r"PT(\d\.\d)S", delivery["backoffDelay"])
+        assert first, "Knative rounds a period to tenths of a second"
+        # It waits for the first pause times 1, 2, 4, ... and repeats its call of dead-letters as that of notify.
+        pauses = float(first[1]) * (2**retries - 1)
+        one_function = FROM_ZERO + pauses + (retries + 1) * CALL
+        assert 2 * one_function < DELIVERY_TIMEOUT - 0.5
+        assert "timeout" not in delivery, "a Notification Service may take as long as notify waits for it"
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])

@@ -141,6 +141,16 @@ def test_every_manifest_says_which_part_it_is_of(built: Built, form: str) -> Non
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_deploy_looks_for_leftovers_of_every_kind_that_a_manifest_makes(built: Built, form: str) -> None:
+    text = (KNATIVE / "deploy" / "leftovers.sh").read_text(encoding="utf-8")
+    (kinds,) = re.findall(r"^our_kinds=\(\n(.*?)^\)", text, re.M | re.S)
+    for manifest in built(form):
+        group = manifest["apiVersion"].rpartition("/")[0]
+        plural = re.sub("ys$", "ies", f"{manifest['kind'].lower()}s")
+        assert (f"{plural}.{group}" if group else plural) in kinds.split()
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_whatever_refers_to_a_knative_service_names_one_that_exists(built: Built, form: str) -> None:
     manifests = built(form)
     names = {f["metadata"]["name"] for f in functions(manifests)}

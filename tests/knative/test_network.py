@@ -57,6 +57,22 @@ def test_with_pgbouncer_only_it_and_the_job_reach_the_database(built: Built) -> 
     assert settings["DB_HOST"] == "payment-pgbouncer"
 
 
+@pytest.mark.parametrize(
+    ("form", "pooler"),
+    [
+        ("base+eventing+pgbouncer", {"app.kubernetes.io/name": "payment-pgbouncer"}),
+        ("overlays/production", {"cnpg.io/poolerName": "payment-pooler"}),
+    ],
+)
+def test_every_function_that_uses_the_database_reaches_its_pooler(
+    built: Built, form: str, pooler: dict[str, str]
+) -> None:
+    manifests = built(form)
+    (peer,) = _may_come_in(manifests, pooler, 5432)
+    let_in = {m["metadata"]["name"] for m, t in pods(manifests) if selects(peer["podSelector"], _labels(t))}
+    assert let_in == {"create-payment", "create-refund", "get-payment", "health", "metrics", "sweep", "dead-letters"}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_functions_are_reached_only_through_the_front_door_kourier_and_knative(built: Built, form: str) -> None:
     manifests = built(form)

@@ -2,11 +2,14 @@
 sees them, and what a function says passes byte for byte."""
 
 import gzip
+import http.client
 import json
+import re
 import socketserver
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -82,6 +85,9 @@ FUNCTION = {
 }
 
 
+read = threading.Event()  # the first part of an answer that comes in two
+
+
 class Between(socketserver.StreamRequestHandler):
     """Says what the last part of the path stands for, and hangs up."""
 
@@ -93,6 +99,11 @@ class Between(socketserver.StreamRequestHandler):
         self.rfile.read(size)
         method, path, _ = line.decode().split()
         name = path.rpartition("/")[2]
+        if name == "parts":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + MARK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            read.wait(10)
+            self.wfile.write(b"4\r\nlast\r\n0\r\n\r\n")
+            return
         said = FUNCTION[name] if name in FUNCTION else PLATFORM[name][0]
         with suppress(ConnectionError):  # the front door does not wait for words that it drops
             self.wfile.write(said.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else said)
@@ -109,12 +120,14 @@ def door() -> Iterator[Door]:
         (port,) = pick(1)
         names = ("create_payment", "create_refund", "get_payment", "health", "metrics")
         bootstrap = front_door.write(Path(folder), port, dict.fromkeys(names, between.server_address[1]))
-        envoy = subprocess.Popen(front_door.command(bootstrap), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        door = Door(port, {}, Path(folder) / "log")
+        with door.log.open("w") as log:
+            envoy = subprocess.Popen(front_door.command(bootstrap), stdout=log, stderr=log)
         try:
             while free(port):
                 with pytest.raises(subprocess.TimeoutExpired):
                     envoy.wait(0.02)
-            yield Door(port, {}, Path(folder))
+            yield door
         finally:
             envoy.terminate()
             envoy.wait(20)
@@ -167,6 +180,37 @@ def test_what_a_function_says_passes_byte_for_byte(door: Door, name: str, method
     assert answer.body == (b"" if method == "HEAD" else body)
 
 
+def test_the_log_says_what_a_replaced_answer_was(door: Door) -> None:
+    door.raw(b"GET /payments/no-route HTTP/1.1\r\nHost: x\r\nX-Correlation-ID: replaced\r\n\r\n")
+    deadline = time.monotonic() + 10
+    while not (lines := [line for line in door.log.read_text().splitlines() if "replaced" in line]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    line = json.loads(lines[0])
+    assert (line["status"], line["instead_of"]) == (503, "404")
+
+
+def test_what_json_would_have_to_escape_is_no_harm_to_a_problem(door: Door) -> None:
+    answer = door.raw(b'GET /payments/"%22\\x/eof?"\\ HTTP/1.1\r\nHost: x\r\n\r\n')
+    assert answer.problem()["instance"] == "/payments/%22%22/x/eof"
+
+
+def test_a_tunnel_is_refused(door: Door) -> None:
+    answer = door.raw(b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\nX-Correlation-ID: mine\r\n\r\n")
+    assert (answer.status, answer.problem()["correlation_id"]) == (400, "mine")
+
+
+def test_what_a_function_says_passes_part_by_part(door: Door) -> None:
+    read.clear()
+    with door.connect() as connection:
+        connection.sendall(b"GET /payments/parts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.read(5) == b"first"
+        read.set()
+        assert answer.read() == b"last"
+
+
 def test_a_connection_is_kept_after_a_replaced_answer(door: Door) -> None:
     asked = b"POST /payments/large HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
     last = b"GET /payments/created HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -182,3 +226,7 @@ def test_a_connection_is_kept_after_a_replaced_answer(door: Door) -> None:
 def test_the_correlation_id_of_a_replaced_answer_is_made_where_the_client_has_none(door: Door) -> None:
     answer = door.raw(b"GET /payments/eof HTTP/1.1\r\nHost: x\r\n\r\n")
     assert json.loads(answer.body)["correlation_id"] == answer.headers["x-correlation-id"] != ""
+
+
+def test_nothing_that_is_replaced_or_refused_makes_envoy_warn(door: Door) -> None:
+    assert not [line for line in door.log.read_text().splitlines() if re.search(r"\[(warning|error)\]", line)]
