@@ -12,11 +12,14 @@ from shared.log import correlation_id, function_name, log
 from shared.outbox import keep, mark_delivered, note_failed, that_wait
 from shared.settings import SETTINGS
 
-# So many at once: 640 a second to a sink that takes 50 ms, more than one function charges.
+# At most so many at once: 640 a second to a sink that takes 50 ms, more than one function charges. Threads take their share of
+# Python's one lock even where they only wait, so there are as few as keep pace: one more for each event that waited for a
+# whole turn, one less after so many turns in which none did.
 SENDERS = 32
-# Seconds. What came of deliveries is noted together, so often. What is held for longer than a second is kept from the
-# sweeps; what waits longer for an earlier event of its payment is left to them.
-NOTE_EVERY = 0.05
+CALM = 100
+# Seconds. A turn, after which what came of deliveries is noted together. What is held for longer than a second is kept from
+# the sweeps; what waits longer for an earlier event of its payment is left to them.
+TURN = 0.05
 KEEP_EVERY = 1.0
 LONGEST_WAIT = 5.0
 GRACE = 8.0
@@ -32,12 +35,11 @@ class Publisher:
 
     def __init__(self, database: Database) -> None:
         self._room = threading.BoundedSemaphore(SETTINGS.event_queue_size)
-        self._ready: SimpleQueue[Event | None] = SimpleQueue()
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
-        self._books = _Books(database, self._inbox, self._ready, self._room)
-        self._hiring = threading.Lock()
+        self._senders = _Senders(self._inbox)
+        self._books = _Books(database, self._inbox, self._senders, self._room)
+        self._beginning = threading.Lock()
         self._keeper: threading.Thread | None = None
-        self._senders = 0
 
     def publish(self, event: Event) -> None:
         """Queues an event for delivery and returns at once. Raises nothing: what the event reports is done and will be
@@ -48,15 +50,15 @@ class Publisher:
             log.warning("event left to the sweep: the queue is full", extra={"event_id": event.event_id})
             return
         try:
-            if self._senders < SENDERS:
-                self._hire()
+            if self._keeper is None:
+                self._begin()
             self._inbox.put(event)
         except Exception:
             self._room.release()
             log.exception("event left to the sweep", extra={"event_id": event.event_id})
             return
         if event.type in FIRST_TYPES:
-            self._ready.put(event)
+            self._senders.ready.put(event)
 
     def drain(self) -> None:
         """Delivers what is queued, for at most 8 seconds, and ends."""
@@ -64,26 +66,14 @@ class Publisher:
             self._inbox.put(None)
             self._keeper.join(GRACE)
 
-    def _hire(self) -> None:
-        """One more sender with each event: whoever has few of them needs few. Raises RuntimeError where the machine gives no
-        thread at all."""
-        with self._hiring:
+    def _begin(self) -> None:
+        """Raises RuntimeError where the machine gives no threads."""
+        with self._beginning:
             if self._keeper is None:
+                if not self._senders.number:
+                    self._senders.hire()
                 self._keeper = _started(self._books.work, "publisher")
                 atexit.register(self.drain)
-            if self._senders < SENDERS:
-                try:
-                    _started(self._send, "event sender")
-                    self._senders += 1
-                except RuntimeError:
-                    if not self._senders:
-                        raise
-
-    def _send(self) -> None:
-        while event := self._ready.get():
-            correlation_id.set(event.correlation_id)
-            self._inbox.put((event, deliver(event)))
-        self._ready.put(None)  # for the next sender
 
 
 def _started(work: Callable[[], None], name: str) -> threading.Thread:
@@ -104,6 +94,44 @@ def _started(work: Callable[[], None], name: str) -> threading.Thread:
 _Message = Event | tuple[Event, Failed | None] | None
 
 
+class _Senders:
+    """Threads that deliver what is ready, and put what came of it into the inbox."""
+
+    def __init__(self, inbox: "SimpleQueue[_Message]") -> None:
+        self.ready: SimpleQueue[Event | None] = SimpleQueue()
+        self.number = 0
+        self._inbox = inbox
+        self._calm = 0  # turns
+
+    def hire(self) -> None:
+        """Raises RuntimeError where the machine gives no thread."""
+        _started(self._send, "event sender")
+        self.number += 1
+
+    def fit(self, overdue: int) -> None:
+        """Becomes as many as keep pace, given how many events waited for a whole turn."""
+        self._calm = 0 if overdue > 0 else self._calm + 1
+        if self._calm >= CALM and self.number > 1:
+            self._calm = 0
+            self.end(1)
+        for _ in range(min(overdue, SENDERS - self.number)):
+            try:
+                self.hire()
+            except RuntimeError:
+                return  # those that there are go on
+
+    def end(self, number: int) -> None:
+        """Lets so many go once they have delivered what is ready."""
+        for _ in range(number):
+            self.ready.put(None)
+        self.number -= number
+
+    def _send(self) -> None:
+        while event := self.ready.get():
+            correlation_id.set(event.correlation_id)
+            self._inbox.put((event, deliver(event)))
+
+
 class _Books:
     """What one thread knows of the events that this process holds, and writes to the outbox."""
 
@@ -111,16 +139,17 @@ class _Books:
         self,
         database: Database,
         inbox: "SimpleQueue[_Message]",
-        ready: "SimpleQueue[Event | None]",
+        senders: _Senders,
         room: threading.BoundedSemaphore,
     ) -> None:
         self._database = database
         self._inbox = inbox
-        self._ready = ready
+        self._senders = senders
         self._room = room
         self._since: dict[str, float] = {}  # of each event that is held: when it came
         self._later: list[Event] = []  # may have to wait for an earlier one of their payment
         self._sent: list[tuple[Event, Failed | None]] = []
+        self._new = 0  # ready since the last turn
         self._keep_at = 0.0
         self._ending = False
 
@@ -129,9 +158,12 @@ class _Books:
         while self._since or not self._ending:
             if not self._since:
                 self._take(self._inbox.get())
-            time.sleep(NOTE_EVERY)
+            time.sleep(TURN)
+            waiting = self._senders.ready.qsize()
             while not self._inbox.empty():
                 self._take(self._inbox.get())
+            self._senders.fit(waiting - self._new)
+            self._new = 0
             try:
                 self._write()
             except DatabaseUnavailable as failure:
@@ -139,7 +171,7 @@ class _Books:
             except Exception:
                 log.exception("deliveries not noted; a sweep sends them again")
             self._let_go()
-        self._ready.put(None)
+        self._senders.end(self._senders.number)
 
     def _take(self, message: _Message) -> None:
         match message:
@@ -147,10 +179,16 @@ class _Books:
                 self._ending = True
             case Event():
                 self._since[message.event_id] = time.monotonic()
-                if message.type not in FIRST_TYPES:
+                if message.type in FIRST_TYPES:
+                    self._new += 1
+                else:
                     self._later.append(message)
             case _:
                 self._sent.append(message)
+
+    def _send(self, event: Event) -> None:
+        self._new += 1
+        self._senders.ready.put(event)
 
     def _write(self) -> None:
         """Raises DatabaseUnavailable."""
@@ -164,7 +202,7 @@ class _Books:
             waiting = that_wait(self._database, [event.event_id for event in self._later])
             for event in self._later:
                 if event.event_id not in waiting:
-                    self._ready.put(event)
+                    self._send(event)
             self._later = [event for event in self._later if event.event_id in waiting]
         self._keep()
 
