@@ -35,7 +35,8 @@ SELECT sha256(n::text::bytea), sha256(n::text::bytea), n, 'c', 1, CASE WHEN n % 
        CASE WHEN n % 500 <> 0 THEN now() + make_interval(secs => n) END, now() - make_interval(secs => {ROWS} - n)
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, delivered_at)
-SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(secs => {ROWS} - n), CASE WHEN n % 500 <> 0 THEN now() END
+SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(secs => {ROWS} - n),
+       CASE WHEN n % 500 <> 0 THEN now() END
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
@@ -269,7 +270,8 @@ BOUNDED = {
 
 @pytest.fixture(scope="module")
 def behind(full: Sql) -> Sql:
-    """The same with two hundred thousand open requests, undelivered events and events that failed, all due, of which statistics know nothing."""
+    """The same with two hundred thousand each of open requests, undelivered events and events that failed, all due, of which
+    statistics know nothing."""
     full.run(BACKLOGS)
     return full
 
