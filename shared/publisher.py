@@ -223,7 +223,7 @@ class _Books:
         for event in left:
             log.warning("event left to the sweep: an earlier one waits", extra={"event_id": event.event_id})
         for event in [*left, *(event for event, _ in self._sent)]:
-            del self._since[event.event_id]
+            self._since.pop(event.event_id, None)
             self._room.release()
         self._sent = []
         self._later = [event for event in self._later if event not in left]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shared import events as module
+from shared.database import DatabaseUnavailable, Row
 from shared.gateway import Declined
 from shared.publisher import SENDERS, Publisher
 from shared.settings import Settings
@@ -133,6 +134,31 @@ def test_events_that_do_not_fit_the_queue_go_with_the_sweep(
     assert deliver_left(events) == 7
     assert Counter(sink.event_ids()) == dict.fromkeys(sink.event_ids(), 1)
     assert len(sink.event_ids()) == 10
+
+
+class Unwilling(WatchedDatabase):
+    """Notes nothing that was delivered."""
+
+    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
+        if name == "mark_delivered":
+            raise DatabaseUnavailable("it cannot")
+        return carry_out()
+
+
+@pytest.mark.parametrize("fault", ["refused", "cut off", "not noted"])
+def test_whatever_becomes_of_an_event_its_place_is_free_again(
+    events: Till, sink: Sink, place: Place, change_settings: Callable[..., Settings], fault: str
+) -> None:
+    change_settings(k_sink=sink.url, event_queue_size=2)
+    database = Unwilling(place.settings()) if fault == "not noted" else events.database
+    events.publisher = Publisher(database)
+    sink.status, sink.mute = 422 if fault == "refused" else 200, fault == "cut off"
+    noting = "mark_delivered" if fault == "not noted" else "note_failed"
+    for number in range(1, 7):
+        events.pay(method="CASH")
+        until(lambda number=number: database.ran.count(noting) == number)
+    assert len(set(sink.event_ids(taken=False))) == 6
+    database.close()
 
 
 def test_what_is_settled_is_answered_so_though_its_event_cannot_be_queued(
