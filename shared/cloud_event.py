@@ -24,14 +24,16 @@ class Number:
 @dataclass(frozen=True)
 class Received:
     """An event that came. `data` is JSON text to the letter, so that no amount passes through a binary number; `fields` is
-    what is in it."""
+    what is in it. `error_code`: the HTTP status for which a Broker of Knative calls it a dead letter."""
 
     id: str
     type: str
+    source: str
     subject: str | None
     time: str | None
     correlation_id: str | None
     traceparent: str | None
+    error_code: str | None
     data: str
     fields: Any
 
@@ -48,13 +50,16 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Received:
         attributes, data = _binary(named), body
     _refuse_what_is_no_event(attributes)
     text, fields = _json(data)
+    code = attributes.get("knativeerrorcode")
     return Received(
         id=attributes["id"],
         type=attributes["type"],
+        source=attributes["source"],
         subject=attributes.get("subject"),
         time=attributes.get("time"),
         correlation_id=_if_text(attributes.get("correlationid")),
         traceparent=_if_text(attributes.get("traceparent")),
+        error_code=_if_text(code.digits if isinstance(code, Number) else code),
         data=text,
         fields=fields,
     )

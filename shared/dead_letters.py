@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from shared.answer import Answer
 from shared.cloud_event import read_event
 from shared.database import Database
-from shared.events import Failed, is_for_good
+from shared.events import SOURCE, Failed, is_for_good
 from shared.outbox import note_failed
 
 PLAIN = "text/plain; charset=utf-8"
@@ -23,7 +23,9 @@ def take(database: Database, headers: Mapping[str, str], body: bytes) -> Answer:
         event = read_event(headers, body)
     except ValueError as wrong:
         return Answer(400, str(wrong), PLAIN)
-    code = headers.get("ce-knativeerrorcode", "")
+    code = event.error_code or ""
+    if event.source != SOURCE:
+        return Answer(400, "not an event of ours", PLAIN)
     if not (re.fullmatch(r"[0-9]{3}", code) and is_for_good(int(code))):
         return Answer(424, "it is sent again", PLAIN)
     failed = Failed(event.id, f"it was refused behind the Broker ({code})", for_good=True)

@@ -65,6 +65,9 @@ class Call:
             body: bytes = self._request.stream.read(LARGEST_BODY + 1)
         except ClientDisconnected:
             raise invalid(("body", "was cut off")) from None
+        except Exception as unreadable:  # gunicorn's own errors, for chunks that are none
+            log.log.info("body not read", extra={"why": type(unreadable).__name__})
+            raise invalid(("body", "could not be read")) from None
         if len(body) > LARGEST_BODY:
             raise Problem("payload_too_large", "The body must be at most 64 KiB.")
         self.body_was_read = True

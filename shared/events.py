@@ -90,7 +90,14 @@ def _post(event: Event) -> outward.Reply:
         attributes["traceparent"] = event.traceparent
     attributes |= {name: header_text(text) for name, text in SETTINGS.k_ce_overrides.items()}
     headers, body = to_binary(CloudEvent(attributes, event.data.encode()), lambda data: data)
-    return outward.call("POST", SETTINGS.k_sink, timeout=DELIVERY_TIMEOUT, headers=headers | _trace(event), body=body)
+    return outward.call(
+        "POST",
+        SETTINGS.k_sink,
+        timeout=DELIVERY_TIMEOUT,
+        headers=headers | _trace(event),
+        body=body,
+        status_says_all=True,
+    )
 
 
 def event_in(row: Row) -> Event:

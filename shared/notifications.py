@@ -41,6 +41,7 @@ def notify(headers: Mapping[str, str], body: bytes) -> Answer:
             timeout=SETTINGS.notification_service_timeout,
             headers=trace.headers() | {"Content-Type": "application/json", "Idempotency-Key": key},
             body=(json_text.write(notification)[:-1] + f',"data":{event.data}}}').encode(),
+            status_says_all=True,
         )
     except outward.NoReply as failure:
         return _later(event.id, str(failure))

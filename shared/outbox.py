@@ -23,11 +23,17 @@ SWEEP_LEASE = 10.0
 QUEUE_LEASE = 5.0
 
 
-def lease_events(database: Database, limit: int, failed: int) -> list[Event]:
+def lease_events(database: Database, limit: int, failed: int, untried: int) -> list[Event]:
     """Leases at most `limit` events that are due and older than EVENT_SWEEP_AGE seconds, oldest first, no more than `failed`
-    of them such as failed before; but for those that cannot be read. Raises DatabaseUnavailable."""
+    of them such as failed before, and no more than `untried` others; but for those that cannot be read. Raises
+    DatabaseUnavailable."""
     rows = database.run_again(
-        "lease_events", age=SETTINGS.event_sweep_age, limit=limit, failed=failed, lease=SWEEP_LEASE
+        "lease_events",
+        age=SETTINGS.event_sweep_age,
+        limit=limit,
+        failed=failed,
+        untried=untried,
+        lease=SWEEP_LEASE,
     )
     return read_events(database, [row["event_id"] for row in rows]) if rows else []
 

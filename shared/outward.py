@@ -53,33 +53,41 @@ def call(
     headers: Mapping[str, str],
     body: bytes | None = None,
     through: Send = send,
+    status_says_all: bool = False,
 ) -> Reply:
-    """Makes one HTTP call and returns the whole answer within `timeout` seconds, or raises NoReply.
+    """Makes one HTTP call and returns the whole answer within `timeout` seconds, or raises NoReply. Where the status says all,
+    the answer has no body, and one that is cut off, or compressed in a way nobody knows, changes nothing.
 
     Redirects are not followed. A connection that turns out to be closed is tried once more, so only requests that may be
     repeated belong here: reads, and writes with an idempotency key. No proxy or password is read from the environment.
     """
     deadline = time.monotonic() + timeout
+    read = _pass_over if status_says_all else _read
     try:
         try:
-            return _call_once(through, method, url, deadline, headers, body)
+            return _call_once(through, method, url, deadline, headers, body, read)
         except urllib3.exceptions.ProtocolError:
-            return replace(_call_once(through, method, url, deadline, headers, body), repeated=True)
+            return replace(_call_once(through, method, url, deadline, headers, body, read), repeated=True)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as failure:
         # What went wrong, without the address and whatever it holds.
         raise NoReply(type(failure).__name__) from failure
 
 
 def _call_once(
-    through: Send, method: str, url: str, deadline: float, headers: Mapping[str, str], body: bytes | None
+    through: Send,
+    method: str,
+    url: str,
+    deadline: float,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    read: Callable[[urllib3.BaseHTTPResponse], bytes],
 ) -> Reply:
     left = deadline - time.monotonic()
     if left <= 0:
         raise NoReply("no answer in time")
     response = through(method, url, headers, body, left)
     try:
-        whole = _read(response)
-        response.drain_conn()
+        whole = read(response)
         return Reply(response.status, whole, response.headers)
     except BaseException:
         response.close()
@@ -96,7 +104,18 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
     codings = {coding.strip().lower() for coding in response.headers.get("Content-Encoding", "").split(",")}
     if whole and not codings <= {"", "identity", *response.CONTENT_DECODERS}:
         raise NoReply("the answer is compressed in a way that is not understood")
+    response.drain_conn()
     return whole
+
+
+def _pass_over(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Takes the body off the connection, so that it can be used again; where that fails, it is closed."""
+    try:
+        if len(response.read(LARGEST_REPLY + 1, decode_content=False)) > LARGEST_REPLY:
+            response.close()
+    except (urllib3.exceptions.HTTPError, OSError):
+        response.close()
+    return b""
 
 
 _pools = urllib3.PoolManager(num_pools=8, maxsize=32)

@@ -17,6 +17,10 @@ from shared.settings import SETTINGS
 # whole turn, one less after so many turns in which none did.
 SENDERS = 32
 CALM = 100
+# Whoever waits for an answer for longer than this many seconds does not count among them, up to so many: one event in ten that
+# hangs keeps the others from nothing.
+SLOW = 1.0
+MOST_SLOW = 64
 # Seconds. A turn, after which what came of deliveries is noted together. What is held for longer than a second is kept from
 # the sweeps; what waits longer for an earlier event of its payment is left to them.
 TURN = 0.05
@@ -102,6 +106,7 @@ class _Senders:
         self.number = 0
         self._inbox = inbox
         self._calm = 0  # turns
+        self._under_way: dict[str, float] = {}  # since when
 
     def hire(self) -> None:
         """Raises RuntimeError where the machine gives no thread."""
@@ -114,7 +119,8 @@ class _Senders:
         if self._calm >= CALM and self.number > 1:
             self._calm = 0
             self.end(1)
-        for _ in range(min(overdue, SENDERS - self.number)):
+        slow_ones = sum(since < time.monotonic() - SLOW for since in list(self._under_way.values()))
+        for _ in range(min(overdue, SENDERS + min(slow_ones, MOST_SLOW) - self.number)):
             try:
                 self.hire()
             except RuntimeError:
@@ -129,7 +135,10 @@ class _Senders:
     def _send(self) -> None:
         while event := self.ready.get():
             correlation_id.set(event.correlation_id)
-            self._inbox.put((event, deliver(event)))
+            self._under_way[event.event_id] = time.monotonic()
+            failed = deliver(event)
+            del self._under_way[event.event_id]
+            self._inbox.put((event, failed))
 
 
 class _Books:
@@ -226,4 +235,4 @@ class _Books:
             self._since.pop(event.event_id, None)
             self._room.release()
         self._sent = []
-        self._later = [event for event in self._later if event not in left]
+        self._later = self._later[len(left) :]  # oldest first

@@ -6,6 +6,7 @@ import sys
 from shared.database import Database, DatabaseUnavailable
 
 MOST = 100
+RESENT_TOGETHER = 1000
 ALL = "all"
 
 
@@ -22,7 +23,13 @@ def list_refused(database: Database) -> list[str]:
 def resend(database: Database, which: str) -> int:
     """Has the next sweep send an event again that was set aside, by its id, or `all` of them; says how many. Raises
     DatabaseUnavailable."""
-    return len(database.run_again("resend_events", event_id=None if which == ALL else which))
+    if which != ALL:
+        return len(database.run_again("resend_events", event_id=which, limit=1))
+    count, together = 0, RESENT_TOGETHER
+    while together == RESENT_TOGETHER:
+        together = len(database.run_again("resend_events", event_id=None, limit=RESENT_TOGETHER))
+        count += together
+    return count
 
 
 def main() -> None:

@@ -109,21 +109,27 @@ def url(value: str) -> str:
 
 
 def sink(value: str) -> str:
-    """As it is given: what another slash or query means is for whoever named it to say."""
-    if value:
-        _url(value, "a URL such as http://broker-ingress.knative-eventing/payments/default")
+    """As it is given: what another slash or query means is for whoever named it to say. What cannot be sent as it is given
+    (RFC 3986, 6.2.2.3) is refused."""
+    wanted = "a URL such as http://broker-ingress.knative-eventing/payments/default"
+    if value and {".", ".."} & set(_url(value, wanted).path.split("/")):
+        raise ValueError(f"{wanted}, without . and .. in its path")
     return value
 
 
 def _url(value: str, wanted: str) -> SplitResult:
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(value if re.fullmatch(_URL, value) else "")
         names_a_server = bool(parts.hostname) and parts.port != 0  # the port is read, and checked, only here
     except ValueError:
         raise ValueError(wanted) from None
-    if parts.scheme not in ("http", "https") or not names_a_server or parts.fragment:
+    if parts.scheme not in ("http", "https") or not names_a_server or parts.fragment or "@" in parts.netloc:
         raise ValueError(wanted)
     return parts
+
+
+# What an address may be made of (RFC 3986, 2): no blank, nothing invisible, nothing that is not ASCII, no lone percent sign.
+_URL = r"(?:[!#$&-;=?-\[\]_a-z~]|%[0-9A-Fa-f]{2})+"
 
 
 def level(value: str) -> str:

@@ -11,13 +11,14 @@ from shared.log import correlation_id, function_name
 from shared.outbox import lease_events, mark_delivered, note_failed
 from shared.settings import SETTINGS
 
-# 640 a second to a sink that takes 50 ms. Events that failed before get half of the places, however many they are: what
-# hangs again keeps nothing else waiting.
+# 640 a second to a sink that takes 50 ms. Events that failed before get half of the places, however many they are, unless
+# nothing else was due: what hangs again keeps nothing else waiting.
 SENDERS = 32
 FAILED_BEFORE = SENDERS // 2
-# After so many in a row that got no answer, or a 5xx, the sink is left alone for so many seconds.
-MOST_UNANSWERED = 32
-OUTAGE_PAUSE = 3.0
+MOST_FAILED = SENDERS - 4
+# For each that fails, the others of its kind (tried for the first time, or failed before) wait for so many seconds: a sink that
+# is down refuses thousands in a second, and each is a line in the log and a row that is written again.
+REST = 0.02
 MOST_EVENTS = 50_000
 # Seconds after which a sweep that found nothing looks again, as long as it has something else to do.
 LOOK_AGAIN = 3.0
@@ -46,30 +47,45 @@ class _Deliveries:
         self._until = until
         self._under_way: dict[Future[Failed | None], Event] = {}
         self._taken = 0
-        self._unanswered = 0  # in a row
-        self._not_before = 0.0
+        self._failed_before = FAILED_BEFORE  # so many of them at once
+        self._not_before = {True: 0.0, False: 0.0}  # those that failed before, and the others
 
     def go_on(self, late: float, settled: Signal) -> Done:
         while time.monotonic() < self._until and self._taken < MOST_EVENTS:
             begun = self._begin()
+            rest = self._rest()
             if self._under_way:
-                self._await(self._until)
+                self._await(min(self._until, rest or self._until))
+            elif rest:
+                time.sleep(max(0.0, min(self._until, rest) - time.monotonic()))
             elif not begun and settled.wait(min(LOOK_AGAIN, max(0.0, self._until - time.monotonic()))):
-                return Done(self._taken, more=time.monotonic() < self._not_before)
+                return Done(self._taken)
         while self._under_way and time.monotonic() < late:
             self._await(late)
         return Done(self._taken, more=True)
 
+    def _rest(self) -> float | None:
+        """When the next rest ends; None where nobody rests."""
+        return min((end for end in self._not_before.values() if end > time.monotonic()), default=None)
+
     def _begin(self) -> int:
         """Leases as many events as can be sent at once; says how many."""
+        now = time.monotonic()
         free = SENDERS - len(self._under_way)
-        if not free or time.monotonic() < self._not_before:
-            return 0
         failing = sum(event.failed_before for event in self._under_way.values())
-        events = lease_events(self._database, free, min(free, FAILED_BEFORE - failing))
+        failed = min(free, self._failed_before - failing) if now >= self._not_before[True] else 0
+        untried = free if now >= self._not_before[False] else 0
+        if failed <= 0 and not untried:
+            return 0
+        events = lease_events(self._database, free, max(0, failed), untried)
         for event in events:
             self._under_way[self._crew.submit(_deliver, event)] = event
-        return len(events)
+        places = self._failed_before
+        if untried:
+            self._failed_before = (
+                FAILED_BEFORE if len(events) > sum(event.failed_before for event in events) else MOST_FAILED
+            )
+        return len(events) + (self._begin() if events and self._failed_before > places else 0)
 
     def _await(self, moment: float) -> None:
         """Waits until a delivery ends, or until that moment, and notes what came of those that have ended."""
@@ -82,9 +98,8 @@ class _Deliveries:
                 taken.append(event.event_id)
             else:
                 failures.append(failed)
-            self._unanswered = self._unanswered + 1 if failed and not failed.for_good else 0
-            if self._unanswered == MOST_UNANSWERED:
-                self._unanswered, self._not_before = 0, time.monotonic() + OUTAGE_PAUSE
+                rest = max(time.monotonic(), self._not_before[event.failed_before])
+                self._not_before[event.failed_before] = rest + REST
         if failures:
             note_failed(self._database, failures)
         if taken:

@@ -1,9 +1,9 @@
 -- What whoever is on call watches. What is open is read oldest first and no further than `most_counted`
--- (idx_idempotency_oldest, idx_outbox_oldest), so that it takes no longer however much that is: the ages are exact, and a
--- count that reaches `most_counted` means "at least". Events that were set aside (idx_outbox_refused) are counted apart: they
--- are few, and nobody waits for them. Contradictions are few too (idx_audit_log_contradictions).
+-- (idx_idempotency_oldest, idx_outbox_oldest; idx_outbox_untried, idx_outbox_failed), so that it takes no longer however much
+-- that is: the ages are exact, and a count that reaches `most_counted` means "at least". Events that were set aside
+-- (idx_outbox_refused) are counted apart: nobody waits for them. Contradictions are few (idx_audit_log_contradictions).
 SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
-       CASE WHEN events.count < %(most_counted)s THEN events.count - refused.count ELSE events.count END AS undelivered_count,
+       least(untried.count + failed.count, %(most_counted)s) AS undelivered_count,
        coalesce((SELECT extract(epoch FROM now() - created_at)::float8 FROM outbox
                   WHERE num_nulls(delivered_at) = 1 AND refused_at IS NULL
                   ORDER BY created_at LIMIT 1), 0) AS undelivered_oldest,
@@ -12,7 +12,9 @@ SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
   FROM (SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
           FROM (SELECT created_at FROM idempotency_keys WHERE num_nulls(answer_status) = 1
                  ORDER BY created_at LIMIT %(most_counted)s) AS oldest) AS unsettled,
-       (SELECT count(*) FROM (SELECT created_at FROM outbox WHERE num_nulls(delivered_at) = 1
-                               ORDER BY created_at LIMIT %(most_counted)s) AS oldest) AS events,
+       (SELECT count(*) FROM (SELECT FROM outbox WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts = 0
+                               LIMIT %(most_counted)s) AS untried) AS untried,
+       (SELECT count(*) FROM (SELECT FROM outbox WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts > 0
+                               LIMIT %(most_counted)s) AS failed) AS failed,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE refused_at IS NOT NULL AND delivered_at IS NULL
                                LIMIT %(most_counted)s) AS refused) AS refused

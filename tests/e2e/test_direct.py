@@ -80,6 +80,14 @@ def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_failure_of_ours
     assert lines[0]["status"] == 400
 
 
+@pytest.mark.parametrize("function", ["create_payment", "notify"])
+def test_a_body_in_chunks_that_are_none_is_a_bad_request(service: Service, function: str) -> None:
+    headers = b"Ce-Id: 1\r\nCe-Type: x\r\nCe-Source: y\r\nCe-Specversion: 1.0\r\nIdempotency-Key: k\r\n"
+    path = b"/payments" if function == "create_payment" else b"/"
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + headers
+    assert parse(raw(service.port_of(function), head + b"\r\nzz\r\n{}\r\n0\r\n\r\n")).status == 400
+
+
 def test_a_function_alone_charges_as_exactly_as_behind_the_front_door(direct: Any, client: Client) -> None:
     key, trip_id = new_key(), new_trip()
     first = client.pay(key, trip_id=trip_id)

@@ -24,7 +24,13 @@ OWN = {
     "sweep": ("POST", "/"),
 }
 READS_THE_DATABASE = ["create_payment", "create_refund", "dead_letters", "get_payment", "metrics", "sweep"]
-DEAD_LETTER = {"ce-specversion": "1.0", "ce-id": "e", "ce-type": "t", "ce-source": "/s", "ce-knativeerrorcode": "422"}
+DEAD_LETTER = {
+    "ce-specversion": "1.0",
+    "ce-id": "e",
+    "ce-type": "t",
+    "ce-source": "/payment-service",
+    "ce-knativeerrorcode": "422",
+}
 PAYMENT = {"trip_id": 101, "method": "CARD", "amount": 150.00}
 every_function = pytest.mark.parametrize("function", OWN)
 

@@ -1,5 +1,7 @@
 """Dead letters: what a Broker could not deliver, counted in the outbox until it is set aside."""
 
+import json
+
 import pytest
 
 from shared.dead_letters import take
@@ -47,6 +49,27 @@ def test_what_passes_is_no_refusal(till: Till, place: Place, code: str | None) -
     an_event(place.sql, "e")
     for _ in range(2 * MOST_REFUSALS):
         assert status(till, dead_letter(code=code)) == 424
+    assert place.sql.value("SELECT refusals FROM outbox") == 0
+
+
+@pytest.mark.parametrize("code", [422, "422"])
+def test_a_structured_dead_letter_counts_too(till: Till, place: Place, code: object) -> None:
+    an_event(place.sql, "e")
+    event = {
+        "specversion": "1.0",
+        "id": "e",
+        "type": "t",
+        "source": "/payment-service",
+        "knativeerrorcode": code,
+        "data": {},
+    }
+    assert status(till, {"content-type": "application/cloudevents+json"}, json.dumps(event).encode()) == 424
+    assert place.sql.value("SELECT refusals FROM outbox") == 1
+
+
+def test_an_event_of_somebody_elses_with_the_same_id_is_not_ours(till: Till, place: Place) -> None:
+    an_event(place.sql, "e")
+    assert status(till, dead_letter() | {"ce-source": "/someone-else"}) == 400
     assert place.sql.value("SELECT refusals FROM outbox") == 0
 
 

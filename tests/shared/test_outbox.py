@@ -6,12 +6,12 @@ import pytest
 
 from shared.events import Failed
 from shared.outbox import mark_delivered, note_failed
-from shared.totals import read_totals
+from shared.totals import MOST_COUNTED, read_totals
 from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
 from tests.support.ledger import Till
-from tests.support.outbox import UNDELIVERED, deliver_left
+from tests.support.outbox import UNDELIVERED, deliver_left, many
 
 
 def test_pauses_between_tries_grow_to_a_minute(events: Till, sink: Sink, place: Place) -> None:
@@ -95,6 +95,15 @@ def test_a_failure_noted_late_does_not_undo_a_delivery(till: Till, place: Place)
     an_event(place.sql, "e", delivered_at="yesterday")
     refuse(till, "e", 5)
     assert place.sql.run("SELECT attempts, refused_at FROM outbox") == [{"attempts": 0, "refused_at": None}]
+
+
+def test_more_that_were_set_aside_than_are_counted_hide_nothing_else(till: Till, place: Place) -> None:
+    many(place, MOST_COUNTED + 10)
+    place.sql.run("UPDATE outbox SET refused_at = now(), attempts = 5")
+    an_event(place.sql, "f", subject="payments/f")
+    totals = read_totals(till.database)
+    assert (totals.refused_count, totals.undelivered_count) == (MOST_COUNTED, 1)
+    assert totals.undelivered_oldest < 60
 
 
 def test_the_metrics_count_what_was_set_aside_and_no_longer_wait_for_it(till: Till, place: Place) -> None:

@@ -11,7 +11,7 @@ import urllib3
 from shared import outward
 from shared.gateway import stripe_transport
 from shared.outward import LARGEST_REPLY, NoReply, Reply, Send
-from tests.fakes.trips import Says, TripServer
+from tests.fakes.trips import Cut, Says, TripServer
 
 JSON = b'{"status": "COMPLETED", "distance": 10.5}'
 
@@ -67,6 +67,18 @@ def test_an_answer_that_cannot_be_decoded_is_no_reply(trips: TripServer, through
     trips.says(101, Says(200, body, {"Content-Encoding": coding}))
     with pytest.raises(NoReply):
         ask(trips, through)
+
+
+@pytest.mark.parametrize("status", [202, 403])
+@pytest.mark.parametrize("case", [*NOT_UNDERSTOOD, "too long", "cut off"])
+def test_where_the_status_says_all_no_body_changes_it(trips: TripServer, through: Send, status: int, case: str) -> None:
+    coding, body = NOT_UNDERSTOOD.get(case, ("identity", b" " * (LARGEST_REPLY + 2)))
+    said = Says(status, body, {"Content-Encoding": coding})
+    trips.says(101, Cut(said.raw()[:-1]) if case == "cut off" else said)
+    for _ in range(2):
+        url = f"{trips.url}/trips/101"
+        reply = outward.call("GET", url, timeout=3.0, headers={}, through=through, status_says_all=True)
+        assert (reply.status, reply.body) == (status, b"")
 
 
 @pytest.mark.parametrize("size", [LARGEST_REPLY, LARGEST_REPLY + 1])

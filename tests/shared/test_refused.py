@@ -11,7 +11,7 @@ from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
 from tests.support.ledger import Till
-from tests.support.outbox import deliver_left
+from tests.support.outbox import deliver_left, many
 
 
 @pytest.fixture
@@ -48,6 +48,13 @@ def test_one_that_is_resent_goes_with_the_next_sweep_as_if_it_had_never_been_tri
 def test_all_are_resent_together(set_aside: Till, sink: Sink) -> None:
     assert refused.resend(set_aside.database, refused.ALL) == 2
     assert deliver_left(set_aside) == 3
+
+
+def test_however_many_there_are_all_are_resent(till: Till, place: Place) -> None:
+    many(place, 2 * refused.RESENT_TOGETHER + 1)
+    place.sql.run("UPDATE outbox SET refused_at = now(), next_attempt_at = 'infinity'")
+    assert refused.resend(till.database, refused.ALL) == 2 * refused.RESENT_TOGETHER + 1
+    assert refused.list_refused(till.database) == []
 
 
 @pytest.mark.parametrize("which", ["g", "unknown", "", "e%", "'"])

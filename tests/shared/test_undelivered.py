@@ -118,11 +118,38 @@ def test_an_event_waits_for_an_earlier_one_of_its_payment_until_that_is_set_asid
     assert len(sink.event_ids(taken=False)) == 6
 
 
+@pytest.mark.parametrize("attempts", [0, 3])
+def test_those_that_fail_at_once_keep_no_other_waiting_and_end_no_sweep(
+    events: Till, sink: Sink, place: Place, attempts: int
+) -> None:
+    many(place, 130)
+    bad = [f"e{number}" for number in range(1, 101)]
+    place.sql.run(
+        "UPDATE outbox SET attempts = %(attempts)s WHERE event_id = ANY (%(bad)s)", {"attempts": attempts, "bad": bad}
+    )
+    sink.statuses = dict.fromkeys(bad, 503)
+    sink.delay = 0.1
+    assert deliver_left(events) == 30
+    assert not set(sink.event_ids()) & set(bad)
+
+
+def test_what_failed_before_has_the_places_that_nothing_else_needs(events: Till, sink: Sink, place: Place) -> None:
+    many(place, 4 * SENDERS)
+    place.sql.run("UPDATE outbox SET attempts = 1")
+    sink.hold()
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(deliver_left, events)
+        for _ in range(FAILED_BEFORE + 1):
+            assert sink.reached.acquire(timeout=5)
+        sink.release()
+        assert sweeping.result() == 4 * SENDERS
+
+
 def test_a_sink_that_does_not_answer_is_left_alone_for_a_while(events: Till, sink: Sink, place: Place) -> None:
     sink.down()
     many(place, 20 * SENDERS)
     assert deliver_left(events, 1) == 0
-    assert place.sql.value("SELECT sum(attempts) FROM outbox") <= 2 * SENDERS
+    assert place.sql.value("SELECT sum(attempts) FROM outbox") <= 3 * SENDERS
 
 
 def test_several_sweeps_at_once_deliver_each_event_once(place: Place, events: Till, sink: Sink) -> None:

@@ -93,7 +93,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "keep_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
-    "lease_events": {"age": 3, "limit": 32, "failed": 16, "lease": 10},
+    "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,
     "lease_next": LEASED,
     "leased": LEASED,
@@ -111,7 +111,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "receipt": {"payment_id": 7},
     "refundable": {"payment_id": 7},
     "refused_events": {"limit": 100},
-    "resend_events": {"event_id": None},
+    "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_place": "x"},
     "settle_payment": SETTLE,
@@ -174,7 +174,15 @@ def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: st
 
 
 @pytest.mark.parametrize(
-    "index", ["idx_idempotency_oldest", "idx_outbox_oldest", "idx_outbox_refused", "idx_audit_log_contradictions"]
+    "index",
+    [
+        "idx_idempotency_oldest",
+        "idx_outbox_oldest",
+        "idx_outbox_untried",
+        "idx_outbox_failed",
+        "idx_outbox_refused",
+        "idx_audit_log_contradictions",
+    ],
 )
 def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index: str) -> None:
     assert index in {node.get("Index Name") for node in explain(full, "watch_totals", SAMPLES["watch_totals"])}
