@@ -19,6 +19,8 @@ MOST_FAILED = SENDERS - 4
 # For each that fails, the others of its kind (tried for the first time, or failed before) wait for so many seconds: a sink that
 # is down refuses thousands in a second, and each is a line in the log and a row that is written again.
 REST = 0.02
+# Where nothing is left but what failed before, and nothing else to do, a sweep ends when for so many seconds all failed again.
+FAILING = 10.0
 MOST_EVENTS = 50_000
 # Seconds after which a sweep that found nothing looks again, as long as it has something else to do.
 LOOK_AGAIN = 3.0
@@ -47,11 +49,12 @@ class _Deliveries:
         self._until = until
         self._under_way: dict[Future[Failed | None], Event] = {}
         self._taken = 0
+        self._taken_at = time.monotonic()
         self._failed_before = FAILED_BEFORE  # so many of them at once
         self._not_before = {True: 0.0, False: 0.0}  # those that failed before, and the others
 
     def go_on(self, late: float, settled: Signal) -> Done:
-        while time.monotonic() < self._until and self._taken < MOST_EVENTS:
+        while time.monotonic() < self._until and self._taken < MOST_EVENTS and not self._only_fails(settled):
             begun = self._begin()
             rest = self._rest()
             if self._under_way:
@@ -63,6 +66,10 @@ class _Deliveries:
         while self._under_way and time.monotonic() < late:
             self._await(late)
         return Done(self._taken, more=True)
+
+    def _only_fails(self, settled: Signal) -> bool:
+        only_failed_before = self._failed_before == MOST_FAILED
+        return settled.is_set() and only_failed_before and time.monotonic() - self._taken_at > FAILING
 
     def _rest(self) -> float | None:
         """When the next rest ends; None where nobody rests."""
@@ -105,6 +112,7 @@ class _Deliveries:
         if taken:
             mark_delivered(self._database, taken)
             self._taken += len(taken)
+            self._taken_at = time.monotonic()
 
 
 def _deliver(event: Event) -> Failed | None:

@@ -1,5 +1,6 @@
 """What was left in the outbox: sent by a sweep, the oldest first, in order for each payment, and nothing starves."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,19 @@ def test_those_that_fail_at_once_keep_no_other_waiting_and_end_no_sweep(
     sink.delay = 0.1
     assert deliver_left(events) == 30
     assert not set(sink.event_ids()) & set(bad)
+
+
+def test_where_all_fails_again_and_nothing_else_is_to_be_done_a_sweep_ends(
+    events: Till, sink: Sink, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.undelivered.FAILING", 0.5)
+    many(place, 300)
+    place.sql.run("UPDATE outbox SET attempts = 1")
+    sink.status = 503
+    began = time.monotonic()
+    assert deliver_left(events, 30) == 0
+    assert time.monotonic() - began < 20
+    assert place.sql.value("SELECT count(*) FROM outbox WHERE attempts = 1") > 0
 
 
 def test_what_failed_before_has_the_places_that_nothing_else_needs(events: Till, sink: Sink, place: Place) -> None:
