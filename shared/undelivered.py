@@ -69,7 +69,8 @@ class _Deliveries:
 
     def _only_fails(self, settled: Signal) -> bool:
         only_failed_before = self._failed_before == MOST_FAILED
-        return settled.is_set() and only_failed_before and time.monotonic() - self._taken_at > FAILING
+        lately = time.monotonic() - FAILING
+        return settled.is_set() and only_failed_before and self._taken_at < lately < self._not_before[True]
 
     def _rest(self) -> float | None:
         """When the next rest ends; None where nobody rests."""
@@ -89,9 +90,8 @@ class _Deliveries:
             self._under_way[self._crew.submit(_deliver, event)] = event
         places = self._failed_before
         if untried:
-            self._failed_before = (
-                FAILED_BEFORE if len(events) > sum(event.failed_before for event in events) else MOST_FAILED
-            )
+            others_are_due = not all(event.failed_before for event in events)
+            self._failed_before = FAILED_BEFORE if others_are_due else MOST_FAILED
         return len(events) + (self._begin() if events and self._failed_before > places else 0)
 
     def _await(self, moment: float) -> None:
