@@ -22,21 +22,9 @@ import psutil
 from local.ports import HOST, pick
 from local.postgres import Postgres
 from tests.support.cluster import Place, migrate
-from tests.support.functions import CHECKOUT, GUNICORN, Functions
+from tests.support.functions import AsInTheImage, Functions
 
 UNDELIVERED = "SELECT count(*) FROM outbox WHERE delivered_at IS NULL"
-
-
-class Served(Functions):
-    """As in the image."""
-
-    def _command(self, name: str) -> list[str]:
-        return [str(GUNICORN), "--config", "gunicorn.conf.py", "functions_framework:create_app()"]
-
-    def _environment(self, name: str) -> dict[str, str]:
-        source = str(CHECKOUT / f"functions/{name}/main.py")
-        named = {"PORT": str(self.ports[name]), "FUNCTION_SOURCE": source, "FUNCTION_TARGET": name}
-        return self.environment | named | {"PYTHONPATH": str(CHECKOUT)}
 
 
 def main() -> None:
@@ -62,7 +50,7 @@ def main() -> None:
         settings = place.environment | {"RATE_LIMIT": "", "GATEWAY": "simulated", "LOG_LEVEL": "WARNING"}
         settings |= {"TRIP_SERVICE_URL": f"http://{HOST}:{port}"}
         settings |= {"K_SINK": "" if options.no_sink else f"http://{HOST}:{port}/"}
-        functions = ending.enter_context(Served(["create_payment", "sweep"], settings))
+        functions = ending.enter_context(AsInTheImage(["create_payment", "sweep"], settings))
         threading.Thread(target=_sweep_every_second, args=(functions.ports["sweep"],), daemon=True).start()
         took, elapsed = _charge(functions, options.clients, options.seconds)
         cuts = quantiles(took, n=100)

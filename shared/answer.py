@@ -7,6 +7,7 @@ from shared.problems import CONTENT_TYPE, Problem
 from shared.settings import RETRY_AFTER
 
 JSON = "application/json"
+PLAIN = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 import re
 from collections.abc import Mapping
 
-from shared.answer import Answer
+from shared.answer import PLAIN, Answer
 from shared.cloud_event import read_event
 from shared.database import Database
 from shared.events import SOURCE, Failed, is_for_good
 from shared.outbox import note_failed
-
-PLAIN = "text/plain; charset=utf-8"
 
 
 def take(database: Database, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 
 from shared import json_text, outward
-from shared.answer import Answer
+from shared.answer import PLAIN, Answer
 from shared.cloud_event import Received, read_event
 from shared.events import EVENT_TYPES, header_text, is_for_good
 from shared.log import log
 from shared.settings import SETTINGS
 from shared.tracing import read_trace
-
-PLAIN = "text/plain; charset=utf-8"
 
 
 def notify(headers: Mapping[str, str], body: bytes) -> Answer:

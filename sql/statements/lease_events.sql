@@ -1,7 +1,7 @@
 -- Leases undelivered events that are due: two sweeps take different rows (SKIP LOCKED), and those of one that dies are due again
 -- when the lease is over. Those that were never tried go oldest first (idx_outbox_untried); of those that failed
--- (idx_outbox_failed) no more than `failed`, so that they keep no other waiting; `limit` together. An event waits for earlier ones of its payment
--- (idx_outbox_subject). What the events say is read by `events`, after this has been committed.
+-- (idx_outbox_failed) no more than `failed`, so that they keep no other waiting; `limit` together. An event waits for earlier
+-- ones of its payment (idx_outbox_subject). What the events say is read by `events`, after this has been committed.
 WITH failed AS (
     SELECT event_id
       FROM outbox
