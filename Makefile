@@ -41,16 +41,17 @@ seed: venv
 	@$(BIN)/python -m local.database seed.load
 
 pending: venv
-	@$(BIN)/python -m local.database shared.pending \
+	@$(BIN)/python -m local.database shared.charging.by_hand \
 	  $${SETTLE:+--settle="$$SETTLE" --as="$$AS" --reason="$$REASON"} $(if $(filter 1,$(FORCE)),--force)
 
 events: venv
-	@$(BIN)/python -m local.database shared.refused $${RESEND:+--resend="$$RESEND"}
+	@$(BIN)/python -m local.database shared.events.set_aside $${RESEND:+--resend="$$RESEND"}
 
 lint: venv
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache layers.toml
 
 format: venv
 	@$(BIN)/ruff check --fix .

@@ -32,12 +32,14 @@ control_socket_disable = True
 
 def on_starting(server: Any) -> None:
     """A wrong setting ends the start with its one clear line; in a worker it would be started again and again."""
-    import shared.settings  # noqa: F401 - reads them
+    import shared.platform.settings  # noqa: F401 - reads them
 
 
 class JsonLine(Formatter):
     def format(self, record: LogRecord) -> str:
-        from shared.log import Line  # when something is said at all: a start that goes well waits for no import
+        from shared.platform.log import (
+            Line,  # when something is said at all: a start that goes well waits for no import
+        )
 
         return Line().format(record)
 

@@ -7,7 +7,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from local.ports import HOST
-from shared.log import log
+from shared.platform.log import log
 
 LARGEST_BODY = 1 << 20
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from io import TextIOWrapper
 
-from shared.settings import Settings
+from shared.platform.settings import Settings
 
 # What any program needs to find others, a home, its language and clock, and whom to trust.
 PLAIN = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"})

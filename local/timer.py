@@ -10,8 +10,8 @@ import threading
 import uuid
 from datetime import UTC, datetime
 
-from shared import outward
-from shared.log import function_name, log
+from shared.platform import http_client
+from shared.platform.log import function_name, log
 
 INTERVAL = 5.0  # seconds
 PATIENCE = 56.0  # seconds: a sweep answers within 50, after a cold start of 4; and the CronJob's turn is over after 58
@@ -28,8 +28,8 @@ def tick(url: str) -> str | None:
         "Content-Type": "application/json",
     }
     try:
-        reply = outward.call("POST", url, timeout=PATIENCE, headers=headers, body=b"{}")
-    except outward.NoReply as failure:
+        reply = http_client.request("POST", url, timeout=PATIENCE, headers=headers, body=b"{}")
+    except http_client.NoResponse as failure:
         return str(failure)
     return None if 200 <= reply.status < 300 else f"it answered {reply.status}"
 

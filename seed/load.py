@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg2.extras import execute_values
 
-from shared.settings import Settings
+from shared.platform.settings import Settings
 from sql.owner import connect, run
 
 CSV = Path(__file__).with_name("rhfd_payments.csv")

@@ -18,7 +18,7 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import default_migration_table
 
-from shared.settings import Settings
+from shared.platform.settings import Settings
 from sql.owner import CONNECTION, DatabaseUnavailableError, connect, run
 
 MIGRATIONS = Path(__file__).parent / "migrations"

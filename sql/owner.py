@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection
 
-from shared.settings import Settings
+from shared.platform.settings import Settings
 
 FINAL = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 

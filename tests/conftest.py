@@ -1,6 +1,6 @@
-"""What every test may use: a fresh migrated database, a ledger over it, and neighbours that do what they are told.
+"""What every test may use: a fresh migrated database, a processor over it, and neighbours that do what they are told.
 
-The settings are read when shared.settings is imported, so the short time-outs are in the environment for that moment only:
+The settings are read when their module is imported, so the short time-outs are in the environment for that moment only:
 what a test starts as a process gets the environment of whoever runs the tests.
 """
 
@@ -39,7 +39,7 @@ def _import_settings() -> None:
             del os.environ[name]
     os.environ.update(SHORT)
     try:
-        import shared.settings  # noqa: F401 - reads the environment, once
+        import shared.platform.settings  # noqa: F401 - reads the environment, once
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -48,15 +48,15 @@ def _import_settings() -> None:
 _import_settings()
 
 from local.postgres import Postgres  # noqa: E402 - reads the settings
-from shared.log import log  # noqa: E402
-from shared.publisher import Publisher  # noqa: E402
-from shared.settings import SETTINGS, Settings  # noqa: E402
+from shared.events.publisher import Publisher  # noqa: E402
+from shared.platform.log import log  # noqa: E402
+from shared.platform.settings import SETTINGS, Settings  # noqa: E402
 from tests.fakes.sink import Sink  # noqa: E402
 from tests.fakes.trips import TripServer  # noqa: E402
 from tests.support.cluster import Cluster, Place  # noqa: E402
 from tests.support.functions import Functions  # noqa: E402
 from tests.support.gateway import ScriptedGateway  # noqa: E402
-from tests.support.ledger import Till, WatchedDatabase  # noqa: E402
+from tests.support.till import Till, WatchedDatabase  # noqa: E402
 from tests.support.wire import Wire  # noqa: E402
 from tests.tools.curl import curl  # noqa: E402
 
@@ -127,7 +127,9 @@ def cannot_queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
     def break_it(publisher: Publisher) -> None:
         if request.param == "no thread":
-            monkeypatch.setattr("shared.publisher.threading", SimpleNamespace(**vars(threading) | {"Thread": refuse}))
+            monkeypatch.setattr(
+                "shared.events.publisher.threading", SimpleNamespace(**vars(threading) | {"Thread": refuse})
+            )
         else:
             monkeypatch.setattr(publisher, "_inbox", SimpleNamespace(put=refuse, get=threading.Event().wait))
 
@@ -159,7 +161,7 @@ def change_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     """Changes settings for this test, in every module that read them: `change_settings(k_sink=...)`."""
 
     def change(**changes: object) -> Settings:
-        changed = replace(sys.modules["shared.settings"].SETTINGS, **changes)
+        changed = replace(sys.modules["shared.platform.settings"].SETTINGS, **changes)
         for name, module in list(sys.modules.items()):
             if name.startswith("shared.") and isinstance(getattr(module, "SETTINGS", None), Settings):
                 monkeypatch.setattr(module, "SETTINGS", changed)
@@ -213,5 +215,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("systems" if folder in SYSTEMS else str(item.path)))
 
 
-assert SETTINGS.gateway_timeout == 1, "shared.settings was imported before the tests could set the time-outs"
+assert SETTINGS.gateway_timeout == 1, "shared.platform.settings was imported before the tests could set the time-outs"
 CHECKOUT = Path(__file__).parent.parent

@@ -2,21 +2,22 @@
 
 import functions_framework
 
-from shared.answer import Answer
-from shared.charge import charge
-from shared.database import Database
-from shared.door import Call, door
-from shared.gateway import chosen_gateway
-from shared.known import Ledger
-from shared.models import read_payment
-from shared.publisher import Publisher
+from shared.charging.charge import charge
+from shared.charging.processor import Processor
+from shared.events.publisher import Publisher
+from shared.gateways.registry import chosen_gateway
+from shared.platform.database import Database
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.door import door
+from shared.web.models import read_payment
 
 database = Database()
-ledger = Ledger(database, chosen_gateway(), Publisher(database))
+processor = Processor(database, chosen_gateway(), Publisher(database))
 
 
 @functions_framework.http
 @door("create_payment")
 def create_payment(call: Call) -> Answer:
     key, request = call.keyed(call.json_object(), read_payment)
-    return charge(ledger, request, key, call.trace)
+    return charge(processor, request, key, call.trace)

@@ -2,18 +2,19 @@
 
 import functions_framework
 
-from shared.answer import Answer
-from shared.database import Database
-from shared.door import Call, door
-from shared.gateway import chosen_gateway
-from shared.known import Ledger
-from shared.models import read_refund
-from shared.publisher import Publisher
-from shared.refund import refund
-from shared.report import read_payment_id
+from shared.charging.processor import Processor
+from shared.charging.refund import refund
+from shared.events.publisher import Publisher
+from shared.gateways.registry import chosen_gateway
+from shared.platform.database import Database
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.door import door
+from shared.web.models import read_refund
+from shared.web.routes import read_payment_id
 
 database = Database()
-ledger = Ledger(database, chosen_gateway(), Publisher(database))
+processor = Processor(database, chosen_gateway(), Publisher(database))
 
 
 @functions_framework.http
@@ -21,4 +22,4 @@ ledger = Ledger(database, chosen_gateway(), Publisher(database))
 def create_refund(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     key, request = call.keyed(call.json_object(may_be_empty=True), read_refund)
-    return refund(ledger, payment_id, request, key, call.trace)
+    return refund(processor, payment_id, request, key, call.trace)

@@ -2,10 +2,11 @@
 
 import functions_framework
 
-from shared.answer import Answer
-from shared.database import Database
-from shared.dead_letters import take
-from shared.door import Call, door
+from shared.events.dead_letters import take
+from shared.platform.database import Database
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.door import door
 
 database = Database()
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from shared import json_text
-from shared.report import Receipt
+from shared.platform import json_text
+from shared.reading.payments import Receipt
 
 _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     (Path(__file__).parent / "receipt.html").read_text(encoding="utf-8")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import functions_framework
 
-from shared import VERSION, json_text
-from shared.answer import Answer
-from shared.database import Database
-from shared.door import Call, door
-from shared.routes import CLIENT_FUNCTIONS, ROUTES
+from shared import VERSION
+from shared.platform import json_text
+from shared.platform.database import Database
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.door import door
+from shared.web.routes import CLIENT_FUNCTIONS, ROUTES
 
 PATIENCE = 2.0
 

@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from shared import json_text
-from shared.totals import MOST_COUNTED, Figures, Totals
+from shared.platform import json_text
+from shared.reading.totals import MOST_COUNTED, Figures, Totals
 
 PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -3,10 +3,11 @@
 import functions_framework
 
 from functions.metrics.formats import PROMETHEUS, json_totals, prometheus_totals
-from shared.answer import JSON, Answer
-from shared.database import Database
-from shared.door import Call, door
-from shared.totals import read_totals
+from shared.platform.database import Database
+from shared.reading.totals import read_totals
+from shared.web.answers import JSON, Answer
+from shared.web.call import Call
+from shared.web.door import door
 
 database = Database()
 

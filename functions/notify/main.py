@@ -2,9 +2,10 @@
 
 import functions_framework
 
-from shared.answer import Answer
-from shared.door import Call, door
-from shared.notifications import notify as tell
+from shared.events.notifications import notify as tell
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.door import door
 
 
 @functions_framework.http

@@ -2,20 +2,21 @@
 
 import functions_framework
 
-from shared.answer import Answer
-from shared.database import Database
-from shared.door import Call, door
-from shared.gateway import chosen_gateway
-from shared.known import Ledger
-from shared.publisher import Publisher
-from shared.recover import sweep as sweep_once
+from shared.charging.processor import Processor
+from shared.charging.sweep import sweep as sweep_once
+from shared.events.publisher import Publisher
+from shared.gateways.registry import chosen_gateway
+from shared.platform.database import Database
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.door import door
 
 database = Database()
-ledger = Ledger(database, chosen_gateway(), Publisher(database))
+processor = Processor(database, chosen_gateway(), Publisher(database))
 
 
 @functions_framework.http
 @door("sweep", limited=False)
 def sweep(call: Call) -> Answer:
-    sweep_once(ledger)
+    sweep_once(processor)
     return Answer(204)

@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+from local.place import CHECKOUT
 from local.ports import HOST, pick
 from tests.chaos.plan import Plan
 from tests.fakes.sink import Sink
@@ -23,7 +24,6 @@ from tests.support.network import Network
 from tests.support.sql import Sql
 from tests.support.standby import Pair, Server, pair
 
-CHECKOUT = Path(__file__).parent.parent.parent
 DATABASE = "payments"
 DATABASE_HOST, TRIPS_HOST, SINK_HOST = "payments-database.test", "trip-service.test", "event-sink.test"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")  # of the two database servers
@@ -114,9 +114,9 @@ class Gateway:
         status, _, body = ask(self.port, "POST", "/_control", json.dumps(wanted).encode(), {}, 10)
         assert status == 200, body
 
-    def ledger(self) -> dict[str, Any]:
-        ledger: dict[str, Any] = json.loads(ask(self.port, "GET", "/_ledger", b"", {}, 60)[2])
-        return ledger
+    def processor(self) -> dict[str, Any]:
+        processor: dict[str, Any] = json.loads(ask(self.port, "GET", "/_ledger", b"", {}, 60)[2])
+        return processor
 
 
 @dataclass

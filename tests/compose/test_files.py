@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from shared.settings import Settings
+from shared.platform.settings import Settings
 from tests.compose.conftest import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from shared.database import statement
-from shared.gateway import Unknown
-from shared.idempotency import hash_key
+from shared.charging.idempotency import hash_key
+from shared.gateways.protocol import Unknown
+from shared.platform.database.statements import statement
 from tests.faults.service import WAITING, eventually
 from tests.support.cluster import Place
 from tests.support.gateway import ScriptedGateway
-from tests.support.ledger import Till, shown
+from tests.support.till import Till, shown
 
 
 @pytest.mark.parametrize("amount", [None, "150.00", "60.00"])

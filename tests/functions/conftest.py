@@ -15,9 +15,9 @@ import functions_framework
 import pytest
 from werkzeug.test import TestResponse
 
-from shared import log
-from shared.database import Database
-from shared.settings import SETTINGS
+from shared.platform import log
+from shared.platform.database import Database
+from shared.platform.settings import SETTINGS
 
 FUNCTIONS = Path(__file__).parent.parent.parent / "functions"
 
@@ -52,8 +52,8 @@ def serve(silent_database: Database) -> Callable[[str], Served]:
             module = sys.modules["main"]
             if hasattr(module, "database"):
                 module.database = silent_database
-            if hasattr(module, "ledger"):
-                module.ledger = replace(module.ledger, database=silent_database)
+            if hasattr(module, "processor"):
+                module.processor = replace(module.processor, database=silent_database)
             served[name] = Served(app.test_client(), module)
         return served[name]
 

@@ -8,10 +8,10 @@ from typing import Any
 import flask
 import pytest
 
-from shared import door as door_module
-from shared.answer import Answer
-from shared.door import door
-from shared.problems import Problem
+from shared.web import door as door_module
+from shared.web.answers import Answer
+from shared.web.door import door
+from shared.web.problems import Problem
 
 OWN = {
     "create_payment": ("POST", "/payments"),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from functions.get_payment.receipt import html_receipt, json_receipt
-from shared import report
-from shared.report import Receipt
+from shared.reading import payments
+from shared.reading.payments import Receipt
 
 PAYMENT = {
     "payment_id": 351,
@@ -137,7 +137,7 @@ def test_a_receipt_as_json_holds_the_payment_with_its_decimals() -> None:
 def test_a_receipt_is_a_page_only_for_who_prefers_one(
     serve: Any, monkeypatch: pytest.MonkeyPatch, accept: str | None, content_type: str
 ) -> None:
-    monkeypatch.setattr(report, "receipt", lambda *_: receipt())
+    monkeypatch.setattr(payments, "receipt", lambda *_: receipt())
     headers = {} if accept is None else {"Accept": accept}
     answer = serve("get_payment").ask("GET", "/payments/351/receipt", headers=headers)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)

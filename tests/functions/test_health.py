@@ -8,19 +8,17 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from local.place import CHECKOUT
 from shared import VERSION
-from shared.database import Database
-from shared.openapi import FILE, document
-from shared.routes import CLIENT_FUNCTIONS, ROUTES
-from shared.settings import SETTINGS
-
-CHECKOUT = Path(__file__).parent.parent.parent
+from shared.platform.database import Database
+from shared.platform.settings import SETTINGS
+from shared.web.routes import CLIENT_FUNCTIONS, ROUTES
+from tools.openapi.document import FILE, document
 
 
 def test_a_database_that_does_not_answer_is_down_by_a_report_and_no_problem(serve: Any) -> None:
@@ -115,9 +113,11 @@ def test_a_function_that_takes_no_payment_imports_nothing_that_payments_need(fun
         [sys.executable, "-c", listing], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=30
     )
     modules = set(loaded.stdout.split())
-    assert not {"pydantic", "shared.models", "shared.charge", "shared.gateway", "limits"} & modules
+    assert (
+        not {"pydantic", "shared.web.models", "shared.charging.charge", "shared.gateways.registry", "limits"} & modules
+    )
     if function in ("health", "get_payment", "metrics"):
-        assert not {"requests", "urllib3", "shared.outward"} & modules
+        assert not {"requests", "urllib3", "shared.platform.http_client"} & modules
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from functions.metrics.formats import json_totals, prometheus_totals
-from shared.totals import Figures, Totals
+from shared.reading.totals import Figures, Totals
 
 RUPEES = Figures(
     by_status={"PENDING": 1, "SUCCESS": 12345678, "FAILED": 0, "REFUNDED": 3},

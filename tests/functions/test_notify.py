@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloud_event import STRUCTURED
-from shared.events import EVENT_TYPES
-from shared.notifications import notify
-from shared.settings import Settings
+from shared.events.cloud_event import STRUCTURED
+from shared.events.event import EVENT_TYPES
+from shared.events.notifications import notify
+from shared.platform.settings import Settings
 from tests.fakes.sink import Sink
 from tests.functions.conftest import Served
 
@@ -83,7 +83,7 @@ def tell(picky: Sink) -> Iterator[Callable[[dict[str, str], bytes, int], int]]:
 
     with pytest.MonkeyPatch.context() as patch:
         settings = Settings.read({"NOTIFICATION_SERVICE_URL": f"http://127.0.0.1:{picky.port}"})
-        patch.setattr("shared.notifications.SETTINGS", settings)
+        patch.setattr("shared.events.notifications.SETTINGS", settings)
         yield ask
 
 

@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from shared.publisher import Publisher
+from shared.events.publisher import Publisher
 from tests.fakes.sink import Sink
 from tests.support.cluster import Place
-from tests.support.ledger import Till, new_key
+from tests.support.till import Till, new_key
 
 
 @pytest.fixture
 def ask(serve: Any, till: Till, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Asks a function that works on this test's ledger; the events have a sink."""
+    """Asks a function that works on this test's processor; the events have a sink."""
     till.publisher = Publisher(till.database)
 
     def send(function: str, path: str, body: dict[str, Any]) -> Any:
         served = serve(function)
-        monkeypatch.setattr(served.module, "ledger", till.ledger)
+        monkeypatch.setattr(served.module, "processor", till.processor)
         return served.ask("POST", path, json=body, headers={"Idempotency-Key": new_key()})
 
     return send

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local.timer import PATIENCE
-from shared.events import DELIVERY_TIMEOUT
-from shared.recover import LATEST, LONGEST, STRAGGLERS
+from shared.charging.sweep import LATEST, LONGEST, STRAGGLERS
+from shared.events.delivery import DELIVERY_TIMEOUT
 from tests.knative.conftest import ROOT
 from tests.knative.manifests import named, of_kind, operations
 
@@ -31,7 +31,7 @@ def test_events_go_through_the_broker_to_notify_and_what_it_refuses_to_dead_lett
     (trigger,) = of_kind(manifests, "Trigger")
     assert trigger["spec"]["broker"] == "payment-events"
     assert trigger["spec"]["subscriber"]["ref"]["name"] == "notify"
-    source = re.search(r'"(/payment-service)"', (ROOT / "shared/events.py").read_text(encoding="utf-8"))
+    source = re.search(r'"(/payment-service)"', (ROOT / "shared/events/event.py").read_text(encoding="utf-8"))
     assert source, "the source that the events carry"
     assert trigger["spec"]["filter"]["attributes"] == {"source": source[1]}
     for delivery in (broker["spec"]["delivery"], trigger["spec"]["delivery"]):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.settings import Settings
+from shared.platform.settings import Settings
 from tests.knative.conftest import FORMS
 from tests.knative.manifests import containers, functions, named, of_kind
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.gateway import Declined, Order, Outcome, Succeeded, Unknown
-from tests.support.ledger import Died
+from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from tests.support.till import Died
 
 # What the next request meets. The first four decide what becomes of it, if it was never carried out; the others lose it.
 FATES = ("well", "declined", "processing", "stored error")
@@ -32,7 +32,7 @@ class Moved:
 
 
 class Bank:
-    """As `shared.gateway.Gateway`. `moved` has every movement of money by reference: more than one is a double charge."""
+    """A Gateway. `moved` has every movement of money by reference: more than one is a double charge."""
 
     name = "bank"
     account = "acct_bank"

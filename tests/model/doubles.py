@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from shared import events
-from shared.answer import Answer
-from shared.database import Database, DatabaseUnavailable, Row
-from shared.events import Event
-from shared.gateway import Succeeded
-from shared.lease import Lease
-from shared.publisher import Publisher
-from tests.support.ledger import Died, WatchedDatabase
+from shared.charging.lease import Lease
+from shared.events import delivery
+from shared.events.event import Event
+from shared.events.publisher import Publisher
+from shared.gateways.protocol import Succeeded
+from shared.platform.database import Database, DatabaseUnavailable, Row
+from shared.web.answers import Answer
+from tests.support.till import Died, WatchedDatabase
 
 
 class FragileDatabase(WatchedDatabase):
@@ -22,19 +22,19 @@ class FragileDatabase(WatchedDatabase):
     accident: tuple[str, str, bool] | None = None
     refused = ""
 
-    def attempt(self, name: str, parameters: Row, carry_out: Callable[[], list[Row]]) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
         if self.accident is None or self.accident[0] != name:
-            return self._noting(name, carry_out)
+            return self._noting(name, attempt)
         (_, what, after), self.accident = self.accident, None
         if after:
-            self._noting(name, carry_out)
+            self._noting(name, attempt)
         if what == "dies":
             raise Died(name)
         raise DatabaseUnavailable("the connection broke", passing=what == "breaks")
 
-    def _noting(self, name: str, carry_out: Callable[[], list[Row]]) -> list[Row]:
+    def _noting(self, name: str, attempt: Callable[[], list[Row]]) -> list[Row]:
         try:
-            return carry_out()
+            return attempt()
         except psycopg2.Error as refused:
             self.refused = f"{name}: {refused}"
             raise
@@ -50,7 +50,7 @@ class PromptPublisher(Publisher):
         self.database = database
 
     def publish(self, event: Event) -> None:
-        if self.delivers and events.deliver(event) is None:
+        if self.delivers and delivery.deliver(event) is None:
             with suppress(DatabaseUnavailable):
                 self.database.run("mark_delivered", event_ids=[event.event_id])
 

@@ -16,19 +16,19 @@ from hypothesis.stateful import (
     rule,
 )
 
-from shared import abandoned, charge, known, refund, settle
-from shared.answer import Answer
-from shared.database import DatabaseUnavailable
-from shared.gateway import Succeeded
-from shared.idempotency import hash_key
-from shared.lease import Lease, take_over
-from shared.problems import Problem
+from shared.charging import abandoned, charge, look, refund, settle
+from shared.charging.idempotency import hash_key
+from shared.charging.lease import Lease, take_over
+from shared.gateways.protocol import Succeeded
+from shared.platform.database import DatabaseUnavailable
+from shared.web.answers import Answer
+from shared.web.problems import Problem
 from tests.fakes.sink import Sink
 from tests.model.bank import MOODS, Bank
 from tests.model.books import OPEN, PASS, TABLES, breaches
 from tests.model.doubles import Asked, FragileDatabase, Frozen, PromptPublisher
 from tests.support.cluster import Place
-from tests.support.ledger import Died, Till, shown
+from tests.support.till import Died, Till, shown
 
 KEY_TTL = 86400.0
 KEYS = [f"key-{number}" for number in range(12)]
@@ -75,16 +75,16 @@ class Payments(RuleBasedStateMachine):
         self.asked: dict[str, Asked] = {}
         self.frozen: list[Frozen] = []
         self.freezes = ""
-        for module in (charge, refund, known, abandoned):
-            module.carry_out = self._carry_out  # type: ignore[attr-defined]
+        for module in (charge, refund, look, abandoned):
+            module.attempt = self._carry_out  # type: ignore[attr-defined]
         self._ask("first", ("pay", 1, "CARD", "100.00"), lambda: self.till.pay("first", 1, "CARD", "100.00"), **WELL)
         self._ask("second", ("pay", 2, "CASH", None), lambda: self.till.pay("second", 2, "CASH", None), **WELL)
 
     def _carry_out(self, database: Any, gateway: Any, publisher: Any, lease: Lease, *heard: Any) -> Answer:
-        """As settle.carry_out, unless this worker is to freeze before it asks the gateway, or after."""
+        """As settle.attempt, unless this worker is to freeze before it asks the gateway, or after."""
         freezes, self.freezes = self.freezes, ""
         if not freezes:
-            return settle.carry_out(database, gateway, publisher, lease, *heard)
+            return settle.attempt(database, gateway, publisher, lease, *heard)
         told: object = None
         if freezes == "after asking":
             with suppress(ValueError):  # of a mood of the bank
@@ -185,7 +185,7 @@ class Payments(RuleBasedStateMachine):
         self.bank.mood = mood
         with suppress(Died):
             if worker.told is None:
-                settle.carry_out(self.database, self.bank, self.publisher, worker.lease)
+                settle.attempt(self.database, self.bank, self.publisher, worker.lease)
             else:
                 settle.settle(self.database, self.publisher, worker.lease, worker.told)
         if holder not in (None, "settled", worker.lease.locked_at):
@@ -281,7 +281,7 @@ class Payments(RuleBasedStateMachine):
         body = body.get("payment", body.get("refund", body)) if answer.status == 402 else body
         status = self.place.sql.value(
             "SELECT status FROM (SELECT reference, status FROM payments UNION ALL"
-            " SELECT reference, status FROM payment_refunds) AS known WHERE reference = %s",
+            " SELECT reference, status FROM payment_refunds) AS look WHERE reference = %s",
             [body["reference"]],
         )
         allowed = {201: ("SUCCESS", "REFUNDED"), 402: ("FAILED",), 202: ("PENDING", "SUCCESS", "REFUNDED", "FAILED")}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from shared import abandoned, charge, known, refund, settle
-from shared.settings import Settings
+from shared.charging import abandoned, charge, look, refund, settle
+from shared.platform.settings import Settings
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
 from tests.model.doubles import FragileDatabase
@@ -23,8 +23,8 @@ def machine(
     change_settings: Callable[..., Settings],
     monkeypatch: pytest.MonkeyPatch,
 ) -> type[Payments]:
-    for module in (charge, refund, known, abandoned):
-        monkeypatch.setattr(module, "carry_out", settle.carry_out)
+    for module in (charge, refund, look, abandoned):
+        monkeypatch.setattr(module, "attempt", settle.attempt)
     # One after the other, so that an example that fails fails again.
     for bound, value in {"WORKERS": 1, "PROBES": 1, "PROBE_PAUSE": 0}.items():
         monkeypatch.setattr(abandoned, bound, value)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shared import json_text
+from shared.platform import json_text
 from sql.migrate import MIGRATIONS
 from tests.sql.rows import FARE, a_payment, a_refund
 from tests.support.cluster import Cluster, Place

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.database import STATEMENTS, statement
-from shared.kinds import METHODS, STATUSES
-from shared.query import GREATEST_ID
-from shared.totals import MOST_COUNTED
+from shared.platform.database.statements import STATEMENTS, statement
+from shared.reading.totals import MOST_COUNTED
+from shared.rules.identifiers import GREATEST_ID
+from shared.rules.states import METHODS, STATUSES
 from tests.sql.rows import CLAIM
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql

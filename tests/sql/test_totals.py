@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2 import errors
 
-from shared.database import Database
-from shared.kinds import METHODS, STATUSES
-from shared.settings import Settings
-from shared.totals import Figures, Totals, read_totals
+from shared.platform.database import Database
+from shared.platform.settings import Settings
+from shared.reading.totals import Figures, Totals, read_totals
+from shared.rules.states import METHODS, STATUSES
 from tests.sql.rows import a_payment, a_refund, insert
 from tests.support.cluster import Cluster, Place
-from tests.support.ledger import WatchedDatabase
 from tests.support.sql import Sql
+from tests.support.till import WatchedDatabase
 
 STEPS = st.one_of(
     st.tuples(st.just("insert"), st.integers(0, 2**31), st.integers(0, 40)),

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
+from local.place import CHECKOUT
 from local.postgres import Postgres
-from shared.settings import SETTINGS, Settings
+from shared.platform.settings import SETTINGS, Settings
 from tests.support.sql import Sql
 
-CHECKOUT = Path(__file__).parent.parent.parent
 TEMPLATE = "template_payments"
 
 DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"

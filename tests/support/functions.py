@@ -15,10 +15,10 @@ import psutil
 import urllib3
 
 from local import ending
+from local.place import CHECKOUT
 from local.ports import HOST, pick
 from tests.support.frozen import freeze
 
-CHECKOUT = Path(__file__).parent.parent.parent
 FRAMEWORK = Path(sys.executable).parent / "functions-framework"
 GUNICORN = FRAMEWORK.with_name("gunicorn")
 READY_WITHIN = 30.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.gateway import Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Order, Outcome, Succeeded, Unknown
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Self
 
+from local.place import CHECKOUT
 from local.ports import pick
-
-CHECKOUT = Path(__file__).parent.parent.parent
 
 
 class Network:

@@ -4,9 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from shared import undelivered
+from shared.events import redelivery
 from tests.support.cluster import Place
-from tests.support.ledger import Till
+from tests.support.till import Till
 
 UNDELIVERED = "SELECT count(*) FROM outbox WHERE delivered_at IS NULL"
 
@@ -48,4 +48,4 @@ def deliver_left(till: Till, seconds: float = 20) -> int:
     settled = threading.Event()
     settled.set()
     until = time.monotonic() + seconds
-    return undelivered.deliver_left(till.database, until, until + 5, settled).count
+    return redelivery.deliver_left(till.database, until, until + 5, settled).count

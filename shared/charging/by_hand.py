@@ -1,0 +1,140 @@
+"""What is stuck, for an operator: `make pending` lists it, `make pending SETTLE=… AS=… REASON=…` settles one by hand."""
+
+import argparse
+import getpass
+import os
+import re
+import socket
+import sys
+import time
+
+from shared.charging.lease import Lease, give_back, lease_of, take_over
+from shared.charging.settle import note_contradiction, read, settlement
+from shared.gateways.protocol import Declined, Gateway, Outcome, Succeeded, Unknown, describe
+from shared.gateways.registry import chosen_gateway
+from shared.platform.database import Database, DatabaseUnavailable, Row
+
+MOST = 100
+BY_HAND = "settled_by_hand"
+
+
+class NotSettled(Exception):
+    """Nothing was changed; the message says why."""
+
+
+def list_pending(database: Database, gateway: Gateway) -> list[str]:
+    """One line for each charge and refund that is not settled, oldest first: what it is, its age, how often the gateway was
+    asked, and what the gateway says now (it is read, never asked to charge). Raises DatabaseUnavailable."""
+    lines = []
+    for row in database.run_again("pending", limit=MOST):
+        lease = _unleased(row)
+        lines.append(
+            f"{_name(lease)}  {lease.order.reference}  {lease.order.amount} {lease.order.currency}  pending"
+            f" {_age(lease.order.age)}, asked {lease.order.asked} times, {lease.gateway}: {describe(read(gateway, lease))}"
+        )
+    return lines
+
+
+def settle_by_hand(
+    database: Database, gateway: Gateway, which: str, succeeded: bool, actor: str, reason: str, *, force: bool = False
+) -> str:
+    """Settles one as succeeded or failed, with its event and answer, and an entry in the audit trail in the same commit.
+
+    The gateway is asked first, and what it knows of it (its id, why it was declined) is stored. Against what it says nothing
+    is settled, unless `force`. `which` is the id of a payment, or the reference of a payment or refund. Raises NotSettled,
+    and DatabaseUnavailable.
+    """
+    named = database.one("pending_named", which=which)
+    if named is None:
+        raise NotSettled(f"{which} is not pending")
+    lease = take_over(database, bytes(named["key_hash"]))
+    if lease is None:
+        raise NotSettled(f"{which} is being worked on at this moment; try again in a minute")
+    found = read(gateway, lease)
+    wanted, against = _weigh(found, succeeded)
+    if against and not force:
+        give_back(database, lease, Unknown("somebody wanted to settle it otherwise"))
+        raise NotSettled(
+            f"{lease.gateway} says of {which}: {describe(found)}; to settle it otherwise all the same, FORCE=1"
+        )
+    name, parameters = settlement(lease, wanted)
+    parameters |= {"actor": actor, "reason": reason, "outcome": "succeeded" if succeeded else "failed"}
+    parameters |= {"gateway_said": describe(found), "forced": against}
+    if not database.run_together("audit", name, **parameters):
+        if isinstance(found, Succeeded | Declined):
+            note_contradiction(database, lease, found)
+        raise NotSettled(f"{which} was settled in the meantime")
+    return f"{_name(lease)} is settled as {parameters['outcome']}, by {actor}"
+
+
+def _weigh(found: Outcome | None, succeeded: bool) -> tuple[Succeeded | Declined, bool]:
+    """The outcome that somebody wants, with what the gateway knows of it, and whether the gateway says the contrary."""
+    gateway_id = found.gateway_id if found else None
+    if succeeded:
+        return Succeeded(gateway_id), found is None or isinstance(found, Declined)
+    code = found.code if isinstance(found, Declined) else BY_HAND
+    return Declined(code, gateway_id), isinstance(found, Succeeded)
+
+
+def _unleased(row: Row) -> Lease:
+    return lease_of(row, taken_at=time.monotonic())
+
+
+def _name(lease: Lease) -> str:
+    return f"payment {lease.payment_id}" if lease.refund_id is None else f"refund of payment {lease.payment_id}"
+
+
+def _age(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make pending", description="Lists what is not settled, or settles one by hand."
+    )
+    parser.add_argument("--settle", metavar="ID", help="a payment's id, or a payment's or refund's reference")
+    parser.add_argument("--as", dest="outcome")
+    parser.add_argument("--reason")
+    parser.add_argument("--force", action="store_true", help="settle it against what the gateway says")
+    parser.add_argument("--actor", default=os.environ.get("OPERATOR") or _whoever())
+    arguments = parser.parse_args()
+    if arguments.settle and not (arguments.outcome in ("succeeded", "failed") and arguments.reason):
+        sys.exit("SETTLE needs AS=succeeded or AS=failed, and a REASON")
+    for name, typed in (("SETTLE", arguments.settle), ("REASON", arguments.reason), ("OPERATOR", arguments.actor)):
+        # Bytes that are no text come from the command line as half characters, which no database stores.
+        if re.search("[\ud800-\udfff]", typed or ""):
+            sys.exit(f"{name} must be text in the encoding of this terminal")
+    return arguments
+
+
+def _whoever() -> str:
+    """Whoever runs this, and where; an account without a name by its number."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
+
+
+def main() -> None:
+    arguments = _arguments()
+    database, gateway = Database(), chosen_gateway()
+    try:
+        if arguments.settle:
+            succeeded, force = arguments.outcome == "succeeded", arguments.force
+            print(
+                settle_by_hand(
+                    database, gateway, arguments.settle, succeeded, arguments.actor, arguments.reason, force=force
+                )
+            )
+        else:
+            print("\n".join(list_pending(database, gateway)) or "Nothing is pending.")
+    except NotSettled as refusal:
+        sys.exit(str(refusal))
+    except DatabaseUnavailable as failure:
+        sys.exit(f"the database does not answer: {failure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""What makes two requests the same request: the hash of the key, and of what is asked for."""
+
+import hashlib
+from typing import Any
+
+from shared.platform import json_text
+
+
+def hash_key(key: str) -> bytes:
+    """SHA-256 of a key; the key itself is stored nowhere."""
+    return hashlib.sha256(key.encode("ascii")).digest()
+
+
+def fingerprint(path: str, content: dict[str, Any]) -> bytes:
+    """SHA-256 of what a request asks for, the same for every JSON spelling of the same content.
+
+    `path` is the request's path without the version prefix; `content` the request after it was read.
+    """
+    text = path + "\n" + json_text.write(content, canonical=True)
+    return hashlib.sha256(text.encode("utf-8")).digest()

@@ -1,0 +1,130 @@
+"""A lease on a request that claimed something: the right to ask the gateway about it, for a while."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.gateways.protocol import Order, Unknown
+from shared.platform.database import Database
+from shared.platform.settings import SETTINGS
+
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 600.0
+LONGEST_UNANSWERED_PAUSE = 30.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Taken by one short statement; the work happens outside of it. `taken_at` is this worker's monotonic clock from before
+    the lease was taken, `locked_at` the lease itself, by the database's clock. `account` is the gateway's account that it was
+    claimed with: None for claims from before accounts were recorded."""
+
+    key_hash: bytes
+    locked_at: datetime
+    taken_at: float
+    payment_id: int
+    refund_id: int | None
+    correlation_id: str
+    gateway: str
+    account: str | None
+    order: Order
+    shown: str
+
+    def allows_a_call(self) -> bool:
+        """Whether a call to the gateway that begins now ends while the lease is surely still ours. A worker that was frozen
+        past it and wakes up finds that it does not."""
+        safe = SETTINGS.idempotency_lock_timeout - SETTINGS.gateway_timeout
+        return time.monotonic() - self.taken_at < safe
+
+    def is_over(self) -> bool:
+        """Whether somebody else may hold the lease by now, or have settled: this worker was frozen."""
+        return time.monotonic() - self.taken_at >= SETTINGS.idempotency_lock_timeout
+
+
+def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
+    """The lease in a row of lease_key or pending, or of lease_next and leased."""
+    is_refund = row["refund_id"] is not None
+    order = Order(
+        reference=row["reference"],
+        payment_id=row["payment_id"],
+        amount=row["amount"],
+        currency=row["currency"],
+        created_at=row["created_at"],
+        age=row["age"],
+        asked=row["asked"],
+        payment_token=row["payment_token"],
+        payment_customer=row["payment_customer"],
+        # A claim without an account is of the version before, which sent no description: a repeat is the same request.
+        description=None if is_refund or row["gateway_account"] is None else f"Trip {row['trip_id']}",
+        gateway_id=row["gateway_id"],
+        search_place=row["search_place"],
+        charge_id=row["payment_gateway_id"] if is_refund else None,
+        charge_reference=row["payment_reference"] if is_refund else None,
+        simulate=row["simulate"],
+    )
+    return Lease(
+        key_hash=bytes(row["key_hash"]),
+        locked_at=row["locked_at"],
+        taken_at=taken_at,
+        payment_id=row["payment_id"],
+        refund_id=row["refund_id"],
+        correlation_id=row["correlation_id"],
+        gateway=row["gateway"],
+        account=row["gateway_account"],
+        order=order,
+        shown=row["shown"],
+    )
+
+
+def first_lease(claimed: dict[str, Any], metadata: dict[str, Any], taken_at: float) -> Lease:
+    """The lease that a claim took, from what was claimed: the gateway was not asked before."""
+    simulate = metadata.get("simulate")
+    unasked = {"asked": 1, "age": 0.0, "refund_id": None, "gateway_id": None, "search_place": None}
+    unasked |= {"payment_token": None, "payment_customer": None}  # of a refund
+    return lease_of(unasked | {"simulate": simulate if isinstance(simulate, str) else None} | claimed, taken_at)
+
+
+def take_over(database: Database, key_hash: bytes) -> Lease | None:
+    """Takes an unsettled request over by its key; None where somebody else holds it or it is settled."""
+    taken_at = time.monotonic()
+    rows = database.run("lease_key", lock_timeout=SETTINGS.idempotency_lock_timeout, key_hash=key_hash)
+    return lease_of(rows[0], taken_at) if rows else None
+
+
+class Unreadable(Exception):
+    """A request whose lease was taken cannot be read. It is due again when the lease is old."""
+
+    def __init__(self, key_hash: bytes) -> None:
+        super().__init__(f"the request of the key {key_hash.hex()} cannot be read")
+
+
+def take_next(database: Database) -> Lease | None:
+    """Takes over the unsettled request that has been due longest; None where nothing is due. Raises Unreadable, after which
+    the next call gets the next request; and DatabaseUnavailable."""
+    while True:
+        taken_at = time.monotonic()
+        taken = database.one("lease_next", lock_timeout=SETTINGS.idempotency_lock_timeout)
+        if taken is None:
+            return None
+        try:
+            rows = database.run_again("leased", key_hash=taken["key_hash"])
+            if rows:  # none where the worker that had the lease before settled after all
+                return lease_of(taken | rows[0], taken_at)
+        except Exception as failure:
+            raise Unreadable(bytes(taken["key_hash"])) from failure
+
+
+def give_back(database: Database, lease: Lease, unknown: Unknown) -> None:
+    """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, and where a search for it goes
+    on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile. It
+    stays short where the gateway did not answer: what an outage left behind is asked about soon after its end."""
+    pause = min(max(FIRST_PAUSE, lease.order.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
+    database.run_again(
+        "release_key",
+        key_hash=lease.key_hash,
+        locked_at=lease.locked_at,
+        pause=pause,
+        gateway_id=unknown.gateway_id,
+        search_place=unknown.search_place,
+    )

@@ -1,0 +1,98 @@
+"""Giving back all or part of a payment exactly once: look, claim, refund, settle."""
+
+import time
+
+from shared.charging.idempotency import fingerprint, hash_key
+from shared.charging.lease import Lease, first_lease
+from shared.charging.look import RACES, in_progress, look
+from shared.charging.processor import Processor
+from shared.charging.settle import attempt
+from shared.gateways.protocol import account_name
+from shared.gateways.registry import accounts
+from shared.platform import json_text
+from shared.platform.database import Conflict, Row
+from shared.platform.settings import RETRY_AFTER, SETTINGS
+from shared.rules.identifiers import new_reference
+from shared.rules.money import not_expressing
+from shared.web.answers import Answer
+from shared.web.models import RefundRequest, refuse_inexpressible
+from shared.web.problems import Problem
+from shared.web.tracing import Trace
+
+
+def refund(processor: Processor, payment_id: int, request: RefundRequest, key: str, trace: Trace) -> Answer:
+    """Refunds a payment once for a key; under any concurrency the sum of refunds never exceeds the payment.
+
+    Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
+    once it is, every failure answers 202.
+    """
+    key_hash = hash_key(key)
+    content = fingerprint(f"/payments/{payment_id}/refunds", request.content())
+    for _ in range(RACES):
+        if known := look(processor, key_hash, content):
+            return known
+        try:
+            lease = claim_refund(processor, payment_id, request, key_hash, content, trace)
+        except Conflict:
+            continue
+        if lease:
+            return attempt(processor.database, processor.gateway, processor.publisher, lease)
+        if known := look(processor, key_hash, content):  # the same key may have reserved what is now missing
+            return known
+        refuse(processor, payment_id, request)
+    raise in_progress()
+
+
+def claim_refund(
+    processor: Processor, payment_id: int, request: RefundRequest, key_hash: bytes, content: bytes, trace: Trace
+) -> Lease | None:
+    """Reserves the amount on the payment's row, in one commit. None where the payment does not allow it. Raises Conflict
+    where another request with this key was faster."""
+    taken_at = time.monotonic()
+    reference = new_reference("REF")
+    usable = accounts(processor.gateway)
+    rows = processor.database.run(
+        "claim_refund",
+        payment_id=payment_id,
+        amount=request.amount,
+        not_in=[] if request.amount is None else not_expressing(request.amount),
+        gateways=list(usable),
+        accounts=list(usable.values()),
+        reference=reference,
+        reason=request.reason,
+        metadata=json_text.write(request.metadata),
+        key_hash=key_hash,
+        fingerprint=content,
+        correlation_id=trace.correlation_id,
+        traceparent=trace.traceparent,
+        lock_timeout=SETTINGS.idempotency_lock_timeout,
+    )
+    if not rows:
+        return None
+    claim: Row = {"key_hash": key_hash, "correlation_id": trace.correlation_id, "payment_id": payment_id}
+    return first_lease(claim | {"reference": reference} | rows[0], request.metadata, taken_at)
+
+
+def refuse(processor: Processor, payment_id: int, request: RefundRequest) -> None:
+    """Raises the Problem that says why a refund was not claimed; returns where nothing stands in its way any more."""
+    payment = processor.database.one("refundable", payment_id=payment_id)
+    if payment is None:
+        raise Problem("payment_not_found", f"There is no payment {payment_id}.")
+    refuse_inexpressible(request.amount, payment["currency"])
+    account = accounts(processor.gateway).get(payment["gateway"])
+    if account is None or account_name(payment["gateway_account"] or account) != account:
+        raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
+    if payment["status"] != "SUCCESS":
+        raise Problem(
+            "payment_not_refundable",
+            f"Payment {payment_id} is {payment['status']}.",
+            retry_after=RETRY_AFTER if payment["status"] == "PENDING" else None,
+        )
+    if payment["remaining"] <= 0:
+        raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")
+    if request.amount is not None and request.amount > payment["remaining"]:
+        raise Problem(
+            "refund_exceeds_payment",
+            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}.",
+            errors=[("amount", f"exceeds the {payment['remaining']} that is left")],
+        )

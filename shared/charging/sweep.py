@@ -1,0 +1,136 @@
+"""What a sweep does: settle what was abandoned, deliver what was left, delete what is over."""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from threading import Event as Signal
+from typing import Any
+
+from shared.charging.abandoned import settle_abandoned
+from shared.charging.processor import Processor
+from shared.events.redelivery import deliver_left
+from shared.platform import log
+from shared.platform.database import Database, DatabaseUnavailable
+from shared.platform.progress import Done
+from shared.platform.settings import SETTINGS
+from shared.reading.totals import MOST_COUNTED
+
+# A sweep begins nothing after so many seconds, waits so many more for what is under way, and answers after so many at
+# the latest: a clock calls it every minute, and waits for less than that (knative/base/sweep-timer.yaml; timeoutSeconds in
+# every-function.yaml).
+LONGEST = 45.0
+STRAGGLERS = 4.0
+LATEST = 50.0
+MOST_DELETED = 50_000
+MOST_PASSED_OVER = 100
+DELETED_TOGETHER = 1000
+STUCK_AFTER = 300
+
+
+def sweep(processor: Processor) -> dict[str, int]:
+    """Settles, delivers and deletes, side by side, each bounded in time and rows; any number may run at once.
+
+    Returns how much of each it did, and for how many of them more is left to do (`more`): the next sweep goes on. A job that
+    fails keeps no other from its end; then the first failure is raised: DatabaseUnavailable, or whatever it was.
+    """
+    began = time.monotonic()
+    until = began + LONGEST
+    settled = Signal()
+    work: dict[str, Callable[[], Done]] = {
+        "settled": lambda: settle_abandoned(processor, until, until + STRAGGLERS),
+        "delivered": lambda: deliver_left(processor.database, until, until + STRAGGLERS, settled),
+        "keys_deleted": lambda: delete_keys(processor.database, until),
+        "events_deleted": lambda: delete_events(processor.database, until),
+    }
+    crew = ThreadPoolExecutor(len(work), "sweep")
+    jobs = {name: _begin(crew, name, job) for name, job in work.items()}
+    jobs["settled"].add_done_callback(lambda _: settled.set())
+    crew.shutdown(wait=False)
+    wait(jobs.values(), began + LATEST - time.monotonic())
+    failures: list[BaseException] = []
+    figures = {name: _ended(name, job, failures) for name, job in jobs.items()}
+    counts = {name: done.count for name, done in figures.items()}
+    counts["more"] = sum(done.more for done in figures.values())
+    try:
+        _log_swept(processor.database, counts)
+    except Exception as failure:
+        failures.append(failure)
+    if failures:
+        raise failures[0]
+    return counts
+
+
+def _begin(crew: ThreadPoolExecutor, name: str, job: Callable[[], Done]) -> "Future[Done]":
+    """Starts a job on a thread of its own; where it fails, that is in the log, also of one that nobody waits for any more."""
+
+    def work() -> Done:
+        try:
+            return job()
+        except DatabaseUnavailable as failure:
+            log.log.error("a sweep's job failed", extra={"job": name, "why": str(failure)})
+            raise
+        except Exception:
+            log.log.exception("a sweep's job failed", extra={"job": name})
+            raise
+
+    return crew.submit(copy_context().run, work)
+
+
+def _ended(name: str, job: "Future[Done]", failures: list[BaseException]) -> Done:
+    """What a job did; one that is late is left to end by itself."""
+    if not job.done():
+        log.log.warning("a sweep's job is late", extra={"job": name})
+    elif failure := job.exception():
+        failures.append(failure)
+    else:
+        return job.result()
+    return Done(0, more=True)
+
+
+def _log_swept(database: Database, counts: dict[str, int]) -> None:
+    watched = database.run_again("watch_totals", most_counted=MOST_COUNTED)[0]
+    pending, oldest = watched["pending_count"], watched["pending_oldest"]
+    stuck = {
+        "pending": pending if pending < MOST_COUNTED else f"at least {MOST_COUNTED}",
+        "pending_oldest_seconds": round(oldest),
+    }
+    log.log.log(logging.WARNING if oldest > STUCK_AFTER else logging.INFO, "swept", extra=counts | stuck)
+
+
+def delete_keys(database: Database, until: float) -> Done:
+    """Deletes expired keys, and says how many; begins nothing after `until` (monotonic). Raises DatabaseUnavailable."""
+    return _delete(database, "delete_expired_keys", until)
+
+
+def delete_events(database: Database, until: float) -> Done:
+    """Deletes events that were delivered longer ago than EVENT_RETENTION seconds; without a K_SINK also those that nobody is
+    to get and that are as old. Says how many; begins nothing after `until` (monotonic). Raises DatabaseUnavailable."""
+    names = ["delete_old_events"] if SETTINGS.k_sink else ["delete_old_events", "delete_unsent_events"]
+    done = [_delete(database, name, until, retention=SETTINGS.event_retention) for name in names]
+    return Done(sum(each.count for each in done), any(each.more for each in done))
+
+
+def _delete(database: Database, name: str, until: float, **parameters: Any) -> Done:
+    """Batch by batch. A batch that fails is tried in halves, until the row that makes it fail is alone and passed over."""
+    deleted = passed_over = 0
+    size = DELETED_TOGETHER
+    while time.monotonic() < until and deleted < MOST_DELETED:
+        try:
+            gone = len(database.run_again(name, limit=size, passed_over=passed_over, **parameters))
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            if size == 1:
+                log.log.exception("not deleted", extra={"statement": name})
+                passed_over += 1
+                if passed_over == MOST_PASSED_OVER:
+                    raise
+            size = max(1, size // 2)
+            continue
+        deleted += gone
+        if gone < size:
+            return Done(deleted)
+        size = min(2 * size, DELETED_TOGETHER)
+    return Done(deleted, more=True)

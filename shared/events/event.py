@@ -1,0 +1,54 @@
+"""An event: what is told of a payment, as a CloudEvent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from shared.platform.database import Row
+
+SOURCE = "/payment-service"
+EVENT_TYPES = (
+    "com.ridehailing.payment.succeeded.v1",
+    "com.ridehailing.payment.failed.v1",
+    "com.ridehailing.payment.refunded.v1",
+    "com.ridehailing.refund.failed.v1",
+)
+# Nothing of a payment's comes before these: whatever else there is of it is told after them.
+FIRST_TYPES = frozenset(EVENT_TYPES[:2])
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as the outbox holds it. `data` is JSON text."""
+
+    event_id: str
+    type: str
+    subject: str
+    correlation_id: str
+    traceparent: str | None
+    data: str
+    created_at: datetime
+    failed_before: bool = False
+
+
+def event_in(row: Row) -> Event:
+    """The event in a row of `events`, or in what a settling statement returned."""
+    return Event(
+        event_id=row["event_id"],
+        type=row["type"],
+        subject=row["subject"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+        data=row["data"],
+        created_at=row["created_at"],
+        failed_before=row.get("attempts", 0) > 0,
+    )
+
+
+def header_text(text: str) -> str:
+    """An attribute as a header has it: visible ASCII as it is, the rest percent-encoded (CloudEvents, HTTP binding 1.0.2,
+    3.1.3.2)."""
+    return quote(text, safe=_AS_IT_IS)
+
+
+_AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')

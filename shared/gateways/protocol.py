@@ -1,0 +1,114 @@
+"""What every gateway understands, and the three things it can say."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The money moved. `gateway_id` is what the gateway calls it, where it has a name of its own."""
+
+    gateway_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Declined:
+    """The money did not move and will not, under this reference. `code` says why, in the gateway's words."""
+
+    code: str
+    gateway_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Whether the money moved is not known: it may have, or may yet. `why` is for the log.
+
+    `answered` is False where the gateway gave no answer at all, or said that it cannot serve now: that is an outage, not a
+    payment that is not final. `search_place` is where a search for it goes on at the next try, in the gateway's own words;
+    empty: from the beginning; None: where it would have gone on before.
+    """
+
+    why: str
+    gateway_id: str | None = None
+    answered: bool = True
+    search_place: str | None = None
+
+
+Outcome = Succeeded | Declined | Unknown
+
+
+def describe(outcome: Outcome | None) -> str:
+    """What a gateway said, for people: None is what it provably never heard of."""
+    match outcome:
+        case None:
+            return "never heard of it"
+        case Succeeded():
+            return "succeeded"
+        case Declined(code=code):
+            return f"declined ({code})"
+        case Unknown(why=why):
+            return f"not known ({why})"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A charge, or a refund, as the gateway is asked for it: the same however often it is asked, but for `age`, `asked` and
+    `search_place`, which are in no request.
+
+    `amount` in `currency`; `reference` is ours and the idempotency key; `created_at` is when it was claimed, by the
+    database's clock, and `age` how long ago that was, in seconds; `asked` is how often somebody was to ask for it, this
+    time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it, as
+    far as known, and `search_place` where looking for it goes on (see Unknown). `charge_id` and `charge_reference` name the
+    charge that a refund gives back. `simulate` is for the simulated gateway alone.
+    """
+
+    reference: str
+    payment_id: int
+    amount: Decimal
+    currency: str
+    created_at: datetime
+    age: float
+    asked: int = 1
+    payment_token: str | None = None
+    payment_customer: str | None = None
+    description: str | None = None
+    gateway_id: str | None = None
+    search_place: str | None = None
+    charge_id: str | None = None
+    charge_reference: str | None = None
+    simulate: str | None = None
+
+
+def account_name(account: str) -> str:
+    """What an account is called, without the key that it was used with."""
+    return account.partition("#")[0]
+
+
+class Gateway(Protocol):
+    """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
+    Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
+    time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what
+    was asked of one account is not known to another. `methods` are those it can charge.
+    """
+
+    name: str
+    account: str
+    methods: frozenset[str]
+    needs_token: bool
+    remembers: float
+
+    def confirms_account(self) -> bool:
+        """Whether the gateway itself says that the account is the one of its name, whatever the settings say."""
+
+    def charge(self, order: Order) -> Outcome: ...
+
+    def refund(self, order: Order) -> Outcome: ...
+
+    def find_charge(self, order: Order) -> Outcome | None:
+        """What became of a charge, without asking for it again: None where it provably never was. Declined only where the
+        gateway shows the charge itself."""
+
+    def find_refund(self, order: Order) -> Outcome | None:
+        """What became of a refund, as `find_charge`."""

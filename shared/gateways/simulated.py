@@ -1,0 +1,58 @@
+"""A gateway that needs no other company: it decides from the reference alone, so it says the same however often asked."""
+
+import hashlib
+import math
+import time
+
+from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+
+SLOW = 2.0
+UNKNOWN_UNTIL = 5.0
+
+
+class Simulated:
+    """Charges succeed at `success_rate` (0 to 1), refunds always.
+
+    `simulate` in the request's metadata forces an outcome: `decline`; `timeout` (unknown at once until 5 s after the claim,
+    then succeeded); `slow` (2 s). `timeout` in the constructor, seconds, is how long an answer may take.
+    """
+
+    name = "simulated"
+    account = "simulated"
+    methods = frozenset({"CARD", "UPI", "WALLET"})
+    needs_token = False
+    remembers = math.inf
+
+    def __init__(self, success_rate: float, timeout: float) -> None:
+        self._success_rate = success_rate
+        self._timeout = timeout
+
+    def confirms_account(self) -> bool:
+        return True
+
+    def charge(self, order: Order) -> Outcome:
+        return self._answer(order, self._success_rate)
+
+    def refund(self, order: Order) -> Outcome:
+        return self._answer(order, 1.0)
+
+    def find_charge(self, order: Order) -> Outcome | None:
+        return self._decide(order, self._success_rate)
+
+    def find_refund(self, order: Order) -> Outcome | None:
+        return self._decide(order, 1.0)
+
+    def _answer(self, order: Order, success_rate: float) -> Outcome:
+        if order.simulate == "slow":
+            time.sleep(min(SLOW, self._timeout))
+            if self._timeout < SLOW:
+                return Unknown("no answer in time", answered=False)
+        return self._decide(order, success_rate)
+
+    def _decide(self, order: Order, success_rate: float) -> Outcome:
+        if order.simulate == "timeout" and order.age < UNKNOWN_UNTIL:
+            return Unknown("simulated time-out", answered=False)
+        drawn = int.from_bytes(hashlib.sha256(order.reference.encode()).digest()[:8]) / 2**64
+        if order.simulate == "decline" or drawn >= success_rate:
+            return Declined("card_declined")
+        return Succeeded(f"sim_{order.reference}")

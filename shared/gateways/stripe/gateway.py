@@ -1,0 +1,243 @@
+"""Stripe: PaymentIntents, created and confirmed in one call, and Refunds.
+
+https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/api/refunds,
+https://docs.stripe.com/error-low-level (what is repeated, and what an idempotency key remembers).
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.stripe import listing
+from shared.gateways.stripe.api import Api, Deadline, Refused, Said, word
+from shared.gateways.stripe.money import minor_units
+from shared.gateways.stripe.objects import bears, last_decline, ours, refunded
+from shared.platform.log import log
+from shared.platform.settings import SETTINGS
+
+INTENTS = "/v1/payment_intents"
+REFUNDS = "/v1/refunds"
+NOT_EXPRESSIBLE = "amount_not_expressible"
+AUTHENTICATION = "authentication_required"
+# Asked for, and going no further without somebody who is not there.
+_WAITING = ("requires_action", "requires_payment_method", "requires_confirmation")
+# No money is in an intent of these, and none comes without somebody who is not there.
+_EMPTY = ("requires_payment_method", "canceled")
+
+
+class Stripe:
+    """Charges and refunds over Stripe's HTTP API. The order's reference is the idempotency key, and in the metadata.
+
+    `timeout` bounds each call as a whole, in seconds, whatever it takes: repeats, a cancellation, reading page after page.
+    `certain_after` is how old, in seconds, a claim must be before what is not found counts as absent: nobody asks for it
+    any more, and nothing that was asked can still be under way. Everything is asked while the gateway remembers the key,
+    goes out within a lease, and Stripe gets as long again to finish. `account` is the name of the key's account (acct_...),
+    so that a new key of the same account is known for what it is.
+    """
+
+    name = "stripe"
+    methods = frozenset({"CARD"})
+    needs_token = True
+    remembers = 86400.0  # https://docs.stripe.com/api/idempotent_requests: at least 24 hours
+
+    def __init__(
+        self,
+        api_key: str,
+        api_base: str,
+        timeout: float,
+        *,
+        account: str = "",
+        certain_after: float = SETTINGS.gateway_key_retention + 2 * SETTINGS.idempotency_lock_timeout,
+    ) -> None:
+        self._api = Api(api_base.rstrip("/"), api_key)
+        self._timeout = timeout
+        self._certain_after = certain_after
+        self._named, self._confirmed = account, False
+        self.account = _account(api_key, self._api.base, account)
+
+    def confirms_account(self) -> bool:
+        """As the protocol says. Only a yes is remembered. A key that may not see its account confirms nothing."""
+        if not self._confirmed:
+            answer = self._api.get("/v1/account", (), Deadline(self._timeout))
+            shown = word(answer.object.get("id")) if isinstance(answer, Said) else None
+            self._confirmed = shown == self._named
+            if shown is not None and not self._confirmed:
+                log.error("STRIPE_API_KEY is not of STRIPE_ACCOUNT", extra={"account": shown})
+        return self._confirmed
+
+    def charge(self, order: Order) -> Outcome:
+        """Asks for a charge, unless Stripe has a name for it already: then it is read, since a refusal to make it once more
+        would say nothing of the one that is. Money that Stripe cannot express in the order's currency is never asked for.
+        """
+        deadline = Deadline(self._timeout)
+        if order.gateway_id is not None:
+            return self._read_charge(order, order.gateway_id, deadline)
+        amount = minor_units(order.amount, order.currency)
+        if amount is None:
+            return self._refused(order, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
+        fields = [
+            ("amount", str(amount)),
+            ("currency", order.currency.lower()),
+            ("confirm", "true"),
+            ("payment_method", order.payment_token or ""),
+            ("payment_method_types[]", "card"),
+            *_metadata(order),
+        ]
+        if order.payment_customer is not None:
+            fields.append(("customer", order.payment_customer))
+        if order.description is not None:
+            fields.append(("description", order.description))
+        answer = self._api.post(INTENTS, fields, order.reference, deadline)
+        if not isinstance(answer, Refused):
+            return self._charged(order, answer, deadline)
+        if answer.intent is not None:
+            return self._refused_with_intent(order, answer, answer.intent, deadline)
+        return self._refused(order, answer, self._search_charge, deadline)
+
+    def refund(self, order: Order) -> Outcome:
+        """Asks for a refund, unless Stripe has a name for it already. Of a charge without a name nothing is given back."""
+        deadline = Deadline(self._timeout)
+        if order.gateway_id is not None:
+            return self._read_refund(order, order.gateway_id, deadline)
+        amount = minor_units(order.amount, order.currency)
+        if amount is None or order.charge_id is None:
+            code = NOT_EXPRESSIBLE if amount is None else "charge_unknown"
+            return self._refused(order, Refused(code), self._search_refund, deadline)
+        fields = [("payment_intent", order.charge_id), ("amount", str(amount)), *_metadata(order)]
+        answer = self._api.post(REFUNDS, fields, order.reference, deadline)
+        if isinstance(answer, Refused):
+            return self._refused(order, answer, self._search_refund, deadline)
+        return refunded(order, answer)
+
+    def find_charge(self, order: Order) -> Outcome | None:
+        deadline = Deadline(self._timeout)
+        if order.gateway_id is not None:
+            return self._read_charge(order, order.gateway_id, deadline)
+        return self._search_charge(order, deadline)
+
+    def find_refund(self, order: Order) -> Outcome | None:
+        deadline = Deadline(self._timeout)
+        if order.gateway_id is not None:
+            return self._read_refund(order, order.gateway_id, deadline)
+        return self._search_refund(order, deadline)
+
+    def _refused(
+        self, order: Order, refused: Refused, search: Callable[[Order, Deadline], Outcome | None], deadline: Deadline
+    ) -> Outcome:
+        """What a refusal says of a charge or refund.
+
+        Stripe decides most refusals before it looks at the idempotency key (a field that it does not take, a key or account
+        without the right, a payment method that is gone). Of the first request that may have reached it such a refusal is
+        the whole truth, and so is a replay, which Stripe stored when it carried the request out. Of any later request it
+        says nothing of those before: only what Stripe has under our reference does.
+        """
+        if refused.replayed or (order.asked == 1 and not refused.repeated):
+            return Declined(refused.code)
+        found = search(order, deadline)
+        if found is None:
+            return Declined(refused.code)
+        if isinstance(found, Unknown):
+            why = f"a repeat was refused ({refused.code}), which says nothing: {found.why}"
+            return replace(found, why=why, answered=True)
+        return found
+
+    def _refused_with_intent(
+        self, order: Order, refused: Refused, intent: dict[str, Any], deadline: Deadline
+    ) -> Outcome:
+        """What a refusal says that carries an intent: what the intent says.
+
+        A card that is declined on a repeat, and not as a replay, was tried by this very request: Stripe found nothing stored
+        under the key, which it remembers (nobody asks later), in the account of the claim (nobody asks another). So nothing
+        came of the requests before, and the decline is believed, but only where it carries its proof: an intent that bears
+        our reference, with no money in it. Any other is read, by its id.
+        """
+        is_ours = bears(intent, order.reference)
+        if is_ours and intent.get("status") in _EMPTY:
+            return Declined(refused.code, word(intent.get("id")))
+        if is_ours and "status" in intent:
+            return self._charged(order, Said(intent), deadline)
+        gateway_id = word(intent.get("id"))
+        if gateway_id is None:
+            return self._refused(order, refused, self._search_charge, deadline)
+        return self._read_charge(order, gateway_id, deadline)
+
+    def _search_charge(self, order: Order, deadline: Deadline) -> Outcome | None:
+        place = self._place(order)
+        queries = listing.windows(order, place.until)
+        found = listing.find(self._api, INTENTS, queries, place, order.reference, deadline)
+        if isinstance(found, dict):
+            return self._charged(order, Said(found), deadline)
+        return found or self._absent(place)
+
+    def _search_refund(self, order: Order, deadline: Deadline) -> Outcome | None:
+        """A charge has few refunds, and Stripe lists them by charge: no windows in time are needed. Of a charge without a name
+        no refund was ever asked for."""
+        if order.charge_id is None:
+            return None
+        place, of_charge = self._place(order), [[("payment_intent", order.charge_id)]]
+        found = listing.find(self._api, REFUNDS, of_charge, place, order.reference, deadline)
+        if isinstance(found, dict):
+            return refunded(order, Said(found))
+        return found or self._absent(place)
+
+    def _place(self, order: Order) -> listing.Place:
+        return listing.Place.of(order, self.account, self._certain_after)
+
+    def _absent(self, place: listing.Place) -> Unknown | None:
+        """What it says that every page was read and nothing was found."""
+        if place.is_certain(self._certain_after):
+            return None
+        return Unknown("Stripe has nothing under the reference so far", search_place=listing.ANEW)
+
+    def _read_charge(self, order: Order, gateway_id: str, deadline: Deadline, *, cancel: bool = True) -> Outcome:
+        return self._charged(order, self._read(INTENTS, gateway_id, deadline), deadline, cancel=cancel)
+
+    def _read_refund(self, order: Order, gateway_id: str, deadline: Deadline) -> Outcome:
+        return refunded(order, self._read(REFUNDS, gateway_id, deadline))
+
+    def _read(self, path: str, gateway_id: str, deadline: Deadline) -> Said | Unknown:
+        """One object by its id. That Stripe does not know it says nothing of the money: we have its name from Stripe."""
+        answer = self._api.get(f"{path}/{quote(gateway_id, safe='')}", (), deadline)
+        return Unknown(f"Stripe does not show it: {answer.code}") if isinstance(answer, Refused) else answer
+
+    def _charged(self, order: Order, answer: Said | Unknown, deadline: Deadline, *, cancel: bool = True) -> Outcome:
+        intent = ours(order, "payment_intent", answer)
+        if isinstance(intent, Unknown):
+            return intent
+        gateway_id, status = intent["id"], intent.get("status")
+        if status == "succeeded":
+            return Succeeded(gateway_id)
+        if status == "canceled":
+            return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
+        if status in _WAITING and cancel:
+            return self._call_off(replace(order, gateway_id=gateway_id), gateway_id, deadline)
+        return Unknown(f"the intent is {word(status)}", gateway_id)
+
+    def _call_off(self, order: Order, gateway_id: str, deadline: Deadline) -> Outcome:
+        """Cancels an intent that waits for somebody, and says what became of it: it may have succeeded meanwhile, or the
+        answer that made us cancel was an old one, replayed.
+
+        The key is new every time: cancelling twice does no harm, and a stored 500 must not stand in the way for a day.
+        """
+        key = f"{order.reference}-cancel-{uuid.uuid4()}"
+        answer = self._api.post(f"{INTENTS}/{quote(gateway_id, safe='')}/cancel", (), key, deadline)
+        if isinstance(answer, Said):
+            outcome = self._charged(order, answer, deadline, cancel=False)
+            if not isinstance(outcome, Unknown):
+                return outcome
+        return self._read_charge(order, gateway_id, deadline, cancel=False)
+
+
+def _account(api_key: str, api_base: str, named: str) -> str:
+    """What claims are recorded with: a fingerprint of the key, which gives nothing of it away; before it the account that the
+    settings name, with the key's mode, since live and test see nothing of each other."""
+    fingerprint = "key-" + hashlib.sha256(f"{api_key} {api_base}".encode()).hexdigest()[:16]
+    return f"{named}/{api_key.split('_')[1]}#{fingerprint}" if named else fingerprint
+
+
+def _metadata(order: Order) -> list[tuple[str, str]]:
+    return [("metadata[reference]", order.reference), ("metadata[payment_id]", str(order.payment_id))]

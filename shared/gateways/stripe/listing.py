@@ -1,0 +1,119 @@
+"""Finding a charge or a refund of ours among all that Stripe has, over as many tries as it takes."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Self
+
+from shared.gateways.protocol import Order, Unknown
+from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, word
+from shared.gateways.stripe.objects import bears
+
+PAGE = 100
+# How far Stripe's clock and the database's may be apart, in seconds.
+CLOCKS = 600
+# Seconds after the claim. Most charges are made within moments of it, so the little windows around it are read first: on a
+# busy account the whole time is not read before the deadline. A Place counts by these: other edges want another form of it.
+_EDGES = (-2, 15, 120, 900, 7200)
+# What a search writes down where it ends without having read everything, so that the next try begins a new one.
+ANEW = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one pass through a list stands.
+
+    `begun` is how old the claim was when the pass began, and `until` up to which age of it charges are looked for, both in
+    whole seconds: together they fix the windows, so that every try of the pass reads the same ones. `window` is the one being
+    read, `after` the last object that was read of it. A place is good for one account: another has other objects.
+    """
+
+    account: str
+    begun: int
+    until: int
+    window: int = 0
+    after: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.begun} {self.until} {self.window} {self.after or '-'}"
+
+    @classmethod
+    def of(cls, order: Order, account: str, certain_after: float) -> Self:
+        """Where the search for an order goes on. It begins anew where it never began, was about another account, or began
+        before absence could be certain and now can be: what was read then may have been made since."""
+        written = re.fullmatch(r"(\S+) ([0-9]+) ([0-9]+) ([0-9]+) (\S+)", order.search_place or ANEW)
+        if written and written[1] == account:
+            after = None if written[5] == "-" else written[5]
+            place = cls(account, int(written[2]), int(written[3]), int(written[4]), after)
+            if place.is_certain(certain_after) or order.age < certain_after:
+                return place
+        begun = math.floor(order.age)
+        return cls(account, begun, math.ceil(min(order.age, certain_after)))
+
+    def is_certain(self, certain_after: float) -> bool:
+        """Whether a pass that began here proves absence, when it has read everything: everything that was ever asked for had
+        come to its end by then."""
+        return self.begun >= certain_after
+
+
+def windows(order: Order, until: int) -> list[Fields]:
+    """Every time at which a charge may have been made that was asked for from the claim to `until` seconds after it: without
+    gaps or overlaps, the likeliest first."""
+    claimed = math.floor(order.created_at.timestamp())
+    end = until + CLOCKS
+    edges = [edge for edge in _EDGES if edge < end] + [end]
+    return [
+        (("created[gte]", str(claimed + begins)), ("created[lt]", str(claimed + ends)))
+        for begins, ends in [*pairwise(edges), (-CLOCKS, edges[0])]
+    ]
+
+
+def find(
+    api: Api, path: str, queries: Sequence[Fields], place: Place, reference: str, deadline: Deadline
+) -> dict[str, Any] | Unknown | None:
+    """The object whose metadata bears the reference; None where every page from `place` on was read and none does.
+
+    Where the time is up first, or Stripe asks for patience, the Unknown says where to go on. Raises nothing.
+    """
+    began = place
+    while place.window < len(queries):
+        page = _page(api, path, queries[place.window], place.after, deadline)
+        if isinstance(page, Unknown):
+            goes_on = str(place) if page.search_place is None else page.search_place
+            return replace(page, answered=page.answered or place != began, search_place=goes_on)
+        for found in page.objects:
+            if bears(found, reference):
+                return dict(found)
+        if page.last is None:
+            place = replace(place, window=place.window + 1, after=None)
+        elif page.last == place.after:
+            return Unknown("Stripe's list does not go on", search_place=ANEW)
+        else:
+            place = replace(place, after=page.last)
+    return None
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Objects of a list, and the id of the last where there are more after it."""
+
+    objects: list[Any]
+    last: str | None
+
+
+def _page(api: Api, path: str, query: Fields, after: str | None, deadline: Deadline) -> _Page | Unknown:
+    going_on = [("starting_after", after)] if after else []
+    answer = api.get(path, [*query, ("limit", str(PAGE)), *going_on], deadline)
+    if isinstance(answer, Unknown):
+        return answer
+    if isinstance(answer, Refused):  # a place, perhaps: what it names may have been deleted
+        return Unknown(f"Stripe does not list: {answer.code}", search_place=ANEW if after else None)
+    objects, more = answer.object.get("data"), answer.object.get("has_more")
+    if not isinstance(objects, list) or not isinstance(more, bool):
+        return Unknown("Stripe did not answer with a list")
+    if not more:
+        return _Page(objects, None)
+    last = word(objects[-1].get("id")) if objects and isinstance(objects[-1], dict) else None
+    return Unknown("Stripe's list does not go on") if last is None else _Page(objects, last)

@@ -1,0 +1,60 @@
+"""What Stripe's objects say of a charge or a refund of ours."""
+
+from dataclasses import replace
+from typing import Any
+
+from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.stripe.api import Said, word
+from shared.gateways.stripe.money import minor_units
+from shared.platform.log import log
+
+
+def bears(candidate: object, reference: str) -> bool:
+    """Whether this is an object of Stripe's that was made for the reference."""
+    metadata = candidate.get("metadata") if isinstance(candidate, dict) else None
+    return isinstance(metadata, dict) and metadata.get("reference") == reference
+
+
+def refunded(order: Order, answer: Said | Unknown) -> Outcome:
+    """What an answer about a refund says.
+
+    `pending` is not the end: Stripe holds a refund back while our balance there does not cover it, or while the charge
+    itself is not settled, and it may still fail, and then the money is ours again. Taken for done it would show a passenger
+    money that never came; it is read again by its id until it is final. (One that succeeded may be sent back by the
+    passenger's bank weeks later. That is a new movement of money, which no answer to this request can tell of.)
+    """
+    refund = ours(order, "refund", answer)
+    if isinstance(refund, Unknown):
+        return refund
+    gateway_id, status = refund["id"], refund.get("status")
+    if status == "succeeded":
+        return Succeeded(gateway_id)
+    if status == "failed":
+        return Declined(word(refund.get("failure_reason")) or "refund_failed", gateway_id)
+    if status == "canceled":
+        return Declined("refund_canceled", gateway_id)
+    return Unknown(f"the refund is {word(status)}", gateway_id)
+
+
+def ours(order: Order, kind: str, answer: Said | Unknown) -> dict[str, Any] | Unknown:
+    """The object in an answer, if it is what was asked for; what the order knows of its id is kept in any case."""
+    if isinstance(answer, Unknown):
+        return replace(answer, gateway_id=answer.gateway_id or order.gateway_id)
+    said = answer.object
+    if said.get("object") != kind or word(said.get("id")) is None or not bears(said, order.reference):
+        return Unknown(f"Stripe answered with something that is not our {kind}", order.gateway_id)
+    asked = (minor_units(order.amount, order.currency), order.currency.lower())
+    if (said.get("amount"), said.get("currency")) != asked:
+        log.error(
+            "Stripe has another amount than ours", extra={"payment_id": order.payment_id, "gateway_id": said["id"]}
+        )
+        return Unknown("Stripe has another amount than ours", said["id"])
+    return said
+
+
+def last_decline(intent: dict[str, Any]) -> str | None:
+    """Why the card was declined, where that is why the intent waits for another."""
+    error = intent.get("last_payment_error")
+    if not isinstance(error, dict) or error.get("type") != "card_error":
+        return None
+    return word(error.get("decline_code")) or word(error.get("code"))

@@ -1,0 +1,98 @@
+"""One statement on a connection: its rows, or what the server's refusal means to whoever asked."""
+
+import time
+from typing import Any
+
+import psycopg2
+import psycopg2.errors
+
+from shared.platform.database.connection import Connection, TimedOut
+from shared.platform.dns import NameUnknown
+
+Row = dict[str, Any]
+
+
+class DatabaseUnavailable(Exception):
+    """The database does not answer, or cannot take writes, or is not migrated. Whether a write happened is unknown.
+
+    `passing`: the connection broke, so another try on a fresh one may well do. `undone`: surely nothing was changed, so even
+    a write may be tried again. `timed_out`: no answer came to a statement that was sent.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        passing: bool = False,
+        undone: bool = False,
+        timed_out: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.passing = passing or undone
+        self.undone = undone
+        self.timed_out = timed_out
+
+
+class Conflict(Exception):
+    """A unique index or constraint refused the statement, which changed nothing. `constraint` is its name."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+def execute(connection: Connection, text: str, parameters: Row, seconds: float) -> list[Row]:
+    """Runs a statement, the last of several where they are parted by semicolons, and gives its rows.
+
+    Raises Conflict where a unique index refuses it, and DatabaseUnavailable where the database is at fault or gives no answer
+    within so many seconds.
+    """
+    connection.deadline = time.monotonic() + seconds
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text, parameters)
+            if cursor.description is None:
+                return []
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except psycopg2.errors.UniqueViolation as refusal:
+        raise Conflict(refusal.diag.constraint_name or "") from refusal
+    except _OUT_OF_ORDER as failure:
+        if isinstance(failure, psycopg2.errors.ReadOnlySqlTransaction):
+            connection.close()
+        raise unavailable(failure, connection) from failure
+
+
+def unavailable(failure: psycopg2.Error | NameUnknown, connection: Connection | None = None) -> DatabaseUnavailable:
+    """What a failure means, with as much of its text as may be logged. `connection`: the one it happened on, once there was
+    one."""
+    if not isinstance(failure, psycopg2.Error):
+        return DatabaseUnavailable(str(failure))
+    timed_out = connection is not None and isinstance(failure, TimedOut)
+    return DatabaseUnavailable(
+        failure.pgcode or str(failure).split("\n", 1)[0],
+        passing=connection is not None and bool(connection.closed) and not timed_out,
+        undone=isinstance(failure, _UNDONE),
+        timed_out=timed_out,
+    )
+
+
+# What the server surely undid, or never began: another try may well do. Deadlocks and serialization failures
+# (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html), and a server that is a standby.
+_UNDONE = (
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.ReadOnlySqlTransaction,
+)
+# What says that the database, not the statement, is at fault: not reachable, shutting down, cancelled by its time-out,
+# deadlocked, read-only (a standby), not migrated yet, or without the rights that the migration grants.
+_OUT_OF_ORDER = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    psycopg2.errors.ReadOnlySqlTransaction,
+    psycopg2.errors.UndefinedTable,
+    psycopg2.errors.UndefinedColumn,
+    psycopg2.errors.UndefinedFunction,
+    psycopg2.errors.InvalidSchemaName,
+    psycopg2.errors.InsufficientPrivilege,
+)

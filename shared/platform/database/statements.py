@@ -1,0 +1,114 @@
+"""PostgreSQL, by named statements: each one round trip and one commit, tried again where that cannot do harm."""
+
+import math
+import re
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared.platform.database.breaker import Breaker
+from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute
+from shared.platform.database.pool import Pool
+from shared.platform.settings import SETTINGS, Settings
+
+__all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
+
+STATEMENTS = Path(__file__).parents[3] / "sql" / "statements"
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of sql/statements/<name>.sql, without its comments."""
+    text = (STATEMENTS / f"{name}.sql").read_text(encoding="utf-8")
+    return re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE).strip()
+
+
+@cache
+def _awaits_its_commit(text: str) -> bool:
+    """Whether a statement writes, and is answered only when its commit is durable."""
+    return bool(re.search(r"\b(INSERT|UPDATE|DELETE)\b", text)) and "synchronous_commit" not in text
+
+
+class Database:
+    """A database that DB_* name, over at most DB_POOL_SIZE connections, all of them to a server that takes writes."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self._pool = Pool(settings)
+        self._breaker = Breaker(self._commits_are_waiting)
+        self._patience = settings.db_statement_timeout + 1  # the server's own time-out comes first
+        self._proof = settings.db_connect_timeout
+
+    def run(self, name: str, **parameters: Any) -> list[Row]:
+        """Runs a named statement once; a second time only where the first surely changed nothing.
+
+        Raises Conflict where a unique index refuses it, else DatabaseUnavailable.
+        """
+        return self._run(statement(name), parameters)
+
+    def run_together(self, *names: str, **parameters: Any) -> list[Row]:
+        """Runs named statements in one round trip and one commit, and returns the rows of the last. Raises as `run`."""
+        return self._run("; ".join(statement(name) for name in names), parameters)
+
+    def run_again(self, name: str, **parameters: Any) -> list[Row]:
+        """As `run`, for a statement that may be repeated (it reads, or is conditional): tries once more, on a fresh
+        connection, also where the first connection broke."""
+        return self._run(statement(name), parameters, repeatable=True)
+
+    def one(self, name: str, **parameters: Any) -> Row | None:
+        """The first row of a statement that may be repeated, or None."""
+        rows = self.run_again(name, **parameters)
+        return rows[0] if rows else None
+
+    def writable_within(self, seconds: float) -> bool:
+        """Whether a migrated database that takes writes answers within so many seconds, a new connection included."""
+        deadline = time.monotonic() + seconds
+        try:
+            if self._run(statement("ping"), {}, repeatable=True, deadline=deadline)[0]["writable"]:
+                return True
+            self.close()  # a pooler's connection may lead to another server now
+            return bool(self._run(statement("ping"), {}, deadline=deadline)[0]["writable"])
+        except DatabaseUnavailable:
+            return False
+
+    def close(self) -> None:
+        """Closes the connections that nobody is using."""
+        self._pool.close_idle()
+
+    def _run(self, text: str, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf) -> list[Row]:
+        if _awaits_its_commit(text):
+            return self._breaker.run(lambda: self._try_twice(text, parameters, repeatable, deadline))
+        return self._try_twice(text, parameters, repeatable, deadline)
+
+    def _try_twice(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
+        try:
+            return self._try(text, parameters, repeatable, deadline)
+        except DatabaseUnavailable as failure:
+            if not (failure.undone or (failure.passing and repeatable)):
+                raise
+        return self._try(text, parameters, repeatable, deadline)
+
+    def _try(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
+        with self._pool.connection(min(deadline, time.monotonic() + self._patience)) as connection:
+            seconds = min(deadline - time.monotonic(), self._patience)
+            proof = min(seconds / 2, self._proof)  # the fresh try needs its time too
+            reads = repeatable and not _awaits_its_commit(text)
+            try:
+                if connection.unproven and not reads:
+                    execute(connection, "SELECT 1", {}, proof)
+                    self._pool.proved(connection)
+                rows = execute(connection, text, parameters, proof if reads and connection.reused else seconds)
+            except DatabaseUnavailable as failure:
+                # What was read again does no harm, and what was to be written was not sent.
+                if connection.unproven or (failure.timed_out and reads and connection.reused):
+                    raise DatabaseUnavailable(f"an idle connection: {failure}", undone=True) from failure
+                raise
+            if connection.lost_its_writes:
+                connection.close()
+                if reads:
+                    raise DatabaseUnavailable("the server takes no writes any more", undone=True)
+            return rows
+
+    def _commits_are_waiting(self) -> bool:
+        """Whether writes of ours are waiting for a standby, on the server that is asked."""
+        return bool(self._try_twice(statement("commits_waiting"), {}, True, math.inf)[0]["waiting"])

@@ -1,0 +1,152 @@
+"""The settings of a function, read once from the environment."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from shared.platform import setting_values as values
+from shared.platform.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE
+from shared.rules.money import expresses, smallest_unit
+
+T = TypeVar("T")
+
+# How long the front door waits for a function, seconds (its routes.yaml): a payment that is claimed is to be answered by then.
+FRONT_DOOR = 35.0
+# After so many seconds a client that was asked for patience repeats its request, unless it asked too often: then after the
+# window of RATE_LIMIT. Its key must still be known then, also where it comes late by as much again.
+RETRY_AFTER = 2
+WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
+# Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
+# after the last that may have been asked for.
+STRIPE_MAY_TAKE = 30
+
+
+class SettingError(ValueError):
+    """A setting is missing or wrong; the message names it and never shows a secret."""
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def _setting(default: str, read: Callable[[str], T]) -> T:
+    """A field whose environment variable is its name in capitals."""
+    wrapped: Any = field(default=None, metadata={"default": default, "read": read})
+    return wrapped  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """Every setting of the service. Times are seconds, money is in `currency`."""
+
+    db_host: str = _setting("localhost", values.host)
+    db_port: int = _setting("5432", values.port)
+    db_name: str = _setting("payments", values.text)
+    db_user: str = _setting("payments", values.text)
+    db_pass: str = _setting("", values.text)
+    db_pool_size: int = _setting("5", values.count)
+    db_connect_timeout: float = _setting("2", values.seconds)
+    db_statement_timeout: float = _setting("5", values.seconds)
+    db_max_lifetime: float = _setting("300", values.up_to(LONGEST_LIFETIME))
+    trip_service_url: str = _setting("http://localhost:8081", values.url)
+    trip_service_timeout: float = _setting("5", values.seconds)
+    notification_service_url: str = _setting("http://localhost:8083", values.url)
+    notification_service_timeout: float = _setting("5", values.seconds)
+    base_fare: Decimal = _setting("5.0", values.money)
+    rate_per_km: Decimal = _setting("2.5", values.money)
+    currency: str = _setting("INR", values.currency)
+    fare_rounding: Decimal = _setting("", values.rounding)
+    idempotency_key_ttl: float = _setting("86400", values.seconds)
+    idempotency_lock_timeout: float = _setting("", values.lease)
+    gateway: str = _setting("simulated", values.gateway)
+    gateway_timeout: float = _setting("10", values.seconds)
+    gateway_success_rate: float = _setting("1", values.share)
+    gateway_key_retention: float = _setting("82800", values.seconds)
+    stripe_api_key: str = _setting("", values.stripe_key)
+    stripe_account: str = _setting("", values.stripe_account)
+    stripe_api_base: str = _setting("https://api.stripe.com", values.url)
+    rate_limit: str = _setting("1000/second", values.rate)
+    log_level: str = _setting("INFO", values.level)
+    k_sink: str = _setting("", values.sink)
+    k_ce_overrides: dict[str, str] = _setting("", values.overrides)
+    event_retention: float = _setting("2592000", values.seconds)
+    event_queue_size: int = _setting("1000", values.count)
+    event_sweep_age: float = _setting("3", values.up_to(LONGEST_SWEEP_AGE))
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Reads every setting, or raises SettingError for the first that is wrong."""
+        read = {}
+        for setting in fields(cls):
+            name = setting.name.upper()
+            text = environment.get(name, setting.metadata["default"])
+            try:
+                read[setting.name] = setting.metadata["read"](text)
+            except ValueError as wrong:
+                raise SettingError(f"{name} must be {wrong}") from None
+        read["fare_rounding"] = read["fare_rounding"] or smallest_unit(read["currency"])
+        settings = cls(**read)
+        if not settings.idempotency_lock_timeout:
+            settings = replace(settings, idempotency_lock_timeout=settings._shortest_lease())
+        settings._refuse_what_breaks_a_promise()
+        return settings
+
+    def _shortest_lease(self) -> float:
+        """A client waits for as long as this where its worker was killed, so it is no longer than what a lease covers: asking
+        the gateway, reading what became of it, storing the outcome; and longer than trip and gateway together may take."""
+        covered = (
+            self.gateway_timeout + max(self.gateway_timeout, self.trip_service_timeout) + self.db_statement_timeout
+        )
+        return max(covered, STRIPE_MAY_TAKE) if self._may_ask_stripe() else covered
+
+    def _may_ask_stripe(self) -> bool:
+        """Stripe itself, and not something on this machine that behaves like it."""
+        return bool(self.stripe_api_key) and not _is_here(self.stripe_api_base)
+
+    def _refuse_what_breaks_a_promise(self) -> None:
+        """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
+        neighbours = self.trip_service_timeout + self.gateway_timeout
+        if self.idempotency_lock_timeout <= neighbours:
+            raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
+        if neighbours + self.db_connect_timeout + self.db_statement_timeout >= FRONT_DOOR:
+            raise SettingError(
+                "TRIP_SERVICE_TIMEOUT, GATEWAY_TIMEOUT, DB_CONNECT_TIMEOUT and DB_STATEMENT_TIMEOUT together must be less"
+                f" than the {FRONT_DOOR:g} s that the front door waits"
+            )
+        patience = max(RETRY_AFTER, WINDOWS[self.rate_limit.partition("/")[2]] if self.rate_limit else 0)
+        if self.idempotency_key_ttl <= 2 * patience:
+            raise SettingError(
+                f"IDEMPOTENCY_KEY_TTL must exceed twice the {patience} s after which a client may be asked to repeat its"
+                " request (RATE_LIMIT)"
+            )
+        if not expresses(self.currency, self.fare_rounding):
+            unit = smallest_unit(self.currency)
+            raise SettingError(
+                f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
+            )
+        base = urlsplit(self.stripe_api_base)
+        if base.scheme == "http" and not _is_here(self.stripe_api_base):
+            raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
+        if base.path.endswith("/v1"):
+            raise SettingError("STRIPE_API_BASE must not end in /v1, which each request has already")
+        if self._may_ask_stripe() and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
+            raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
+
+
+def stop(message: str) -> NoReturn:
+    """Ends the start of this process with one clear line."""
+    sys.exit(f"payment-service cannot start: {message}")
+
+
+def _read_or_stop() -> Settings:
+    try:
+        return Settings.read(os.environ)
+    except SettingError as wrong:
+        stop(str(wrong))
+
+
+SETTINGS = _read_or_stop()

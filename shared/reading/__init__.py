@@ -1,0 +1,4 @@
+"""What clients read: payments, their refunds and receipts, and the totals.
+
+May use rules, platform and web. Writes nothing.
+"""

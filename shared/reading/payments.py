@@ -1,0 +1,76 @@
+"""Reading: payments, their refunds and receipts."""
+
+from dataclasses import dataclass
+
+from shared.platform import json_text
+from shared.platform.database import Database, Row
+from shared.reading.queries import Page, PaymentQuery
+from shared.web.problems import Problem
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a receipt says. `payment` is the JSON text of the payment as it stands now; times are UTC, RFC 3339."""
+
+    number: str
+    amount: str
+    currency: str
+    issued_at: str
+    payment: str
+
+
+def payment(database: Database, payment_id: int) -> str:
+    """One payment, as JSON text. Raises Problem payment_not_found."""
+    row = database.one("payment", payment_id=payment_id)
+    if row is None:
+        raise _not_found(payment_id)
+    return str(row["shown"])
+
+
+def payments(database: Database, query: PaymentQuery) -> str:
+    """A page of payments, newest first, as the JSON text of the list envelope."""
+    filters = {
+        "statuses": list(query.statuses),
+        "methods": list(query.methods),
+        "from": query.since,
+        "to": query.until,
+        "before": query.page.before,
+        "before_id": query.page.before_id,
+        "limit": query.page.limit + 1,
+    }
+    if query.trip_id is None:
+        rows = database.run_again("payments", **filters)
+    else:
+        rows = database.run_again("payments_of_trip", trip_id=query.trip_id, **filters)
+    return _envelope(rows, query.page, "payment_id")
+
+
+def refunds(database: Database, payment_id: int, page: Page) -> str:
+    """A page of a payment's refunds, newest first, as the JSON text of the list envelope. Raises Problem payment_not_found."""
+    rows = database.run_again(
+        "refunds", payment_id=payment_id, before=page.before, before_id=page.before_id, limit=page.limit + 1
+    )
+    if not rows:
+        raise _not_found(payment_id)
+    return _envelope([row for row in rows if row["refund_id"] is not None], page, "refund_id")
+
+
+def receipt(database: Database, payment_id: int) -> Receipt:
+    """The receipt of a payment. Raises Problem receipt_not_found for one that was not charged, or payment_not_found."""
+    row = database.one("receipt", payment_id=payment_id)
+    if row is None:
+        payment(database, payment_id)
+        raise Problem("receipt_not_found", f"Payment {payment_id} was not charged.")
+    return Receipt(row["receipt_number"], str(row["amount"]), row["currency"], row["issued_at"], row["payment"])
+
+
+def _envelope(rows: list[Row], page: Page, id_name: str) -> str:
+    """The statement asks for one row more than the page holds: only where it comes is there a next page."""
+    shown = rows[: page.limit]
+    cursor = page.cursor_behind(shown[-1], id_name) if len(rows) > page.limit else None
+    items = ",".join(str(row["shown"]) for row in shown)
+    return f'{{"data":[{items}],"next_cursor":{json_text.write(cursor)}}}'
+
+
+def _not_found(payment_id: int) -> Problem:
+    return Problem("payment_not_found", f"There is no payment {payment_id}.")

@@ -1,0 +1,38 @@
+"""Orders as the service makes them, for the tests of the gateways."""
+
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from shared.gateways.protocol import Order
+
+_numbers = count(1)
+
+
+def an_order(**differently: Any) -> Order:
+    """A charge of 36.50 INR that was claimed just now."""
+    number = next(_numbers)
+    usual: dict[str, Any] = {
+        "reference": f"PAY-20261122-{number:016d}",
+        "payment_id": number,
+        "amount": Decimal("36.50"),
+        "currency": "INR",
+        "created_at": datetime.now(UTC),
+        "age": 0.0,
+        "payment_token": "pm_card",
+        "description": "Trip 101",
+    }
+    return Order(**(usual | differently))
+
+
+def a_refund(charge_id: str | None, **differently: Any) -> Order:
+    """A refund of 10.00 INR of a charge, claimed just now."""
+    reference = f"REF-20261122-{next(_numbers):016d}"
+    return an_order(**({"reference": reference, "amount": Decimal("10.00"), "charge_id": charge_id} | differently))
+
+
+def claimed_ago(seconds: float) -> dict[str, Any]:
+    """The times of an order that was claimed so long ago."""
+    return {"created_at": datetime.fromtimestamp(time.time() - seconds, UTC), "age": seconds}

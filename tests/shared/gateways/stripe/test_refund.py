@@ -1,0 +1,108 @@
+"""A refund at Stripe: what is asked, and what each answer is."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.gateways.protocol import Declined, Succeeded, Unknown
+from shared.gateways.stripe.gateway import Stripe
+from tests.fakes.gateway import StripeLike
+from tests.shared.gateways.stripe.orders import a_refund, an_order
+
+
+@pytest.fixture
+def charge_id(gateway: StripeLike, stripe: Stripe) -> str:
+    outcome = stripe.charge(an_order())
+    assert isinstance(outcome, Succeeded)
+    assert outcome.gateway_id is not None
+    gateway.requests.clear()
+    return outcome.gateway_id
+
+
+def refunds_of(gateway: StripeLike, reference: str) -> dict[str, Any]:
+    account: dict[str, Any] = gateway.processor()["refunds"][reference]
+    return account
+
+
+def test_what_succeeded_is_succeeded_with_its_id(gateway: StripeLike, stripe: Stripe, charge_id: str) -> None:
+    order = a_refund(charge_id)
+    assert stripe.refund(order) == Succeeded(refunds_of(gateway, order.reference)["ids"][0])
+    assert refunds_of(gateway, order.reference)["amount"] == 1000
+    _, path, headers, fields = gateway.requests[-1]
+    assert (path, headers["idempotency-key"]) == ("/v1/refunds", order.reference)
+    assert dict(fields) == {
+        "payment_intent": charge_id,
+        "amount": "1000",
+        "metadata[reference]": order.reference,
+        "metadata[payment_id]": str(order.payment_id),
+    }
+
+
+def test_asked_many_times_it_gives_back_once(gateway: StripeLike, stripe: Stripe, charge_id: str) -> None:
+    order = a_refund(charge_id)
+    assert len({stripe.refund(order) for _ in range(5)}) == 1
+    assert refunds_of(gateway, order.reference)["count"] == 1
+
+
+def test_a_pending_refund_is_unknown_and_settled_by_reading(
+    gateway: StripeLike, stripe: Stripe, charge_id: str
+) -> None:
+    gateway.control({"pending": 1})
+    order = a_refund(charge_id)
+    outcome = stripe.refund(order)
+    refund_id = refunds_of(gateway, order.reference)["ids"][0]
+    assert outcome == Unknown("the refund is pending", refund_id)
+    gateway.control({"skip": 10})
+    assert stripe.find_refund(a_refund(charge_id, reference=order.reference, gateway_id=refund_id)) == Succeeded(
+        refund_id
+    )
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", "expired_or_canceled_card"), ("canceled", "refund_canceled")])
+def test_a_refund_that_did_not_happen_is_declined(
+    gateway: StripeLike, stripe: Stripe, charge_id: str, status: str, code: str
+) -> None:
+    gateway.control({status: 1})
+    order = a_refund(charge_id)
+    assert stripe.refund(order) == Declined(code, refunds_of(gateway, order.reference)["ids"][0])
+
+
+def test_a_refund_that_waits_for_somebody_is_unknown(gateway: StripeLike, stripe: Stripe, charge_id: str) -> None:
+    gateway.control({"requires_action": 1})
+    assert isinstance(stripe.refund(a_refund(charge_id)), Unknown)
+
+
+def test_more_than_is_left_is_declined(stripe: Stripe, charge_id: str) -> None:
+    assert stripe.refund(a_refund(charge_id, amount=Decimal("36.51"))) == Declined("invalid_request_error")
+
+
+def test_what_was_given_back_already_is_declined_with_its_code(stripe: Stripe, charge_id: str) -> None:
+    stripe.refund(a_refund(charge_id, amount=Decimal("36.50")))
+    assert stripe.refund(a_refund(charge_id)) == Declined("charge_already_refunded")
+
+
+def test_a_charge_that_stripe_does_not_know_is_declined(stripe: Stripe) -> None:
+    assert stripe.refund(a_refund("pi_unheard_of")) == Declined("resource_missing")
+
+
+def test_a_charge_without_a_name_at_stripe_is_declined_and_never_asked_for(gateway: StripeLike, stripe: Stripe) -> None:
+    order = a_refund(None)
+    assert (stripe.refund(order), stripe.find_refund(order)) == (Declined("charge_unknown"), None)
+    assert not gateway.requests
+
+
+def test_an_answer_lost_every_time_is_unknown_and_found_by_the_charge(
+    gateway: StripeLike, hasty: Stripe, charge_id: str
+) -> None:
+    gateway.control({"lose": 1})
+    order = a_refund(charge_id)
+    assert isinstance(hasty.refund(order), Unknown)
+    gateway.control({"calm": True})
+    assert hasty.find_refund(order) == Succeeded(refunds_of(gateway, order.reference)["ids"][0])
+
+
+@pytest.mark.parametrize("status", [409, 429, 500])
+def test_what_may_pass_is_asked_again(gateway: StripeLike, stripe: Stripe, charge_id: str, status: int) -> None:
+    gateway.say(status, {"error": {"type": "api_error"}})
+    assert isinstance(stripe.refund(a_refund(charge_id)), Succeeded)

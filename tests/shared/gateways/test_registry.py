@@ -1,0 +1,108 @@
+"""The registry: every gateway by its name, as long as its settings are there, and what stops the start."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from local.place import CHECKOUT
+from shared.gateways.protocol import Order, Succeeded
+from shared.gateways.registry import CASH, accounts, chosen_gateway, gateway_for, gateway_of, named
+from shared.platform.settings import Settings
+from tests.support.gateway import ScriptedGateway
+
+KEY = "sk_test_1"
+Change = Callable[..., Settings]
+
+
+def test_a_gateway_is_known_by_its_name_whichever_is_chosen(change_settings: Change) -> None:
+    change_settings(stripe_api_key=KEY)
+    known = [named(name) for name in ("cash", "simulated", "stripe")]
+    assert [gateway and gateway.name for gateway in known] == ["cash", "simulated", "stripe"]
+    assert named("another") is None
+    assert chosen_gateway().name == "simulated"
+
+
+def test_without_its_settings_a_gateway_is_not_known() -> None:
+    assert named("stripe") is None
+
+
+def test_cash_goes_to_nobody_and_all_else_to_the_chosen_one() -> None:
+    chosen = ScriptedGateway()
+    assert gateway_for(chosen, "CASH") is CASH
+    assert all(gateway_for(chosen, method) is chosen for method in ("CARD", "UPI", "WALLET"))
+
+
+def test_a_payment_belongs_to_the_gateway_that_it_was_claimed_with() -> None:
+    chosen = ScriptedGateway()
+    assert gateway_of(chosen, "scripted") is chosen
+    assert gateway_of(chosen, "cash") is CASH
+    assert gateway_of(chosen, "stripe") is None
+
+
+def test_refunds_are_made_with_every_account_whose_settings_are_there(change_settings: Change) -> None:
+    assert accounts(ScriptedGateway()) == {
+        "cash": "cash",
+        "simulated": "simulated",
+        "scripted": "acct_scripted",
+    }
+    change_settings(stripe_api_key=KEY, stripe_account="acct_1")
+    assert accounts(ScriptedGateway())["stripe"] == "acct_1/test"
+
+
+def test_every_method_is_some_gateways(change_settings: Change) -> None:
+    change_settings(stripe_api_key=KEY)
+    declared = {name: gateway.methods for name in ("cash", "simulated", "stripe") if (gateway := named(name))}
+    assert declared == {"cash": {"CASH"}, "simulated": {"CARD", "UPI", "WALLET"}, "stripe": {"CARD"}}
+
+
+def test_cash_that_was_collected_or_given_back_is_done() -> None:
+    order = Order("PAY-1", 1, Decimal("1.00"), "INR", datetime.now(UTC), 1e9)
+    assert {CASH.charge(order), CASH.refund(order), CASH.find_charge(order), CASH.find_refund(order)} == {Succeeded()}
+
+
+def start(environment: dict[str, str], program: str = "") -> subprocess.CompletedProcess[str]:
+    """Chooses the gateway in a process of its own, then runs what a test adds."""
+    code = (
+        f"import sys\nfrom shared.gateways.registry import chosen_gateway, named\ngateway = chosen_gateway()\n{program}"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/bin:/bin"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("chosen", ["stripe", "simulated"])
+@pytest.mark.parametrize(("retention", "lock", "starts"), [(86340, 60, True), (86341, 60, False), (86400, 60, False)])
+def test_a_key_that_the_gateway_may_have_forgotten_is_never_asked_with(
+    chosen: str, retention: int, lock: int, starts: bool
+) -> None:
+    """Stripe remembers one for 24 hours. That it is not the chosen one does not keep pending payments from going there."""
+    environment = {"GATEWAY": chosen, "STRIPE_API_KEY": KEY}
+    ended = start(environment | {"GATEWAY_KEY_RETENTION": str(retention), "IDEMPOTENCY_LOCK_TIMEOUT": str(lock)})
+    assert ended.returncode == (0 if starts else 1)
+    assert starts or ended.stderr == (
+        "payment-service cannot start: GATEWAY_KEY_RETENTION and IDEMPOTENCY_LOCK_TIMEOUT together must not exceed the"
+        " 86400 seconds for which stripe remembers a key\n"
+    )
+
+
+def test_a_gateway_that_never_forgets_may_be_asked_for_years() -> None:
+    assert start({"GATEWAY_KEY_RETENTION": "999999999"}).returncode == 0
+
+
+def test_nothing_of_requests_is_imported_until_stripe_is_really_asked() -> None:
+    """Not even where a payment of Stripe's could be given back: the settings are there."""
+    environment = {"STRIPE_API_KEY": KEY, "STRIPE_API_BASE": "http://127.0.0.1:9"}
+    asks = "from shared.gateways.registry import accounts\naccounts(gateway)\nprint('requests' in sys.modules)"
+    assert start(environment, asks).stdout == "False\n"
+    chosen = start(environment | {"GATEWAY": "stripe"}, "print('requests' in sys.modules)")
+    assert chosen.stdout == "True\n", "the first passenger would wait for it"

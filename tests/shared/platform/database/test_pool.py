@@ -1,0 +1,137 @@
+"""Idle connections: what a firewall forgot costs one request a moment and no request its answer."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.platform.database import Database, DatabaseUnavailable
+from shared.platform.database import connection as connections
+from tests.shared.platform.database.test_statements import CONNECTIONS
+from tests.sql.rows import CLAIM
+from tests.support.cluster import Place
+from tests.support.wire import Wire
+
+PROOF = 0.5
+
+
+@pytest.fixture
+def distrusts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every connection that was given back has to prove itself, as if it had been idle for long."""
+    monkeypatch.setattr(connections, "TRUSTED_FOR", 0.0)
+
+
+@pytest.fixture
+def database(place: Place, wire: Wire) -> Iterator[Database]:
+    """A pool of five, in use and given back, over a wire that can forget."""
+    database = Database(place.settings(db_port=wire.port, db_pool_size=5, db_connect_timeout=PROOF))
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: database.run("ping"), range(40)))
+    yield database
+    database.close()
+
+
+def timed(database: Database, name: str = "ping") -> float:
+    began = time.monotonic()
+    assert database.run_again(name)
+    return time.monotonic() - began
+
+
+def test_a_forgotten_connection_costs_one_request_a_moment_and_none_its_answer(
+    database: Database, wire: Wire, distrusts: None
+) -> None:
+    wire.forget()
+    assert PROOF <= timed(database) < PROOF + 0.5
+    assert max(timed(database) for _ in range(10)) < PROOF / 2
+
+
+def test_even_one_that_was_used_a_moment_ago_costs_a_reader_no_answer(database: Database, wire: Wire) -> None:
+    wire.forget()
+    assert PROOF <= timed(database) < PROOF + 0.5
+    assert max(timed(database) for _ in range(10)) < PROOF / 2
+
+
+def test_of_requests_at_the_same_moment_one_pays(database: Database, wire: Wire, distrusts: None) -> None:
+    wire.forget()
+    with ThreadPoolExecutor(5) as pool:
+        waits = sorted(pool.map(lambda _: timed(database), range(5)))
+    assert waits[-1] >= PROOF
+    assert waits[-2] < PROOF
+
+
+def test_a_claim_is_never_sent_into_a_forgotten_connection(
+    place: Place, database: Database, wire: Wire, distrusts: None
+) -> None:
+    wire.forget()
+    began = time.monotonic()
+    database.run("claim_payment", **CLAIM)
+    assert PROOF <= time.monotonic() - began < PROOF + 0.5
+    assert place.sql.value("SELECT count(*) FROM payments") == 1
+
+
+def test_a_connection_that_is_in_use_has_nothing_to_prove(database: Database, wire: Wire) -> None:
+    before = wire.round_trips
+    database.run("claim_payment", **CLAIM)
+    assert wire.round_trips - before == 1
+
+
+def test_a_look_is_its_own_proof(database: Database, wire: Wire, distrusts: None) -> None:
+    before = wire.round_trips
+    database.run_again("look", key_hash=b"k", lock_timeout=3)
+    assert wire.round_trips - before == 1
+
+
+def test_a_server_that_is_slow_to_prove_itself_is_given_its_time_on_a_fresh_connection(
+    place: Place, database: Database, distrusts: None
+) -> None:
+    lock = place.connection()
+    lock.run("BEGIN; LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(database.run_again, "payment", payment_id=1)
+        time.sleep(PROOF * 1.5)  # longer than a proof may take
+        lock.close()
+        assert looking.result(10) == []
+
+
+def test_a_health_check_is_not_told_of_a_forgotten_connection(database: Database, wire: Wire) -> None:
+    wire.forget()
+    assert database.writable_within(2 * PROOF)
+
+
+def test_connections_live_no_longer_than_they_may(place: Place) -> None:
+    database = Database(place.settings(db_max_lifetime=0.2))
+    database.run("ping")
+    backend = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'payment-service' AND datname = current_database()"
+    )
+    first = place.sql.value(backend)
+    database.run("ping")
+    assert place.sql.value(backend) == first
+    time.sleep(0.25)
+    database.run("ping")
+    assert place.sql.value(backend) != first
+    assert place.sql.value(CONNECTIONS) == 1
+    database.close()
+
+
+def test_what_befell_one_connection_befell_the_idle_ones(place: Place, database: Database, wire: Wire) -> None:
+    opened = place.sql.value(CONNECTIONS)
+    assert opened > 1
+    wire.cut_before("payment_totals")
+    assert database.run_again("payment_totals") == []
+    wait_until_one_is_left(place)
+
+
+def test_when_every_connection_is_in_use_the_others_say_so(place: Place) -> None:
+    database = Database(place.settings(db_pool_size=1, db_statement_timeout=0.1))
+    with database._pool.connection(time.monotonic() + 5), pytest.raises(DatabaseUnavailable, match="in use"):
+        database.run("ping")
+    database.close()
+
+
+def wait_until_one_is_left(place: Place) -> None:
+    deadline = time.monotonic() + 5
+    while place.sql.value(CONNECTIONS) != 1:
+        assert time.monotonic() < deadline, place.sql.value(CONNECTIONS)
+        place.sql.run("SELECT pg_sleep(0.01)")

@@ -1,0 +1,106 @@
+"""What the operations work with, made so that a test can watch it and let it die at any statement."""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from shared.charging import charge as charging
+from shared.charging import refund as refunding
+from shared.charging import sweep
+from shared.charging.processor import Processor
+from shared.events.publisher import Publisher
+from shared.platform.database import Database, Row
+from shared.platform.database.statements import STATEMENTS, statement
+from shared.platform.settings import Settings
+from shared.web.answers import Answer
+from shared.web.models import read_payment, read_refund
+from shared.web.problems import Problem
+from shared.web.tracing import Trace
+from tests.support.gateway import ScriptedGateway
+
+
+class Died(BaseException):
+    """The worker's process ended here: no `except Exception` sees it."""
+
+
+class WatchedDatabase(Database):
+    """Notes every try of a statement, and dies before or after one of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ran: list[str] = []
+        self.dies_before = ""
+        self.dies_after = ""
+        self._names = {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
+
+    def _try(self, text: str, parameters: Row, *arguments: Any) -> list[Row]:
+        names = [self._names[each] for each in text.split("; ")]
+        if self.dies_before in names:
+            raise Died(self.dies_before)
+        self.ran += names
+        rows = self.attempt(names[-1], parameters, partial(super()._try, text, parameters, *arguments))
+        if self.dies_after in names:
+            raise Died(self.dies_after)
+        return rows
+
+    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
+        """One try of a statement, for tests that have more happen at it."""
+        return attempt()
+
+
+@dataclass
+class Till:
+    """A processor, with the calls of its doors in one line each."""
+
+    database: WatchedDatabase
+    gateway: ScriptedGateway
+    publisher: Publisher
+
+    @property
+    def processor(self) -> Processor:
+        return Processor(self.database, self.gateway, self.publisher)
+
+    def pay(
+        self,
+        key: str | None = None,
+        trip_id: int = 101,
+        method: str = "CARD",
+        amount: str | None = "150.00",
+        **more: Any,
+    ) -> Answer:
+        """POST /payments. Raises Problem and DatabaseUnavailable, as the door below sees them."""
+        body = {"trip_id": trip_id, "method": method} | more
+        if amount is not None:
+            body["amount"] = Decimal(amount)
+        return charging.charge(self.processor, read_payment(body), key or new_key(), trace())
+
+    def refund(self, payment_id: int, amount: str | None = None, key: str | None = None, **more: Any) -> Answer:
+        """POST /payments/{payment_id}/refunds, as `pay`."""
+        body = dict(more) if amount is None else {"amount": Decimal(amount)} | more
+        return refunding.refund(self.processor, payment_id, read_refund(body), key or new_key(), trace())
+
+    def sweep(self) -> dict[str, int]:
+        return sweep.sweep(self.processor)
+
+
+def new_key() -> str:
+    return str(uuid.uuid4())
+
+
+def trace() -> Trace:
+    return Trace(str(uuid.uuid4()), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+
+def shown(answer: Answer) -> dict[str, Any]:
+    """The body of an answer, amounts as exact decimals."""
+    body: dict[str, Any] = json.loads(answer.body, parse_float=Decimal)
+    return body
+
+
+def refused(code: str, problem: Problem) -> bool:
+    """Whether it is the refusal with this code."""
+    return problem.code == code

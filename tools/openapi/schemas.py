@@ -1,0 +1,146 @@
+"""What the service answers with, as JSON Schemas for the OpenAPI document."""
+
+from typing import Any
+
+from shared.rules.states import METHODS, STATUSES
+
+Json = dict[str, Any]
+
+_ID: Json = {"type": "integer", "minimum": 1}
+_MONEY: Json = {"type": "number", "minimum": 0}
+_TIME: Json = {"type": "string", "format": "date-time"}
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_OBJECT: Json = {"type": "object"}
+_CURRENCY: Json = {"type": "string", "pattern": "^[A-Z]{3}$"}
+
+
+def _or_null(schema: Json) -> Json:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _object(properties: Json, *, optional: tuple[str, ...] = ()) -> Json:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list_of(name: str) -> Json:
+    return _object({"data": {"type": "array", "items": _ref(name)}, "next_cursor": _or_null(_TEXT)})
+
+
+_PROBLEM = _object(
+    {
+        "type": {"type": "string", "format": "uri"},
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "instance": _TEXT,
+        "code": _TEXT,
+        "correlation_id": _TEXT,
+        "errors": {"type": "array", "items": _object({"field": _TEXT, "message": _TEXT})},
+        "payment_id": {"description": "With trip_already_paid: the payment that has the fare.", "type": "integer"},
+    },
+    optional=("errors", "payment_id"),
+)
+
+_FIGURES: Json = {
+    "payments_by_status": _object(dict.fromkeys(STATUSES, _COUNT)),
+    "payments_by_method": _object(dict.fromkeys(METHODS, _COUNT)),
+    "average_payment_amount": _MONEY,
+    "total_revenue": {"type": "number"},
+    "refunds": _object({"count": _COUNT, "amount": _MONEY}),
+}
+_OTHER_CURRENCIES: Json = {
+    "description": "The same figures of every other currency that the books hold; they are never added up.",
+    "type": "object",
+    "propertyNames": {"pattern": "^[A-Z]{3}$"},
+    "additionalProperties": _object(_FIGURES),
+}
+
+SCHEMAS: Json = {
+    "Problem": _PROBLEM,
+    "Fare": _object(
+        {
+            "base_fare": _MONEY,
+            "distance_km": {"type": "number", "minimum": 0},
+            "rate_per_km": _MONEY,
+            "surge_multiplier": {"type": "number", "minimum": 0},
+            "total": _MONEY,
+        }
+    ),
+    "Payment": _object(
+        {
+            "payment_id": _ID,
+            "trip_id": _ID,
+            "amount": _MONEY,
+            "currency": _CURRENCY,
+            "method": {"enum": list(METHODS)},
+            "status": {"enum": list(STATUSES)},
+            "reference": _TEXT,
+            "refunded_amount": _MONEY,
+            "failure_code": _or_null(_TEXT),
+            "fare": _or_null(_ref("Fare")),
+            "metadata": _OBJECT,
+            "created_at": _TIME,
+            "updated_at": _TIME,
+        }
+    ),
+    "Refund": _object(
+        {
+            "refund_id": _ID,
+            "payment_id": _ID,
+            "refund_amount": _MONEY,
+            "currency": _CURRENCY,
+            "status": {"enum": ["PENDING", "REFUNDED", "FAILED"]},
+            "reason": _or_null(_TEXT),
+            "reference": _TEXT,
+            "failure_code": _or_null(_TEXT),
+            "payment_status": {"enum": list(STATUSES)},
+            "remaining_amount": _MONEY,
+            "metadata": _OBJECT,
+            "created_at": _TIME,
+        }
+    ),
+    "PaymentList": _list_of("Payment"),
+    "RefundList": _list_of("Refund"),
+    "DeclinedPayment": {
+        "allOf": [_ref("Problem"), _object({"payment": _ref("Payment"), "failure_code": _TEXT})],
+    },
+    "DeclinedRefund": {
+        "allOf": [_ref("Problem"), _object({"refund": _ref("Refund"), "failure_code": _TEXT})],
+    },
+    "Receipt": _object(
+        {
+            "receipt_number": _TEXT,
+            "amount": _MONEY,
+            "currency": _CURRENCY,
+            "issued_at": _TIME,
+            "payment": _ref("Payment"),
+        }
+    ),
+    "Health": _object(
+        {
+            "service": {"const": "payment-service"},
+            "version": _TEXT,
+            "status": {"enum": ["UP", "DOWN"]},
+            "database_status": {"enum": ["UP", "DOWN"]},
+            "timestamp": _TIME,
+        }
+    ),
+    "Metrics": _object(
+        _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
+    ),
+    "Index": _object(
+        {
+            "service": _TEXT,
+            "version": _TEXT,
+            "description": _TEXT,
+            "documentation": _TEXT,
+            "endpoints": {"type": "array", "items": _TEXT},
+        }
+    ),
+}
