@@ -29,8 +29,8 @@ def list_pending(database: Database, gateway: Gateway) -> list[str]:
     for row in database.run_again("pending", limit=MOST):
         lease = _unleased(row)
         lines.append(
-            f"{_name(lease)}  {lease.order.reference}  {lease.order.amount} {lease.order.currency}  pending"
-            f" {_age(lease.order.age)}, asked {lease.order.asked} times, {lease.gateway}: {describe(read(gateway, lease))}"
+            f"{_name(lease)}  {lease.request.reference}  {lease.request.amount} {lease.request.currency}  pending"
+            f" {_age(lease.request.age)}, asked {lease.request.asked} times, {lease.gateway}: {describe(read(gateway, lease))}"
         )
     return lines
 

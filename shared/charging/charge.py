@@ -88,7 +88,7 @@ def claim_payment(processor: Processor, gateway: Gateway, claim: Row, request: P
     taken_at = time.monotonic()
     claim |= {"gateway": gateway.name, "gateway_account": gateway.account}
     claim |= {"payment_token": request.payment_token, "payment_customer": request.payment_customer}
-    row = processor.database.run("claim_payment", lock_timeout=SETTINGS.idempotency_lock_timeout, **claim)[0]
+    row = processor.database.run("claim_payment", lease_seconds=SETTINGS.idempotency_lock_timeout, **claim)[0]
     return first_lease(claim | row, request.metadata, taken_at)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.gateways.protocol import Order, Unknown
+from shared.gateways.protocol import GatewayRequest, Unknown
 from shared.platform.database import Database
 from shared.platform.settings import SETTINGS
 
@@ -28,7 +28,7 @@ class Lease:
     correlation_id: str
     gateway: str
     account: str | None
-    order: Order
+    request: GatewayRequest
     shown: str
 
     def allows_a_call(self) -> bool:
@@ -45,7 +45,7 @@ class Lease:
 def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
     """The lease in a row of lease_key or pending, or of lease_next and leased."""
     is_refund = row["refund_id"] is not None
-    order = Order(
+    request = GatewayRequest(
         reference=row["reference"],
         payment_id=row["payment_id"],
         amount=row["amount"],
@@ -72,7 +72,7 @@ def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
         correlation_id=row["correlation_id"],
         gateway=row["gateway"],
         account=row["gateway_account"],
-        order=order,
+        request=request,
         shown=row["shown"],
     )
 
@@ -88,7 +88,7 @@ def first_lease(claimed: dict[str, Any], metadata: dict[str, Any], taken_at: flo
 def take_over(database: Database, key_hash: bytes) -> Lease | None:
     """Takes an unsettled request over by its key; None where somebody else holds it or it is settled."""
     taken_at = time.monotonic()
-    rows = database.run("lease_key", lock_timeout=SETTINGS.idempotency_lock_timeout, key_hash=key_hash)
+    rows = database.run("lease_key", lease_seconds=SETTINGS.idempotency_lock_timeout, key_hash=key_hash)
     return lease_of(rows[0], taken_at) if rows else None
 
 
@@ -104,7 +104,7 @@ def take_next(database: Database) -> Lease | None:
     the next call gets the next request; and DatabaseUnavailable."""
     while True:
         taken_at = time.monotonic()
-        taken = database.one("lease_next", lock_timeout=SETTINGS.idempotency_lock_timeout)
+        taken = database.one("lease_next", lease_seconds=SETTINGS.idempotency_lock_timeout)
         if taken is None:
             return None
         try:
@@ -119,7 +119,7 @@ def give_back(database: Database, lease: Lease, unknown: Unknown) -> None:
     """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, and where a search for it goes
     on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile. It
     stays short where the gateway did not answer: what an outage left behind is asked about soon after its end."""
-    pause = min(max(FIRST_PAUSE, lease.order.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
+    pause = min(max(FIRST_PAUSE, lease.request.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
     database.run_again(
         "release_key",
         key_hash=lease.key_hash,

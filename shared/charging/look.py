@@ -18,7 +18,7 @@ def look(processor: Processor, key_hash: bytes, fingerprint: bytes) -> Answer | 
     The fingerprint comes first, always. Raises Problem idempotency_key_reused for another request, and
     idempotency_in_progress while somebody holds the lease. Raises DatabaseUnavailable.
     """
-    known = processor.database.one("look", key_hash=key_hash, lock_timeout=SETTINGS.idempotency_lock_timeout)
+    known = processor.database.one("look", key_hash=key_hash, lease_seconds=SETTINGS.idempotency_lock_timeout)
     if known is None:
         return None
     if bytes(known["fingerprint"]) != fingerprint:

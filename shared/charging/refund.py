@@ -65,7 +65,7 @@ def claim_refund(
         fingerprint=content,
         correlation_id=trace.correlation_id,
         traceparent=trace.traceparent,
-        lock_timeout=SETTINGS.idempotency_lock_timeout,
+        lease_seconds=SETTINGS.idempotency_lock_timeout,
     )
     if not rows:
         return None

@@ -31,7 +31,7 @@ def attempt(
         outcome = ask(gateway, lease)
         heard(outcome)
         if isinstance(outcome, Unknown):
-            log.warning("outcome unknown", extra=_about(lease) | {"why": outcome.why, "asked": lease.order.asked})
+            log.warning("outcome unknown", extra=_about(lease) | {"why": outcome.why, "asked": lease.request.asked})
             give_back(database, lease, outcome)
         else:
             return settle(database, publisher, lease, outcome)
@@ -50,16 +50,16 @@ def ask(chosen: Gateway, lease: Lease) -> Outcome:
     """
     gateway = gateway_of(chosen, lease.gateway)
     outcome = Unknown("the lease is too old to ask")
-    remembered = lease.order.age < SETTINGS.gateway_key_retention
+    remembered = lease.request.age < SETTINGS.gateway_key_retention
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
-        asked = (gateway.charge if lease.refund_id is None else gateway.refund)(lease.order)
-        if lease.order.asked == 1 or not isinstance(asked, Unknown):
+        asked = (gateway.charge if lease.refund_id is None else gateway.refund)(lease.request)
+        if lease.request.asked == 1 or not isinstance(asked, Unknown):
             return asked
         outcome = asked
     if not lease.allows_a_call():
         return outcome
     if outcome.gateway_id is not None:
-        lease = replace(lease, order=replace(lease.order, gateway_id=outcome.gateway_id))
+        lease = replace(lease, request=replace(lease.request, gateway_id=outcome.gateway_id))
     found = read(chosen, lease)
     if found is not None:
         return found
@@ -75,7 +75,7 @@ def read(chosen: Gateway, lease: Lease) -> Outcome | None:
     gateway = gateway_of(chosen, lease.gateway)
     if gateway is None:
         return Unknown(f"its gateway is {lease.gateway}, whose settings are absent")
-    found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.order)
+    found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.request)
     if _is_its_account(gateway, lease) or isinstance(found, Succeeded | Declined):
         return found
     return Unknown(
@@ -130,7 +130,7 @@ def settle(database: Database, publisher: Publisher, lease: Lease, outcome: Succ
             lease.correlation_id,
         )
     note_contradiction(database, lease, outcome)
-    stored = database.one("look", key_hash=lease.key_hash, lock_timeout=SETTINGS.idempotency_lock_timeout)
+    stored = database.one("look", key_hash=lease.key_hash, lease_seconds=SETTINGS.idempotency_lock_timeout)
     if stored is None or stored["answer_status"] is None:
         return pending_answer(lease.shown, lease.payment_id, lease.refund_id)
     return final_answer(

@@ -2,7 +2,7 @@
 
 import math
 
-from shared.gateways.protocol import Order, Succeeded
+from shared.gateways.protocol import GatewayRequest, Succeeded
 
 
 class Cash:
@@ -17,7 +17,7 @@ class Cash:
     def confirms_account(self) -> bool:
         return True
 
-    def charge(self, order: Order) -> Succeeded:
+    def charge(self, request: GatewayRequest) -> Succeeded:
         return Succeeded()
 
     refund = find_charge = find_refund = charge

@@ -53,7 +53,7 @@ def describe(outcome: Outcome | None) -> str:
 
 
 @dataclass(frozen=True)
-class Order:
+class GatewayRequest:
     """A charge, or a refund, as the gateway is asked for it: the same however often it is asked, but for `age`, `asked` and
     `search_place`, which are in no request.
 
@@ -102,13 +102,13 @@ class Gateway(Protocol):
     def confirms_account(self) -> bool:
         """Whether the gateway itself says that the account is the one of its name, whatever the settings say."""
 
-    def charge(self, order: Order) -> Outcome: ...
+    def charge(self, request: GatewayRequest) -> Outcome: ...
 
-    def refund(self, order: Order) -> Outcome: ...
+    def refund(self, request: GatewayRequest) -> Outcome: ...
 
-    def find_charge(self, order: Order) -> Outcome | None:
+    def find_charge(self, request: GatewayRequest) -> Outcome | None:
         """What became of a charge, without asking for it again: None where it provably never was. Declined only where the
         gateway shows the charge itself."""
 
-    def find_refund(self, order: Order) -> Outcome | None:
+    def find_refund(self, request: GatewayRequest) -> Outcome | None:
         """What became of a refund, as `find_charge`."""

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from functools import cache
 
 from shared.gateways.cash import Cash
-from shared.gateways.protocol import Declined, Gateway, Order, Outcome, Succeeded, Unknown, account_name, describe
+from shared.gateways.protocol import (
+    Declined,
+    Gateway,
+    GatewayRequest,
+    Outcome,
+    Succeeded,
+    Unknown,
+    account_name,
+    describe,
+)
 from shared.gateways.simulated import Simulated
 from shared.platform.settings import SETTINGS, stop
 
@@ -12,7 +21,7 @@ __all__ = [
     "CASH",
     "Declined",
     "Gateway",
-    "Order",
+    "GatewayRequest",
     "Outcome",
     "Succeeded",
     "Unknown",

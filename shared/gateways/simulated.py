@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 
 SLOW = 2.0
 UNKNOWN_UNTIL = 5.0
@@ -30,29 +30,29 @@ class Simulated:
     def confirms_account(self) -> bool:
         return True
 
-    def charge(self, order: Order) -> Outcome:
-        return self._answer(order, self._success_rate)
+    def charge(self, request: GatewayRequest) -> Outcome:
+        return self._answer(request, self._success_rate)
 
-    def refund(self, order: Order) -> Outcome:
-        return self._answer(order, 1.0)
+    def refund(self, request: GatewayRequest) -> Outcome:
+        return self._answer(request, 1.0)
 
-    def find_charge(self, order: Order) -> Outcome | None:
-        return self._decide(order, self._success_rate)
+    def find_charge(self, request: GatewayRequest) -> Outcome | None:
+        return self._decide(request, self._success_rate)
 
-    def find_refund(self, order: Order) -> Outcome | None:
-        return self._decide(order, 1.0)
+    def find_refund(self, request: GatewayRequest) -> Outcome | None:
+        return self._decide(request, 1.0)
 
-    def _answer(self, order: Order, success_rate: float) -> Outcome:
-        if order.simulate == "slow":
+    def _answer(self, request: GatewayRequest, success_rate: float) -> Outcome:
+        if request.simulate == "slow":
             time.sleep(min(SLOW, self._timeout))
             if self._timeout < SLOW:
                 return Unknown("no answer in time", answered=False)
-        return self._decide(order, success_rate)
+        return self._decide(request, success_rate)
 
-    def _decide(self, order: Order, success_rate: float) -> Outcome:
-        if order.simulate == "timeout" and order.age < UNKNOWN_UNTIL:
+    def _decide(self, request: GatewayRequest, success_rate: float) -> Outcome:
+        if request.simulate == "timeout" and request.age < UNKNOWN_UNTIL:
             return Unknown("simulated time-out", answered=False)
-        drawn = int.from_bytes(hashlib.sha256(order.reference.encode()).digest()[:8]) / 2**64
-        if order.simulate == "decline" or drawn >= success_rate:
+        drawn = int.from_bytes(hashlib.sha256(request.reference.encode()).digest()[:8]) / 2**64
+        if request.simulate == "decline" or drawn >= success_rate:
             return Declined("card_declined")
-        return Succeeded(f"sim_{order.reference}")
+        return Succeeded(f"sim_{request.reference}")

@@ -27,9 +27,9 @@ def completed_trip(trip_id: int, trace: Trace) -> Trip:
     Raises Problem trip_not_found, trip_not_completed, or trip_service_unavailable where it does not answer, or not with
     what a trip is.
     """
-    said = _ask(trip_id, trace)
-    distance = _first(said, "distance_km", "distanceKm", "distance")
-    surge = _first(said, "surge_multiplier", "surgeMultiplier")
+    answer = _ask(trip_id, trace)
+    distance = _first(answer, "distance_km", "distanceKm", "distance")
+    surge = _first(answer, "surge_multiplier", "surgeMultiplier")
     return Trip(
         distance_km=None if distance is None else _number("distance", distance),
         surge_multiplier=Decimal("1.0") if surge is None else _number("surge multiplier", surge),
@@ -58,36 +58,36 @@ def _ask(trip_id: int, trace: Trace) -> dict[str, Any]:
     if reply.status != 200:
         raise _unavailable(f"answered {reply.status}")
     try:
-        said = _unwrapped(json_text.read(reply.body, of_a_neighbour=True))
+        answer = _unwrapped(json_text.read(reply.body, of_a_neighbour=True))
     except json_text.JsonError as nonsense:
         raise _unavailable("did not answer with JSON") from nonsense
-    if not isinstance(said, dict):
+    if not isinstance(answer, dict):
         raise _unavailable("did not answer with a trip")
-    answered_for = _first(said, "trip_id", "tripId")
+    answered_for = _first(answer, "trip_id", "tripId")
     if answered_for is not None and str(answered_for) != str(trip_id):
         raise _unavailable("answered with another trip")
-    status = said.get("status")
+    status = answer.get("status")
     if not isinstance(status, str):
         raise _unavailable("answered without a status")
     if status.upper() != "COMPLETED":
         raise Problem("trip_not_completed", f"Trip {trip_id} is not completed.")
-    return said
+    return answer
 
 
-def _unwrapped(said: Any) -> Any:
+def _unwrapped(answer: Any) -> Any:
     """What has a status: within `data` or `trip`, one within the other, or the answer itself. The innermost counts, since
     an envelope may have a status of its own."""
     for names in (("data", "trip"), ("trip", "data"), ("data",), ("trip",)):
-        inner = said
+        inner = answer
         for name in names:
             inner = inner.get(name) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and "status" in inner:
             return inner
-    return said
+    return answer
 
 
-def _first(said: dict[str, Any], *names: str) -> Any:
-    return next((said[name] for name in names if said.get(name) is not None), None)
+def _first(answer: dict[str, Any], *names: str) -> Any:
+    return next((answer[name] for name in names if answer.get(name) is not None), None)
 
 
 def _number(what: str, value: Any) -> Decimal:

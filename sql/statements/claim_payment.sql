@@ -12,7 +12,7 @@ WITH payment AS (
     INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, traceparent,
                                   locked_at, asked, ask_after)
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, %(correlation_id)s, %(traceparent)s,
-           now(), 1, now() + make_interval(secs => %(lock_timeout)s)
+           now(), 1, now() + make_interval(secs => %(lease_seconds)s)
       FROM payment
     RETURNING locked_at
 )

@@ -2,9 +2,9 @@
 -- lease is locked_at, by the database's clock.
 WITH leased AS (
     UPDATE idempotency_keys
-       SET locked_at = clock_timestamp(), asked = asked + 1, ask_after = now() + make_interval(secs => %(lock_timeout)s)
+       SET locked_at = clock_timestamp(), asked = asked + 1, ask_after = now() + make_interval(secs => %(lease_seconds)s)
      WHERE key_hash = %(key_hash)s AND answer_status IS NULL
-       AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lock_timeout)s))
+       AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lease_seconds)s))
     RETURNING key_hash, locked_at, asked
 )
 SELECT leased.key_hash, leased.locked_at, leased.asked, u.payment_id, u.refund_id, u.correlation_id, u.traceparent,

@@ -5,14 +5,14 @@ WITH due AS (
     SELECT key_hash
       FROM idempotency_keys
      WHERE answer_status IS NULL AND ask_after <= now()
-       AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lock_timeout)s))
+       AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lease_seconds)s))
      ORDER BY ask_after
      LIMIT 1
        FOR UPDATE SKIP LOCKED
 )
 UPDATE idempotency_keys AS k
    SET locked_at = clock_timestamp(), asked = k.asked + 1,
-       ask_after = now() + make_interval(secs => %(lock_timeout)s)
+       ask_after = now() + make_interval(secs => %(lease_seconds)s)
   FROM due
  WHERE k.key_hash = due.key_hash
 RETURNING k.key_hash, k.locked_at, k.asked

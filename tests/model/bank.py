@@ -1,9 +1,9 @@
-"""The model's gateway: an order's fate is decided once, its answers get lost, and after a while it forgets its keys."""
+"""The model's gateway: a request's fate is decided once, its answers get lost, and after a while it forgets its keys."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from tests.support.till import Died
 
 # What the next request meets. The first four decide what becomes of it, if it was never carried out; the others lose it.
@@ -48,61 +48,67 @@ class Bank:
         self.wrong: list[str] = []
         self._known: dict[str, Known] = {}
 
-    def charge(self, order: Order) -> Outcome:
-        return self._ask("charge", order)
+    def charge(self, request: GatewayRequest) -> Outcome:
+        return self._ask("charge", request)
 
-    def refund(self, order: Order) -> Outcome:
-        return self._ask("refund", order)
+    def refund(self, request: GatewayRequest) -> Outcome:
+        return self._ask("refund", request)
 
-    def find_charge(self, order: Order) -> Outcome | None:
-        return self._find(order)
+    def find_charge(self, request: GatewayRequest) -> Outcome | None:
+        return self._find(request)
 
-    def find_refund(self, order: Order) -> Outcome | None:
-        return self._find(order)
+    def find_refund(self, request: GatewayRequest) -> Outcome | None:
+        return self._find(request)
 
     def final(self, reference: str) -> list[Decimal]:
         """The amounts that moved by now under a reference."""
         return [each.amount for each in self.moved.get(reference, []) if each.final_at <= self.now]
 
-    def _ask(self, verb: str, order: Order) -> Outcome:
+    def _ask(self, verb: str, request: GatewayRequest) -> Outcome:
         mood, self.mood = self.mood, "well"
         if mood == "lost before":
             return Unknown("it never came")
         if mood == "worker dies before":
             raise Died("before asking")
-        answer = self._carry_out(verb, order, mood)
+        answer = self._carry_out(verb, request, mood)
         if mood == "worker dies after":
             raise Died("after asking")
         if mood == "bug":
             raise ValueError("a defect of the adapter")
         return Unknown("the answer was lost") if mood == "lost after" else answer
 
-    def _carry_out(self, verb: str, order: Order, mood: str) -> Outcome:
-        asked_with = (order.amount, order.currency, order.payment_token, order.payment_customer, order.description)
-        parameters = (verb, *asked_with, order.payment_id, order.charge_id)
-        known = self._known.get(order.reference)
+    def _carry_out(self, verb: str, request: GatewayRequest, mood: str) -> Outcome:
+        asked_with = (
+            request.amount,
+            request.currency,
+            request.payment_token,
+            request.payment_customer,
+            request.description,
+        )
+        parameters = (verb, *asked_with, request.payment_id, request.charge_id)
+        known = self._known.get(request.reference)
         if known is None or known.since + REMEMBERS < self.now:
-            known = Known(self.now, parameters, self._decide(order, mood))
-            self._known[order.reference] = known
+            known = Known(self.now, parameters, self._decide(request, mood))
+            self._known[request.reference] = known
         elif known.parameters != parameters:
-            self.wrong.append(f"{order.reference}: {known.parameters}, then {parameters}")
+            self.wrong.append(f"{request.reference}: {known.parameters}, then {parameters}")
         return known.answer
 
-    def _decide(self, order: Order, mood: str) -> Outcome:
-        gateway_id = f"bank_{order.reference}"
+    def _decide(self, request: GatewayRequest, mood: str) -> Outcome:
+        gateway_id = f"bank_{request.reference}"
         if mood == "declined":
-            self.declined.add(order.reference)
+            self.declined.add(request.reference)
             return Declined("card_declined")
         if mood == "stored error":
             return Unknown("a stored 500")
         final_at = self.now + (PROCESSING if mood == "processing" else 0)
-        self.moved.setdefault(order.reference, []).append(Moved(order.amount, final_at))
+        self.moved.setdefault(request.reference, []).append(Moved(request.amount, final_at))
         return Unknown("it is processing", gateway_id) if mood == "processing" else Succeeded(gateway_id)
 
-    def _find(self, order: Order) -> Outcome | None:
-        if order.reference in self.declined:
+    def _find(self, request: GatewayRequest) -> Outcome | None:
+        if request.reference in self.declined:
             return Declined("card_declined")
-        if order.reference not in self.moved:
+        if request.reference not in self.moved:
             return None
-        gateway_id = f"bank_{order.reference}"
-        return Succeeded(gateway_id) if self.final(order.reference) else Unknown("it is processing", gateway_id)
+        gateway_id = f"bank_{request.reference}"
+        return Succeeded(gateway_id) if self.final(request.reference) else Unknown("it is processing", gateway_id)

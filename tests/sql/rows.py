@@ -32,7 +32,7 @@ CLAIM = {
     "rate_per_km": None,
     "surge_multiplier": None,
     "metadata": "{}",
-    "lock_timeout": 60,
+    "lease_seconds": 60,
     "key_ttl": 60,
 }
 REFUND = {"amount": "10.00", "status": "REFUNDED"}

@@ -74,7 +74,7 @@ SETTLE = {
     "gateway_id": None,
     "key_ttl": 1,
 }
-LEASED = {"key_hash": KEY, "lock_timeout": 60}
+LEASED = {"key_hash": KEY, "lease_seconds": 60}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}

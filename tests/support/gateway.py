@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.gateways.protocol import Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import GatewayRequest, Outcome, Succeeded, Unknown
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Held:
     then: object
 
 
-Turn = Outcome | Lost | Held | BaseException | type[BaseException] | Callable[[Order], Outcome]
+Turn = Outcome | Lost | Held | BaseException | type[BaseException] | Callable[[GatewayRequest], Outcome]
 
 
 class ScriptedGateway:
@@ -43,7 +43,7 @@ class ScriptedGateway:
         self.name = name
         self.account = account
         self.confirmed = True
-        self.calls: list[tuple[str, Order]] = []
+        self.calls: list[tuple[str, GatewayRequest]] = []
         self.charged: dict[str, Decimal] = {}
         self.refunded: dict[str, Decimal] = {}
         self.moved: Counter[str] = Counter()
@@ -68,48 +68,48 @@ class ScriptedGateway:
     def confirms_account(self) -> bool:
         return self.confirmed
 
-    def charge(self, order: Order) -> Outcome:
-        return self._ask("charge", order, self.charged)
+    def charge(self, request: GatewayRequest) -> Outcome:
+        return self._ask("charge", request, self.charged)
 
-    def refund(self, order: Order) -> Outcome:
-        return self._ask("refund", order, self.refunded)
+    def refund(self, request: GatewayRequest) -> Outcome:
+        return self._ask("refund", request, self.refunded)
 
-    def find_charge(self, order: Order) -> Outcome | None:
-        return self._find("find_charge", order, self.charged)
+    def find_charge(self, request: GatewayRequest) -> Outcome | None:
+        return self._find("find_charge", request, self.charged)
 
-    def find_refund(self, order: Order) -> Outcome | None:
-        return self._find("find_refund", order, self.refunded)
+    def find_refund(self, request: GatewayRequest) -> Outcome | None:
+        return self._find("find_refund", request, self.refunded)
 
-    def _ask(self, verb: str, order: Order, books: dict[str, Decimal]) -> Outcome:
+    def _ask(self, verb: str, request: GatewayRequest, books: dict[str, Decimal]) -> Outcome:
         with self._lock:
-            self.calls.append((verb, order))
+            self.calls.append((verb, request))
             turn = self._turns.popleft() if self._turns else self.always
         if isinstance(turn, Held):
             turn.reached.set()
             assert turn.released.wait(30), "the test never released the gateway"
             turn = turn.then  # type: ignore[assignment]
-        return self._do(turn, order, books)
+        return self._do(turn, request, books)
 
-    def _do(self, turn: Turn | None, order: Order, books: dict[str, Decimal]) -> Outcome:
+    def _do(self, turn: Turn | None, request: GatewayRequest, books: dict[str, Decimal]) -> Outcome:
         if isinstance(turn, BaseException) or (isinstance(turn, type) and issubclass(turn, BaseException)):
             raise turn
         if turn is None or isinstance(turn, Lost | Succeeded):
-            self._move(order, books)
+            self._move(request, books)
             if isinstance(turn, Lost):
                 return Unknown(turn.why)
-            return turn if turn is not None else Succeeded(f"scr_{order.reference}")
-        return turn(order) if callable(turn) else turn  # type: ignore[return-value]
+            return turn if turn is not None else Succeeded(f"scr_{request.reference}")
+        return turn(request) if callable(turn) else turn  # type: ignore[return-value]
 
-    def _move(self, order: Order, books: dict[str, Decimal]) -> None:
+    def _move(self, request: GatewayRequest, books: dict[str, Decimal]) -> None:
         with self._lock:
-            if order.reference not in books:
-                books[order.reference] = order.amount
-                self.moved[order.reference] += 1
-            assert books[order.reference] == order.amount, "one reference, two amounts"
+            if request.reference not in books:
+                books[request.reference] = request.amount
+                self.moved[request.reference] += 1
+            assert books[request.reference] == request.amount, "one reference, two amounts"
 
-    def _find(self, verb: str, order: Order, books: dict[str, Decimal]) -> Outcome | None:
+    def _find(self, verb: str, request: GatewayRequest, books: dict[str, Decimal]) -> Outcome | None:
         with self._lock:
-            self.calls.append((verb, order))
+            self.calls.append((verb, request))
         if self.finding is not None:
-            return self._do(self.finding, order, books) if not isinstance(self.finding, Succeeded) else self.finding
-        return Succeeded(f"scr_{order.reference}") if order.reference in books else None
+            return self._do(self.finding, request, books) if not isinstance(self.finding, Succeeded) else self.finding
+        return Succeeded(f"scr_{request.reference}") if request.reference in books else None

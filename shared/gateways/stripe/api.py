@@ -22,10 +22,10 @@ Fields = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Said:
-    """Stripe did as asked; `object` is what it answered."""
+class StripeObject:
+    """Stripe did as asked; `fields` are those of the object that it answered with."""
 
-    object: dict[str, Any]
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Refused:
     repeated: bool = False
 
 
-Answer = Said | Refused | Unknown
+Answer = StripeObject | Refused | Unknown
 
 
 class Deadline:
@@ -123,14 +123,14 @@ def _retry_after(reply: http_client.Response) -> float:
 def _read(reply: http_client.Response, *, repeated: bool) -> Answer:
     answered = not _cannot_serve(reply)
     try:
-        said = json_text.read(reply.body, of_a_neighbour=True)
+        body = json_text.read(reply.body, of_a_neighbour=True)
     except json_text.JsonError:
         return Unknown(f"Stripe answered {reply.status}, not with JSON", answered=answered)
-    if not isinstance(said, dict):
+    if not isinstance(body, dict):
         return Unknown(f"Stripe answered {reply.status}, not with an object", answered=answered)
     if 200 <= reply.status < 300:
-        return Said(said)
-    error = said.get("error")
+        return StripeObject(body)
+    error = body.get("error")
     refused = _read_error(reply, error if isinstance(error, dict) else {})
     if isinstance(refused, Unknown):
         return replace(refused, answered=answered)
@@ -145,8 +145,8 @@ def _read_error(reply: http_client.Response, error: dict[str, Any]) -> Refused |
     kind, code = word(error.get("type")), word(error.get("code"))
     if reply.status in (401, 403):
         request = word(reply.headers.get("Request-Id"))
-        said = {"status": reply.status, "type": kind, "code": code, "stripe_request": request}
-        log.error("Stripe refuses our API key", extra=said)
+        about = {"status": reply.status, "type": kind, "code": code, "stripe_request": request}
+        log.error("Stripe refuses our API key", extra=about)
     final = reply.status in (400, 402, 404) and kind in ("card_error", "invalid_request_error")
     if kind is None or not final or code in _PASSING:
         return Unknown(f"Stripe answered {reply.status} {kind or ''} {code or ''}".rstrip())

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe import listing
-from shared.gateways.stripe.api import Api, Deadline, Refused, Said, word
+from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, word
 from shared.gateways.stripe.money import minor_units
 from shared.gateways.stripe.objects import bears, last_decline, ours, refunded
 from shared.platform.log import log
@@ -30,7 +30,7 @@ _EMPTY = ("requires_payment_method", "canceled")
 
 
 class Stripe:
-    """Charges and refunds over Stripe's HTTP API. The order's reference is the idempotency key, and in the metadata.
+    """Charges and refunds over Stripe's HTTP API. The request's reference is the idempotency key, and in the metadata.
 
     `timeout` bounds each call as a whole, in seconds, whatever it takes: repeats, a cancellation, reading page after page.
     `certain_after` is how old, in seconds, a claim must be before what is not found counts as absent: nobody asks for it
@@ -63,70 +63,74 @@ class Stripe:
         """As the protocol says. Only a yes is remembered. A key that may not see its account confirms nothing."""
         if not self._confirmed:
             answer = self._api.get("/v1/account", (), Deadline(self._timeout))
-            shown = word(answer.object.get("id")) if isinstance(answer, Said) else None
+            shown = word(answer.fields.get("id")) if isinstance(answer, StripeObject) else None
             self._confirmed = shown == self._named
             if shown is not None and not self._confirmed:
                 log.error("STRIPE_API_KEY is not of STRIPE_ACCOUNT", extra={"account": shown})
         return self._confirmed
 
-    def charge(self, order: Order) -> Outcome:
+    def charge(self, request: GatewayRequest) -> Outcome:
         """Asks for a charge, unless Stripe has a name for it already: then it is read, since a refusal to make it once more
-        would say nothing of the one that is. Money that Stripe cannot express in the order's currency is never asked for.
+        would say nothing of the one that is. Money that Stripe cannot express in the request's currency is never asked for.
         """
         deadline = Deadline(self._timeout)
-        if order.gateway_id is not None:
-            return self._read_charge(order, order.gateway_id, deadline)
-        amount = minor_units(order.amount, order.currency)
+        if request.gateway_id is not None:
+            return self._read_charge(request, request.gateway_id, deadline)
+        amount = minor_units(request.amount, request.currency)
         if amount is None:
-            return self._refused(order, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
+            return self._refused(request, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
         fields = [
             ("amount", str(amount)),
-            ("currency", order.currency.lower()),
+            ("currency", request.currency.lower()),
             ("confirm", "true"),
-            ("payment_method", order.payment_token or ""),
+            ("payment_method", request.payment_token or ""),
             ("payment_method_types[]", "card"),
-            *_metadata(order),
+            *_metadata(request),
         ]
-        if order.payment_customer is not None:
-            fields.append(("customer", order.payment_customer))
-        if order.description is not None:
-            fields.append(("description", order.description))
-        answer = self._api.post(INTENTS, fields, order.reference, deadline)
+        if request.payment_customer is not None:
+            fields.append(("customer", request.payment_customer))
+        if request.description is not None:
+            fields.append(("description", request.description))
+        answer = self._api.post(INTENTS, fields, request.reference, deadline)
         if not isinstance(answer, Refused):
-            return self._charged(order, answer, deadline)
+            return self._charged(request, answer, deadline)
         if answer.intent is not None:
-            return self._refused_with_intent(order, answer, answer.intent, deadline)
-        return self._refused(order, answer, self._search_charge, deadline)
+            return self._refused_with_intent(request, answer, answer.intent, deadline)
+        return self._refused(request, answer, self._search_charge, deadline)
 
-    def refund(self, order: Order) -> Outcome:
+    def refund(self, request: GatewayRequest) -> Outcome:
         """Asks for a refund, unless Stripe has a name for it already. Of a charge without a name nothing is given back."""
         deadline = Deadline(self._timeout)
-        if order.gateway_id is not None:
-            return self._read_refund(order, order.gateway_id, deadline)
-        amount = minor_units(order.amount, order.currency)
-        if amount is None or order.charge_id is None:
+        if request.gateway_id is not None:
+            return self._read_refund(request, request.gateway_id, deadline)
+        amount = minor_units(request.amount, request.currency)
+        if amount is None or request.charge_id is None:
             code = NOT_EXPRESSIBLE if amount is None else "charge_unknown"
-            return self._refused(order, Refused(code), self._search_refund, deadline)
-        fields = [("payment_intent", order.charge_id), ("amount", str(amount)), *_metadata(order)]
-        answer = self._api.post(REFUNDS, fields, order.reference, deadline)
+            return self._refused(request, Refused(code), self._search_refund, deadline)
+        fields = [("payment_intent", request.charge_id), ("amount", str(amount)), *_metadata(request)]
+        answer = self._api.post(REFUNDS, fields, request.reference, deadline)
         if isinstance(answer, Refused):
-            return self._refused(order, answer, self._search_refund, deadline)
-        return refunded(order, answer)
+            return self._refused(request, answer, self._search_refund, deadline)
+        return refunded(request, answer)
 
-    def find_charge(self, order: Order) -> Outcome | None:
+    def find_charge(self, request: GatewayRequest) -> Outcome | None:
         deadline = Deadline(self._timeout)
-        if order.gateway_id is not None:
-            return self._read_charge(order, order.gateway_id, deadline)
-        return self._search_charge(order, deadline)
+        if request.gateway_id is not None:
+            return self._read_charge(request, request.gateway_id, deadline)
+        return self._search_charge(request, deadline)
 
-    def find_refund(self, order: Order) -> Outcome | None:
+    def find_refund(self, request: GatewayRequest) -> Outcome | None:
         deadline = Deadline(self._timeout)
-        if order.gateway_id is not None:
-            return self._read_refund(order, order.gateway_id, deadline)
-        return self._search_refund(order, deadline)
+        if request.gateway_id is not None:
+            return self._read_refund(request, request.gateway_id, deadline)
+        return self._search_refund(request, deadline)
 
     def _refused(
-        self, order: Order, refused: Refused, search: Callable[[Order, Deadline], Outcome | None], deadline: Deadline
+        self,
+        request: GatewayRequest,
+        refused: Refused,
+        search: Callable[[GatewayRequest, Deadline], Outcome | None],
+        deadline: Deadline,
     ) -> Outcome:
         """What a refusal says of a charge or refund.
 
@@ -135,9 +139,9 @@ class Stripe:
         the whole truth, and so is a replay, which Stripe stored when it carried the request out. Of any later request it
         says nothing of those before: only what Stripe has under our reference does.
         """
-        if refused.replayed or (order.asked == 1 and not refused.repeated):
+        if refused.replayed or (request.asked == 1 and not refused.repeated):
             return Declined(refused.code)
-        found = search(order, deadline)
+        found = search(request, deadline)
         if found is None:
             return Declined(refused.code)
         if isinstance(found, Unknown):
@@ -146,7 +150,7 @@ class Stripe:
         return found
 
     def _refused_with_intent(
-        self, order: Order, refused: Refused, intent: dict[str, Any], deadline: Deadline
+        self, request: GatewayRequest, refused: Refused, intent: dict[str, Any], deadline: Deadline
     ) -> Outcome:
         """What a refusal says that carries an intent: what the intent says.
 
@@ -155,37 +159,37 @@ class Stripe:
         came of the requests before, and the decline is believed, but only where it carries its proof: an intent that bears
         our reference, with no money in it. Any other is read, by its id.
         """
-        is_ours = bears(intent, order.reference)
+        is_ours = bears(intent, request.reference)
         if is_ours and intent.get("status") in _EMPTY:
             return Declined(refused.code, word(intent.get("id")))
         if is_ours and "status" in intent:
-            return self._charged(order, Said(intent), deadline)
+            return self._charged(request, StripeObject(intent), deadline)
         gateway_id = word(intent.get("id"))
         if gateway_id is None:
-            return self._refused(order, refused, self._search_charge, deadline)
-        return self._read_charge(order, gateway_id, deadline)
+            return self._refused(request, refused, self._search_charge, deadline)
+        return self._read_charge(request, gateway_id, deadline)
 
-    def _search_charge(self, order: Order, deadline: Deadline) -> Outcome | None:
-        place = self._place(order)
-        queries = listing.windows(order, place.until)
-        found = listing.find(self._api, INTENTS, queries, place, order.reference, deadline)
+    def _search_charge(self, request: GatewayRequest, deadline: Deadline) -> Outcome | None:
+        place = self._place(request)
+        queries = listing.windows(request, place.until)
+        found = listing.find(self._api, INTENTS, queries, place, request.reference, deadline)
         if isinstance(found, dict):
-            return self._charged(order, Said(found), deadline)
+            return self._charged(request, StripeObject(found), deadline)
         return found or self._absent(place)
 
-    def _search_refund(self, order: Order, deadline: Deadline) -> Outcome | None:
+    def _search_refund(self, request: GatewayRequest, deadline: Deadline) -> Outcome | None:
         """A charge has few refunds, and Stripe lists them by charge: no windows in time are needed. Of a charge without a name
         no refund was ever asked for."""
-        if order.charge_id is None:
+        if request.charge_id is None:
             return None
-        place, of_charge = self._place(order), [[("payment_intent", order.charge_id)]]
-        found = listing.find(self._api, REFUNDS, of_charge, place, order.reference, deadline)
+        place, of_charge = self._place(request), [[("payment_intent", request.charge_id)]]
+        found = listing.find(self._api, REFUNDS, of_charge, place, request.reference, deadline)
         if isinstance(found, dict):
-            return refunded(order, Said(found))
+            return refunded(request, StripeObject(found))
         return found or self._absent(place)
 
-    def _place(self, order: Order) -> listing.Place:
-        return listing.Place.of(order, self.account, self._certain_after)
+    def _place(self, request: GatewayRequest) -> listing.Place:
+        return listing.Place.of(request, self.account, self._certain_after)
 
     def _absent(self, place: listing.Place) -> Unknown | None:
         """What it says that every page was read and nothing was found."""
@@ -193,19 +197,23 @@ class Stripe:
             return None
         return Unknown("Stripe has nothing under the reference so far", search_place=listing.ANEW)
 
-    def _read_charge(self, order: Order, gateway_id: str, deadline: Deadline, *, cancel: bool = True) -> Outcome:
-        return self._charged(order, self._read(INTENTS, gateway_id, deadline), deadline, cancel=cancel)
+    def _read_charge(
+        self, request: GatewayRequest, gateway_id: str, deadline: Deadline, *, cancel: bool = True
+    ) -> Outcome:
+        return self._charged(request, self._read(INTENTS, gateway_id, deadline), deadline, cancel=cancel)
 
-    def _read_refund(self, order: Order, gateway_id: str, deadline: Deadline) -> Outcome:
-        return refunded(order, self._read(REFUNDS, gateway_id, deadline))
+    def _read_refund(self, request: GatewayRequest, gateway_id: str, deadline: Deadline) -> Outcome:
+        return refunded(request, self._read(REFUNDS, gateway_id, deadline))
 
-    def _read(self, path: str, gateway_id: str, deadline: Deadline) -> Said | Unknown:
+    def _read(self, path: str, gateway_id: str, deadline: Deadline) -> StripeObject | Unknown:
         """One object by its id. That Stripe does not know it says nothing of the money: we have its name from Stripe."""
         answer = self._api.get(f"{path}/{quote(gateway_id, safe='')}", (), deadline)
         return Unknown(f"Stripe does not show it: {answer.code}") if isinstance(answer, Refused) else answer
 
-    def _charged(self, order: Order, answer: Said | Unknown, deadline: Deadline, *, cancel: bool = True) -> Outcome:
-        intent = ours(order, "payment_intent", answer)
+    def _charged(
+        self, request: GatewayRequest, answer: StripeObject | Unknown, deadline: Deadline, *, cancel: bool = True
+    ) -> Outcome:
+        intent = ours(request, "payment_intent", answer)
         if isinstance(intent, Unknown):
             return intent
         gateway_id, status = intent["id"], intent.get("status")
@@ -214,22 +222,22 @@ class Stripe:
         if status == "canceled":
             return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
         if status in _WAITING and cancel:
-            return self._call_off(replace(order, gateway_id=gateway_id), gateway_id, deadline)
+            return self._call_off(replace(request, gateway_id=gateway_id), gateway_id, deadline)
         return Unknown(f"the intent is {word(status)}", gateway_id)
 
-    def _call_off(self, order: Order, gateway_id: str, deadline: Deadline) -> Outcome:
+    def _call_off(self, request: GatewayRequest, gateway_id: str, deadline: Deadline) -> Outcome:
         """Cancels an intent that waits for somebody, and says what became of it: it may have succeeded meanwhile, or the
         answer that made us cancel was an old one, replayed.
 
         The key is new every time: cancelling twice does no harm, and a stored 500 must not stand in the way for a day.
         """
-        key = f"{order.reference}-cancel-{uuid.uuid4()}"
+        key = f"{request.reference}-cancel-{uuid.uuid4()}"
         answer = self._api.post(f"{INTENTS}/{quote(gateway_id, safe='')}/cancel", (), key, deadline)
-        if isinstance(answer, Said):
-            outcome = self._charged(order, answer, deadline, cancel=False)
+        if isinstance(answer, StripeObject):
+            outcome = self._charged(request, answer, deadline, cancel=False)
             if not isinstance(outcome, Unknown):
                 return outcome
-        return self._read_charge(order, gateway_id, deadline, cancel=False)
+        return self._read_charge(request, gateway_id, deadline, cancel=False)
 
 
 def _account(api_key: str, api_base: str, named: str) -> str:
@@ -239,5 +247,5 @@ def _account(api_key: str, api_base: str, named: str) -> str:
     return f"{named}/{api_key.split('_')[1]}#{fingerprint}" if named else fingerprint
 
 
-def _metadata(order: Order) -> list[tuple[str, str]]:
-    return [("metadata[reference]", order.reference), ("metadata[payment_id]", str(order.payment_id))]
+def _metadata(request: GatewayRequest) -> list[tuple[str, str]]:
+    return [("metadata[reference]", request.reference), ("metadata[payment_id]", str(request.payment_id))]

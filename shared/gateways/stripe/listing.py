@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
-from shared.gateways.protocol import Order, Unknown
+from shared.gateways.protocol import GatewayRequest, Unknown
 from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, word
 from shared.gateways.stripe.objects import bears
 
@@ -40,17 +40,17 @@ class Place:
         return f"{self.account} {self.begun} {self.until} {self.window} {self.after or '-'}"
 
     @classmethod
-    def of(cls, order: Order, account: str, certain_after: float) -> Self:
-        """Where the search for an order goes on. It begins anew where it never began, was about another account, or began
+    def of(cls, request: GatewayRequest, account: str, certain_after: float) -> Self:
+        """Where the search for a request goes on. It begins anew where it never began, was about another account, or began
         before absence could be certain and now can be: what was read then may have been made since."""
-        written = re.fullmatch(r"(\S+) ([0-9]+) ([0-9]+) ([0-9]+) (\S+)", order.search_place or ANEW)
+        written = re.fullmatch(r"(\S+) ([0-9]+) ([0-9]+) ([0-9]+) (\S+)", request.search_place or ANEW)
         if written and written[1] == account:
             after = None if written[5] == "-" else written[5]
             place = cls(account, int(written[2]), int(written[3]), int(written[4]), after)
-            if place.is_certain(certain_after) or order.age < certain_after:
+            if place.is_certain(certain_after) or request.age < certain_after:
                 return place
-        begun = math.floor(order.age)
-        return cls(account, begun, math.ceil(min(order.age, certain_after)))
+        begun = math.floor(request.age)
+        return cls(account, begun, math.ceil(min(request.age, certain_after)))
 
     def is_certain(self, certain_after: float) -> bool:
         """Whether a pass that began here proves absence, when it has read everything: everything that was ever asked for had
@@ -58,10 +58,10 @@ class Place:
         return self.begun >= certain_after
 
 
-def windows(order: Order, until: int) -> list[Fields]:
+def windows(request: GatewayRequest, until: int) -> list[Fields]:
     """Every time at which a charge may have been made that was asked for from the claim to `until` seconds after it: without
     gaps or overlaps, the likeliest first."""
-    claimed = math.floor(order.created_at.timestamp())
+    claimed = math.floor(request.created_at.timestamp())
     end = until + CLOCKS
     edges = [edge for edge in _EDGES if edge < end] + [end]
     return [
@@ -110,7 +110,7 @@ def _page(api: Api, path: str, query: Fields, after: str | None, deadline: Deadl
         return answer
     if isinstance(answer, Refused):  # a place, perhaps: what it names may have been deleted
         return Unknown(f"Stripe does not list: {answer.code}", search_place=ANEW if after else None)
-    objects, more = answer.object.get("data"), answer.object.get("has_more")
+    objects, more = answer.fields.get("data"), answer.fields.get("has_more")
     if not isinstance(objects, list) or not isinstance(more, bool):
         return Unknown("Stripe did not answer with a list")
     if not more:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
-from shared.gateways.stripe.api import Said, word
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
+from shared.gateways.stripe.api import StripeObject, word
 from shared.gateways.stripe.money import minor_units
 from shared.platform.log import log
 
@@ -15,7 +15,7 @@ def bears(candidate: object, reference: str) -> bool:
     return isinstance(metadata, dict) and metadata.get("reference") == reference
 
 
-def refunded(order: Order, answer: Said | Unknown) -> Outcome:
+def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome:
     """What an answer about a refund says.
 
     `pending` is not the end: Stripe holds a refund back while our balance there does not cover it, or while the charge
@@ -23,7 +23,7 @@ def refunded(order: Order, answer: Said | Unknown) -> Outcome:
     money that never came; it is read again by its id until it is final. (One that succeeded may be sent back by the
     passenger's bank weeks later. That is a new movement of money, which no answer to this request can tell of.)
     """
-    refund = ours(order, "refund", answer)
+    refund = ours(request, "refund", answer)
     if isinstance(refund, Unknown):
         return refund
     gateway_id, status = refund["id"], refund.get("status")
@@ -36,20 +36,20 @@ def refunded(order: Order, answer: Said | Unknown) -> Outcome:
     return Unknown(f"the refund is {word(status)}", gateway_id)
 
 
-def ours(order: Order, kind: str, answer: Said | Unknown) -> dict[str, Any] | Unknown:
-    """The object in an answer, if it is what was asked for; what the order knows of its id is kept in any case."""
+def ours(request: GatewayRequest, kind: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
+    """The object in an answer, if it is what was asked for; what the request knows of its id is kept in any case."""
     if isinstance(answer, Unknown):
-        return replace(answer, gateway_id=answer.gateway_id or order.gateway_id)
-    said = answer.object
-    if said.get("object") != kind or word(said.get("id")) is None or not bears(said, order.reference):
-        return Unknown(f"Stripe answered with something that is not our {kind}", order.gateway_id)
-    asked = (minor_units(order.amount, order.currency), order.currency.lower())
-    if (said.get("amount"), said.get("currency")) != asked:
+        return replace(answer, gateway_id=answer.gateway_id or request.gateway_id)
+    found = answer.fields
+    if found.get("object") != kind or word(found.get("id")) is None or not bears(found, request.reference):
+        return Unknown(f"Stripe answered with something that is not our {kind}", request.gateway_id)
+    asked = (minor_units(request.amount, request.currency), request.currency.lower())
+    if (found.get("amount"), found.get("currency")) != asked:
         log.error(
-            "Stripe has another amount than ours", extra={"payment_id": order.payment_id, "gateway_id": said["id"]}
+            "Stripe has another amount than ours", extra={"payment_id": request.payment_id, "gateway_id": found["id"]}
         )
-        return Unknown("Stripe has another amount than ours", said["id"])
-    return said
+        return Unknown("Stripe has another amount than ours", found["id"])
+    return found
 
 
 def last_decline(intent: dict[str, Any]) -> str | None:

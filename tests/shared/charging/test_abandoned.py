@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.charging import abandoned
-from shared.gateways.protocol import Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import GatewayRequest, Outcome, Succeeded, Unknown
 from shared.platform.database import Row
 from tests.sql.rows import abandoned_charges
 from tests.support.cluster import Place
@@ -49,7 +49,7 @@ class Crowd:
         self._lock = threading.Lock()
         self._together = threading.Event()
 
-    def __call__(self, order: Order) -> Outcome:
+    def __call__(self, request: GatewayRequest) -> Outcome:
         with self._lock:
             self.seen += 1
             self.asking += 1
@@ -91,7 +91,7 @@ def test_a_sweep_goes_on_as_soon_as_the_gateway_is_back(till: Till, place: Place
     back = threading.Event()
     asked = threading.Semaphore(0)
 
-    def answer(order: Order) -> Outcome:
+    def answer(request: GatewayRequest) -> Outcome:
         asked.release()
         return Succeeded() if back.is_set() else SILENCE
 
@@ -116,7 +116,7 @@ def test_a_gateway_that_falls_silent_under_way_is_left_alone(
     left_behind(place, 300)
     till.gateway.finding = SILENCE
     answers = threading.Semaphore(50)
-    till.gateway.always = lambda order: Succeeded() if answers.acquire(blocking=False) else SILENCE
+    till.gateway.always = lambda request: Succeeded() if answers.acquire(blocking=False) else SILENCE
     assert till.sweep()["more"] == 1
     assert pending(place) == 250
     assert place.sql.value(PUT_OFF) <= abandoned.WORKERS + abandoned.PROBES
@@ -191,8 +191,8 @@ def test_a_gateway_that_raises_for_some_keeps_no_other_from_being_settled(
     hurried(PROBE_PAUSE=0.05)
     left_behind(place, 40)
 
-    def raise_for_some(order: Order) -> Outcome:
-        if order.payment_id <= 10:
+    def raise_for_some(request: GatewayRequest) -> Outcome:
+        if request.payment_id <= 10:
             raise RuntimeError("a bug")
         return Succeeded()
 

@@ -88,7 +88,7 @@ def test_a_search_goes_on_at_the_next_try_where_it_ended(till: Till, place: Plac
         till.gateway.finding = Unknown("not there yet", search_place=said)
         till.gateway.calls.clear()
         assert till.pay(key="k").status == 202
-        assert [order.search_place for _, order in till.gateway.calls] == [goes_on_at]
+        assert [request.search_place for _, request in till.gateway.calls] == [goes_on_at]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_an_intent_that_a_repeat_names_is_read_by_its_name(till: Till) -> None:
     till.gateway.finding = Unknown("processing")
     till.pay(key="k")
     till.pay(key="k")
-    assert [(verb, order.gateway_id) for verb, order in till.gateway.calls][-1] == ("find_charge", "pi_1")
+    assert [(verb, request.gateway_id) for verb, request in till.gateway.calls][-1] == ("find_charge", "pi_1")
 
 
 @pytest.mark.parametrize(("confirmed", "asked"), [(True, ["charge"]), (False, ["find_charge"])])

@@ -57,10 +57,15 @@ def test_a_fare_is_computed_where_no_amount_comes(till: Till, trips: TripServer)
 
 def test_the_gateway_is_asked_with_what_was_claimed(till: Till) -> None:
     payment = shown(till.pay(payment_token="tok_1", metadata={"simulate": "decline"}))
-    [(verb, order)] = till.gateway.calls
+    [(verb, request)] = till.gateway.calls
     assert verb == "charge"
-    assert (order.reference, order.payment_id) == (payment["reference"], payment["payment_id"])
-    assert (order.amount, order.currency, order.payment_token, order.simulate) == (150, "INR", "tok_1", "decline")
+    assert (request.reference, request.payment_id) == (payment["reference"], payment["payment_id"])
+    assert (request.amount, request.currency, request.payment_token, request.simulate) == (
+        150,
+        "INR",
+        "tok_1",
+        "decline",
+    )
 
 
 def test_a_decline_is_402_and_leaves_a_failed_payment(till: Till, place: Place) -> None:
@@ -98,7 +103,7 @@ def test_the_same_key_asks_again_with_the_same_order(till: Till, place: Place, a
     first = till.pay(key="k", amount=amount, payment_token="tok_1")
     second = till.pay(key="k", amount=amount, payment_token="tok_1")
     assert (first.status, second.status) == (202, 201)
-    before, after = (order for _, order in till.gateway.calls)
+    before, after = (request for _, request in till.gateway.calls)
     # As text: 150 and 150.00 are equal, and not the same request byte for byte.
     assert repr(replace(before, age=0)) == repr(replace(after, age=0, asked=1))
     assert dict(till.gateway.moved) == {before.reference: 1}
@@ -274,7 +279,7 @@ def test_a_fare_is_charged_and_shown_as_it_was_rounded(till: Till, change_settin
     payment = shown(answer)
     assert payment["amount"] == payment["fare"]["total"] == 37
     assert '"amount":37.00' in answer.body
-    assert [order.amount for _, order in till.gateway.calls] == [37]
+    assert [request.amount for _, request in till.gateway.calls] == [37]
 
 
 def test_a_fare_that_rounds_to_nothing_cannot_be_charged(
@@ -340,7 +345,7 @@ def test_a_customer_goes_with_the_token_and_is_kept_as_long(till: Till, place: P
     stored = "SELECT payment_token AS token, payment_customer AS customer FROM payments"
     assert place.sql.run(stored) == [{"token": "pm_1", "customer": "cus_1"}]
     till.pay(key="k", payment_token="pm_1", payment_customer="cus_1")
-    assert [order.payment_customer for _, order in till.gateway.calls] == ["cus_1", "cus_1"]
+    assert [request.payment_customer for _, request in till.gateway.calls] == ["cus_1", "cus_1"]
     assert place.sql.run(stored) == [{"token": None, "customer": None}]
 
 
@@ -349,7 +354,7 @@ def test_the_gateway_is_told_of_the_trip_and_how_often_it_is_asked(till: Till, p
     till.gateway.finding = Unknown("busy")
     for _ in range(3):
         till.pay(key="k", trip_id=77)
-    asked = [(order.description, order.asked) for verb, order in till.gateway.calls if verb == "charge"]
+    asked = [(request.description, request.asked) for verb, request in till.gateway.calls if verb == "charge"]
     assert asked == [("Trip 77", 1), ("Trip 77", 2), ("Trip 77", 3)]
     assert place.sql.value("SELECT gateway_account FROM payments") == "acct_scripted"
 
@@ -360,7 +365,7 @@ def test_what_a_version_before_claimed_is_asked_for_as_it_asked(till: Till, plac
     till.pay(key="k")
     place.sql.run("UPDATE payments SET gateway_account = NULL")
     assert till.pay(key="k").status == 201
-    assert [order.description for _, order in till.gateway.calls] == ["Trip 101", None]
+    assert [request.description for _, request in till.gateway.calls] == ["Trip 101", None]
 
 
 @pytest.mark.parametrize(("method", "statements"), [("CARD", 3), ("CASH", 2)])

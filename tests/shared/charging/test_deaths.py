@@ -52,8 +52,8 @@ DEATHS: dict[str, Callable[[Till], None]] = {
 
 
 def _move_and_die(till: Till) -> Turn:
-    def turn(order: Any) -> Any:
-        till.gateway._move(order, till.gateway.charged if order.charge_reference is None else till.gateway.refunded)
+    def turn(request: Any) -> Any:
+        till.gateway._move(request, till.gateway.charged if request.charge_reference is None else till.gateway.refunded)
         raise Died
 
     return turn
@@ -258,7 +258,7 @@ def test_a_sweep_settles_what_has_been_due_longest_first(till: Till, place: Plac
         change = "UPDATE idempotency_keys SET ask_after = now() - make_interval(secs => %s) WHERE key_hash = sha256(%s)"
         place.sql.run(change, (age, f"k{number}"))
     leases = [take_next(till.database) for _ in range(6)]
-    assert [lease and lease.order.reference for lease in leases] == [
+    assert [lease and lease.request.reference for lease in leases] == [
         *(references[number] for number in (2, 4, 0, 3, 1)),
         None,
     ]
@@ -490,8 +490,8 @@ def test_a_refund_that_is_stuck_shows_as_a_charge_does(till: Till, place: Place)
 def test_a_settled_key_is_never_leased(till: Till, place: Place) -> None:
     till.pay(key="k")
     key_hash = bytes(place.sql.value("SELECT key_hash FROM idempotency_keys"))
-    assert till.database.run("lease_key", key_hash=key_hash, lock_timeout=0) == []
-    assert till.database.run("lease_next", lock_timeout=0) == []
+    assert till.database.run("lease_key", key_hash=key_hash, lease_seconds=0) == []
+    assert till.database.run("lease_next", lease_seconds=0) == []
 
 
 def test_a_repeat_takes_a_lease_over_only_when_it_is_old(till: Till, place: Place) -> None:

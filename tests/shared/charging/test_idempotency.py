@@ -127,7 +127,7 @@ PAYMENTS = st.fixed_dictionaries(
 
 
 def spelt(body: dict[str, Any], seed: int) -> str:
-    """The same request in another JSON spelling: order, spaces, escapes, case of the method, zeros of the amount."""
+    """The same request in another JSON spelling: request, spaces, escapes, case of the method, zeros of the amount."""
     names = sorted(body, key=lambda name: hash((name, seed)))
     fields = []
     for name in names:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.charging.lease import Lease, give_back, take_next, take_over
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.platform.database import Row
 from shared.platform.settings import SETTINGS, Settings
 from tests.sql.rows import a_key, a_payment
@@ -34,7 +34,7 @@ def test_a_lease_is_written_by_the_databases_clock(database: WatchedDatabase, pl
     assert lease
     assert before < lease.locked_at < place.sql.value("SELECT clock_timestamp()")
     row = key(place)
-    assert (row["locked_at"], row["asked"], lease.order.asked) == (lease.locked_at, 2, 2)
+    assert (row["locked_at"], row["asked"], lease.request.asked) == (lease.locked_at, 2, 2)
     assert isinstance(row["ask_after"], datetime)
     assert row["ask_after"] - lease.locked_at == pytest.approx(timedelta(seconds=3), abs=timedelta(seconds=0.2))
 
@@ -42,9 +42,9 @@ def test_a_lease_is_written_by_the_databases_clock(database: WatchedDatabase, pl
 def test_a_lease_tells_what_the_gateway_is_asked_with(database: WatchedDatabase, open_key: bytes) -> None:
     lease = take_over(database, open_key)
     assert lease
-    assert (lease.order.payment_token, lease.order.gateway_id, lease.order.amount) == ("tok_1", "pi_1", 100)
+    assert (lease.request.payment_token, lease.request.gateway_id, lease.request.amount) == ("tok_1", "pi_1", 100)
     assert (lease.payment_id, lease.refund_id, lease.gateway) == (1, None, "scripted")
-    assert 0 <= lease.order.age < 5
+    assert 0 <= lease.request.age < 5
 
 
 @pytest.mark.parametrize("take", [lambda d, k: take_over(d, k), lambda d, k: take_next(d)], ids=["repeat", "sweep"])
@@ -105,7 +105,7 @@ def test_the_place_of_a_search_is_kept_until_another_is_named(
         give_back(database, lease, Unknown("busy", search_place=said))
         again = take_over(database, open_key)
         assert again
-        assert again.order.search_place == kept
+        assert again.request.search_place == kept
         give_back(database, again, Unknown("busy"))
 
 
@@ -232,7 +232,7 @@ def test_a_worker_frozen_between_asking_and_reading_does_not_read(till: Till, pl
     till.gateway.next(Unknown("time-out"))
     till.pay(key="k")
 
-    def freezes(order: Order) -> Outcome:
+    def freezes(request: GatewayRequest) -> Outcome:
         clock.ahead += 60
         return Unknown("time-out")
 
@@ -246,12 +246,12 @@ def test_a_worker_frozen_while_the_gateway_answers_settles_or_finds_it_settled(
 ) -> None:
     """Asked twice with one reference, the gateway said one thing: whoever settles first, both give the same answer."""
 
-    def freezes(order: Order) -> Outcome:
-        till.gateway._move(order, till.gateway.charged)
+    def freezes(request: GatewayRequest) -> Outcome:
+        till.gateway._move(request, till.gateway.charged)
         clock.ahead += 60
         place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '60 s'")
         answers.append(till.pay(key="k"))
-        return Succeeded(f"scr_{order.reference}")
+        return Succeeded(f"scr_{request.reference}")
 
     answers = []
     till.gateway.next(freezes)
@@ -267,7 +267,7 @@ def test_a_decline_that_comes_after_the_lease_settles_nothing_and_is_noted_again
 ) -> None:
     """Whoever took over may have been told that the money moved, or not have been told anything yet."""
 
-    def freezes(order: Order) -> Outcome:
+    def freezes(request: GatewayRequest) -> Outcome:
         clock.ahead += 60
         place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '60 s'")
         meanwhile()

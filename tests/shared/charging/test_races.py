@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.web.answers import Answer
 from shared.web.problems import Problem
 from tests.support.cluster import Place
@@ -46,10 +46,10 @@ def outcomes(ended: list[Ended]) -> Counter[object]:
     return Counter(each.code if isinstance(each, Problem) else each.status for each in ended)
 
 
-def a_moment(order: Order) -> Outcome:
+def a_moment(request: GatewayRequest) -> Outcome:
     """A gateway that takes a moment, so that the others arrive meanwhile."""
     time.sleep(0.05)
-    return Succeeded(f"scr_{order.reference}")
+    return Succeeded(f"scr_{request.reference}")
 
 
 @pytest.mark.parametrize("method", ["CARD", "CASH"])
@@ -198,7 +198,7 @@ def test_many_sweeps_at_once_take_different_payments(busy: Till, place: Place) -
     place.sql.run("UPDATE idempotency_keys SET ask_after = now() - interval '1 s'")
     busy.gateway.calls.clear()
     at_once(*[lambda: Answer(sum(busy.sweep().values()))] * 4)
-    asked = Counter(order.reference for _, order in busy.gateway.calls)
+    asked = Counter(request.reference for _, request in busy.gateway.calls)
     assert len(asked) == 30
     assert set(asked.values()) == {1}
     assert place.sql.value("SELECT count(*) FROM payments WHERE status = 'SUCCESS'") == 30

@@ -58,7 +58,7 @@ def test_parts_that_add_up_to_the_whole_make_it_refunded(till: Till, place: Plac
 
 def test_the_gateway_is_told_which_charge_is_given_back(till: Till, place: Place, payment_id: int) -> None:
     till.refund(payment_id, "30.00")
-    charged, refunded = (order for _, order in till.gateway.calls)
+    charged, refunded = (request for _, request in till.gateway.calls)
     assert (refunded.amount, refunded.currency) == (30, "INR")
     assert (refunded.charge_reference, refunded.charge_id) == (charged.reference, f"scr_{charged.reference}")
     assert refunded.reference != charged.reference
@@ -75,7 +75,7 @@ def test_cash_is_given_back_without_the_gateway(till: Till, place: Place) -> Non
 def refusal(till: Till, payment_id: int, amount: str | None = None) -> Problem:
     with pytest.raises(Problem) as refused:
         till.refund(payment_id, amount, key="refused")
-    assert till.database.run("look", key_hash=b"", lock_timeout=1) == []
+    assert till.database.run("look", key_hash=b"", lease_seconds=1) == []
     return refused.value
 
 
@@ -191,7 +191,7 @@ def test_a_refund_is_asked_for_again_with_the_same_order(till: Till, payment_id:
     till.gateway.next(Lost())
     for _ in range(2):
         till.refund(payment_id, amount, key="k")
-    before, after = (order for verb, order in till.gateway.calls if verb == "refund")
+    before, after = (request for verb, request in till.gateway.calls if verb == "refund")
     assert repr(replace(before, age=0)) == repr(replace(after, age=0, asked=1))
 
 

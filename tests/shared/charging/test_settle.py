@@ -11,7 +11,7 @@ import pytest
 
 from shared.charging.lease import Lease, take_over
 from shared.charging.settle import attempt, settle
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.platform.database import DatabaseUnavailable
 from shared.platform.log import function_name
 from shared.web.answers import Answer
@@ -255,7 +255,7 @@ def test_a_success_that_the_gateway_reports_late_is_not_undone_by_a_decline(till
     """A first worker is still waiting for its answer when a repeat, after the lease, is told of the success."""
     release = threading.Event()
 
-    def late(order: Order) -> Outcome:
+    def late(request: GatewayRequest) -> Outcome:
         release.wait(10)
         return Declined("late")
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from local.place import CHECKOUT
-from shared.gateways.protocol import Order, Succeeded
+from shared.gateways.protocol import GatewayRequest, Succeeded
 from shared.gateways.registry import CASH, accounts, chosen_gateway, gateway_for, gateway_of, named
 from shared.platform.settings import Settings
 from tests.support.gateway import ScriptedGateway
@@ -60,8 +60,10 @@ def test_every_method_is_some_gateways(change_settings: Change) -> None:
 
 
 def test_cash_that_was_collected_or_given_back_is_done() -> None:
-    order = Order("PAY-1", 1, Decimal("1.00"), "INR", datetime.now(UTC), 1e9)
-    assert {CASH.charge(order), CASH.refund(order), CASH.find_charge(order), CASH.find_refund(order)} == {Succeeded()}
+    request = GatewayRequest("PAY-1", 1, Decimal("1.00"), "INR", datetime.now(UTC), 1e9)
+    assert {CASH.charge(request), CASH.refund(request), CASH.find_charge(request), CASH.find_refund(request)} == {
+        Succeeded()
+    }
 
 
 def start(environment: dict[str, str], program: str = "") -> subprocess.CompletedProcess[str]:

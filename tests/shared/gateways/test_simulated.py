@@ -7,19 +7,19 @@ from decimal import Decimal
 
 import pytest
 
-from shared.gateways.protocol import Declined, Order, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Succeeded, Unknown
 from shared.gateways.simulated import Simulated
 from shared.rules.identifiers import new_reference
 
 
-def order(reference: str = "PAY-1", age: float = 0.0, simulate: str | None = None) -> Order:
-    return Order(reference, 1, Decimal("10.00"), "INR", datetime.now(UTC), age, simulate=simulate)
+def request(reference: str = "PAY-1", age: float = 0.0, simulate: str | None = None) -> GatewayRequest:
+    return GatewayRequest(reference, 1, Decimal("10.00"), "INR", datetime.now(UTC), age, simulate=simulate)
 
 
 def test_by_default_everything_succeeds() -> None:
     gateway = Simulated(1.0, 10)
     for _ in range(200):
-        asked = order(new_reference("PAY"))
+        asked = request(new_reference("PAY"))
         assert gateway.charge(asked) == Succeeded(f"sim_{asked.reference}")
 
 
@@ -27,24 +27,24 @@ def test_it_decides_from_the_reference_alone() -> None:
     references = [new_reference("PAY") for _ in range(300)]
     first, second = Simulated(0.5, 10), Simulated(0.5, 10)
     for reference in references:
-        said = first.charge(order(reference))
-        assert said == second.charge(order(reference, age=100.0)) == first.find_charge(order(reference))
+        said = first.charge(request(reference))
+        assert said == second.charge(request(reference, age=100.0)) == first.find_charge(request(reference))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.9])
 def test_the_success_rate_is_the_share_of_charges_that_succeed(rate: float) -> None:
     gateway = Simulated(rate, 10)
-    outcomes = Counter(type(gateway.charge(order(f"PAY-{number}"))) for number in range(4000))
+    outcomes = Counter(type(gateway.charge(request(f"PAY-{number}"))) for number in range(4000))
     assert outcomes[Succeeded] / 4000 == pytest.approx(rate, abs=0.03)
     assert outcomes[Succeeded] + outcomes[Declined] == 4000
 
 
 def test_refunds_succeed_whatever_the_rate() -> None:
-    assert isinstance(Simulated(0.0, 10).refund(order("REF-1")), Succeeded)
+    assert isinstance(Simulated(0.0, 10).refund(request("REF-1")), Succeeded)
 
 
 def test_decline_declines_charges_and_refunds() -> None:
-    gateway, asked = Simulated(1.0, 10), order(simulate="decline")
+    gateway, asked = Simulated(1.0, 10), request(simulate="decline")
     for said in (gateway.charge(asked), gateway.refund(asked), gateway.find_charge(asked), gateway.find_refund(asked)):
         assert said == Declined("card_declined")
 
@@ -52,18 +52,18 @@ def test_decline_declines_charges_and_refunds() -> None:
 @pytest.mark.parametrize("verb", ["charge", "refund", "find_charge", "find_refund"])
 def test_timeout_is_unknown_at_once_until_five_seconds_after_the_claim(verb: str) -> None:
     ask = getattr(Simulated(1.0, 10), verb)
-    assert isinstance(ask(order(simulate="timeout")), Unknown)
-    assert isinstance(ask(order(simulate="timeout", age=4.9)), Unknown)
-    assert isinstance(ask(order(simulate="timeout", age=5.0)), Succeeded)
+    assert isinstance(ask(request(simulate="timeout")), Unknown)
+    assert isinstance(ask(request(simulate="timeout", age=4.9)), Unknown)
+    assert isinstance(ask(request(simulate="timeout", age=5.0)), Succeeded)
 
 
 def test_slow_takes_two_seconds_but_never_longer_than_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    assert isinstance(Simulated(1.0, 10).charge(order(simulate="slow")), Succeeded)
-    assert isinstance(Simulated(1.0, 0.5).charge(order(simulate="slow")), Unknown)
+    assert isinstance(Simulated(1.0, 10).charge(request(simulate="slow")), Succeeded)
+    assert isinstance(Simulated(1.0, 0.5).charge(request(simulate="slow")), Unknown)
     assert slept == [2.0, 0.5]
 
 
 def test_another_word_forces_nothing() -> None:
-    assert isinstance(Simulated(1.0, 10).charge(order(simulate="DROP TABLE payments")), Succeeded)
+    assert isinstance(Simulated(1.0, 10).charge(request(simulate="DROP TABLE payments")), Succeeded)

@@ -9,7 +9,7 @@ from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.fakes.stripe_books import Books
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import an_order, claimed_ago
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, claimed_ago
 
 OTHER_KEY = "sk_test_of_another_account"
 BASE = "https://api.stripe.com"
@@ -60,20 +60,20 @@ def test_a_gateway_that_does_not_say_confirms_nothing(gateway: StripeLike) -> No
 
 
 def test_another_account_knows_nothing_of_a_charge(gateway: StripeLike, stripe: Stripe, other: Stripe) -> None:
-    charged = stripe.charge(order := an_order())
+    charged = stripe.charge(request := a_charge())
     assert isinstance(charged, Succeeded)
-    assert isinstance(other.find_charge(an_order(reference=order.reference, gateway_id=charged.gateway_id)), Unknown)
-    assert other.find_charge(an_order(reference=order.reference, **claimed_ago(20))) is None
+    assert isinstance(other.find_charge(a_charge(reference=request.reference, gateway_id=charged.gateway_id)), Unknown)
+    assert other.find_charge(a_charge(reference=request.reference, **claimed_ago(20))) is None
 
 
 def test_a_place_in_the_list_of_one_account_is_none_in_that_of_another(gateway: StripeLike, other: Stripe) -> None:
     """A pass that was half made elsewhere, and proves nothing here."""
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=10.0)
-    lost = an_order(**claimed_ago(20))
+    lost = a_charge(**claimed_ago(20))
     gateway.control({"lose": 1, "skip": -20})
     stripe.charge(lost)
     gateway.control({"calm": True, "skip": 20})
     place = f"{other.account} 20 20 4 -"
-    known = an_order(reference=lost.reference, search_place=place, **claimed_ago(20))
+    known = a_charge(reference=lost.reference, search_place=place, **claimed_ago(20))
     assert isinstance(stripe.find_charge(known), Succeeded)
     assert API_KEY not in place

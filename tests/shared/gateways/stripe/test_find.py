@@ -12,7 +12,7 @@ from shared.gateways.stripe.listing import CLOCKS, Place, windows
 from shared.platform.settings import SETTINGS
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import a_refund, an_order, claimed_ago
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund, claimed_ago
 
 DAY = 86400.0
 CERTAIN = SETTINGS.gateway_key_retention + 2 * SETTINGS.idempotency_lock_timeout
@@ -32,21 +32,21 @@ def crowd(gateway: StripeLike) -> None:
 
 
 def test_a_charge_whose_id_is_known_is_read_by_it(gateway: StripeLike, stripe: Stripe) -> None:
-    outcome = stripe.charge(order := an_order())
+    outcome = stripe.charge(request := a_charge())
     assert isinstance(outcome, Succeeded)
-    assert stripe.find_charge(an_order(reference=order.reference, gateway_id=outcome.gateway_id)) == outcome
+    assert stripe.find_charge(a_charge(reference=request.reference, gateway_id=outcome.gateway_id)) == outcome
     assert gateway.requests[-1][1] == f"/v1/payment_intents/{outcome.gateway_id}"
 
 
 def test_a_known_id_that_stripe_does_not_show_is_unknown(stripe: Stripe) -> None:
-    assert stripe.find_charge(an_order(gateway_id="pi_of_another_account")) == Unknown(
+    assert stripe.find_charge(a_charge(gateway_id="pi_of_another_account")) == Unknown(
         "Stripe does not show it: resource_missing", "pi_of_another_account"
     )
 
 
 @pytest.mark.usefixtures("crowd")
 def test_a_charge_whose_id_is_not_known_is_found_over_several_pages(gateway: StripeLike, hasty: Stripe) -> None:
-    lost = an_order()
+    lost = a_charge()
     fields = {"amount": "3650", "currency": "inr", "payment_method": "pm_card", "metadata[reference]": lost.reference}
     intents = gateway.books.intents
     ours = gateway.books.create_intent(list(fields.items()), "")["id"]
@@ -59,7 +59,7 @@ def test_a_charge_whose_id_is_not_known_is_found_over_several_pages(gateway: Str
 @pytest.mark.usefixtures("crowd")
 def test_none_is_said_only_after_every_page_was_read(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=10.0)
-    assert stripe.find_charge(an_order(**claimed_ago(20))) is None
+    assert stripe.find_charge(a_charge(**claimed_ago(20))) is None
     asked = [dict(fields) for *_, fields in gateway.requests]
     assert sum("starting_after" in query for query in asked) == 2
 
@@ -68,9 +68,9 @@ def test_none_is_said_only_after_every_page_was_read(gateway: StripeLike) -> Non
 def test_an_unfinished_listing_is_unknown(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 1.0, certain_after=10.0)
     gateway.say(200, {"object": "list", "data": [], "has_more": True})
-    assert isinstance(stripe.find_charge(an_order(**claimed_ago(20))), Unknown)
+    assert isinstance(stripe.find_charge(a_charge(**claimed_ago(20))), Unknown)
     gateway.control({"drop": 1})
-    assert isinstance(stripe.find_charge(an_order(**claimed_ago(20))), Unknown)
+    assert isinstance(stripe.find_charge(a_charge(**claimed_ago(20))), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def test_an_unfinished_listing_is_unknown(gateway: StripeLike) -> None:
 def test_a_listing_that_makes_no_sense_is_unknown(gateway: StripeLike, page: object) -> None:
     stripe = Stripe(API_KEY, gateway.url, 1.0, certain_after=10.0)
     gateway.say(200, page)
-    assert isinstance(stripe.find_charge(an_order(**claimed_ago(20))), Unknown)
+    assert isinstance(stripe.find_charge(a_charge(**claimed_ago(20))), Unknown)
 
 
 def test_nothing_is_absent_while_a_request_may_still_be_under_way(stripe: Stripe) -> None:
-    assert isinstance(stripe.find_charge(an_order()), Unknown)
-    assert isinstance(stripe.find_charge(an_order(**claimed_ago(CERTAIN - 1))), Unknown)
-    assert stripe.find_charge(an_order(**claimed_ago(CERTAIN))) is None
+    assert isinstance(stripe.find_charge(a_charge()), Unknown)
+    assert isinstance(stripe.find_charge(a_charge(**claimed_ago(CERTAIN - 1))), Unknown)
+    assert stripe.find_charge(a_charge(**claimed_ago(CERTAIN))) is None
 
 
 def test_a_refund_is_absent_only_then_either(stripe: Stripe) -> None:
-    charged = stripe.charge(an_order())
+    charged = stripe.charge(a_charge())
     assert isinstance(charged, Succeeded)
     assert isinstance(stripe.find_refund(a_refund(charged.gateway_id or "")), Unknown)
     assert stripe.find_refund(a_refund(charged.gateway_id or "", **claimed_ago(CERTAIN))) is None
@@ -104,17 +104,17 @@ def test_a_refund_is_absent_only_then_either(stripe: Stripe) -> None:
 
 @pytest.mark.parametrize("late", [0, 20, 600, 5000, 22 * 3600])
 def test_a_charge_that_was_made_late_is_found_by_its_reference(gateway: StripeLike, hasty: Stripe, late: float) -> None:
-    lost = an_order(**claimed_ago(0))
+    lost = a_charge(**claimed_ago(0))
     gateway.control({"skip": late, "lose": 1})
     assert isinstance(hasty.charge(lost), Unknown)
     gateway.control({"calm": True})
-    found = hasty.find_charge(an_order(reference=lost.reference, created_at=lost.created_at, age=late + 1))
+    found = hasty.find_charge(a_charge(reference=lost.reference, created_at=lost.created_at, age=late + 1))
     assert isinstance(found, Succeeded)
 
 
 @pytest.mark.parametrize("apart", [-590, 590])
 def test_clocks_that_are_ten_minutes_apart_hide_nothing(gateway: StripeLike, hasty: Stripe, apart: float) -> None:
-    lost = an_order()
+    lost = a_charge()
     gateway.control({"skip": apart, "lose": 1})
     hasty.charge(lost)
     gateway.control({"calm": True})
@@ -122,13 +122,13 @@ def test_clocks_that_are_ten_minutes_apart_hide_nothing(gateway: StripeLike, has
 
 
 def test_a_stored_500_after_the_charge_is_overcome_by_reading(gateway: StripeLike, stripe: Stripe) -> None:
-    order = an_order(payment_token="pm_broken_after")
-    assert isinstance(stripe.charge(order), Unknown)
-    assert stripe.find_charge(order) == Succeeded(gateway.processor()["charges"][order.reference]["ids"][0])
+    request = a_charge(payment_token="pm_broken_after")
+    assert isinstance(stripe.charge(request), Unknown)
+    assert stripe.find_charge(request) == Succeeded(gateway.processor()["charges"][request.reference]["ids"][0])
 
 
 def test_a_found_charge_that_waits_for_somebody_is_cancelled_too(gateway: StripeLike, hasty: Stripe) -> None:
-    lost = an_order(payment_token="pm_authenticate")
+    lost = a_charge(payment_token="pm_authenticate")
     gateway.control({"garbage": 1})
     assert isinstance(hasty.charge(lost), Unknown)
     gateway.control({"calm": True})
@@ -139,7 +139,7 @@ def test_a_found_charge_that_waits_for_somebody_is_cancelled_too(gateway: Stripe
 
 
 def test_a_found_charge_whose_card_was_declined_is_declined_as_it_was(gateway: StripeLike, hasty: Stripe) -> None:
-    lost = an_order(payment_token="pm_decline_lost_card")
+    lost = a_charge(payment_token="pm_decline_lost_card")
     gateway.control({"lose": 1})
     assert isinstance(hasty.charge(lost), Unknown)
     gateway.control({"calm": True})
@@ -154,21 +154,21 @@ def test_a_found_charge_whose_card_was_declined_is_declined_as_it_was(gateway: S
 def test_a_forgotten_key_is_why_nothing_is_asked_for_again_after_its_retention(
     gateway: StripeLike, hasty: Stripe
 ) -> None:
-    order = an_order()
-    hasty.charge(order)
+    request = a_charge()
+    hasty.charge(request)
     gateway.control({"skip": DAY + 1})
-    hasty.charge(order)
-    assert gateway.processor()["charges"][order.reference]["count"] == 2, (
+    hasty.charge(request)
+    assert gateway.processor()["charges"][request.reference]["count"] == 2, (
         "the gateway of the tests forgets as Stripe does"
     )
 
 
 @given(age=some.floats(0, 10 * DAY), longest=some.floats(60, 2 * DAY))
 def test_the_windows_leave_no_gap_and_do_not_overlap(age: float, longest: float) -> None:
-    order = an_order(created_at=datetime(2026, 11, 22, 12, 0, 0, 900000, tzinfo=UTC), age=age)
-    claimed = int(order.created_at.timestamp())
-    until = Place.of(order, "acct_1", longest).until
-    spans = sorted((int(begins), int(ends)) for (_, begins), (_, ends) in windows(order, until))
+    request = a_charge(created_at=datetime(2026, 11, 22, 12, 0, 0, 900000, tzinfo=UTC), age=age)
+    claimed = int(request.created_at.timestamp())
+    until = Place.of(request, "acct_1", longest).until
+    spans = sorted((int(begins), int(ends)) for (_, begins), (_, ends) in windows(request, until))
     assert all(begins < ends for begins, ends in spans)
     assert [ends for _, ends in spans[:-1]] == [begins for begins, _ in spans[1:]]
     assert spans[0][0] == claimed - CLOCKS

@@ -14,7 +14,7 @@ from shared.gateways.protocol import Succeeded
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import an_order
+from tests.shared.gateways.stripe.requests_of_ours import a_charge
 
 PROGRAM = CHECKOUT / "tests" / "fakes" / "gateway.py"
 
@@ -36,15 +36,15 @@ def ask(url: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def test_a_process_of_its_own_charges_loses_answers_and_keeps_a_ledger(process: str) -> None:
-    stripe, order = Stripe(API_KEY, process, 0.5), an_order()
+    stripe, request = Stripe(API_KEY, process, 0.5), a_charge()
     assert ask(process + "/_control", {"lose": 1, "seed": 7}) == {"seed": 7, "shares": {"lose": 1.0}}
-    stripe.charge(order)
+    stripe.charge(request)
     assert ask(process + "/_control", {"calm": True}) == {"seed": 7, "shares": {}}
-    assert isinstance(stripe.charge(order), Succeeded)
+    assert isinstance(stripe.charge(request), Succeeded)
     processor = ask(process + "/_ledger")
-    account = processor["charges"][order.reference]
+    account = processor["charges"][request.reference]
     assert (account["count"], account["succeeded"], account["amount"]) == (1, 1, 3650)
-    assert processor["keys"][order.reference]["status"] == 200
+    assert processor["keys"][request.reference]["status"] == 200
     assert processor["answers"]["cut"] == processor["modes"]["lose"] == 2
 
 

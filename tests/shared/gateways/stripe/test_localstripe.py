@@ -20,7 +20,7 @@ import requests
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.trips import TripServer
-from tests.shared.gateways.stripe.orders import a_refund, an_order
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
 from tests.support.cluster import Place
 from tests.support.functions import Functions
 
@@ -84,41 +84,43 @@ def card(address: str, number: str) -> str:
 
 
 def test_a_charge_succeeds_and_is_read_by_its_id(address: str, stripe: Stripe) -> None:
-    order = an_order(payment_token=card(address, "4242424242424242"))
-    charged = stripe.charge(order)
+    request = a_charge(payment_token=card(address, "4242424242424242"))
+    charged = stripe.charge(request)
     assert isinstance(charged, Succeeded)
-    assert stripe.find_charge(an_order(reference=order.reference, gateway_id=charged.gateway_id)) == charged
+    assert stripe.find_charge(a_charge(reference=request.reference, gateway_id=charged.gateway_id)) == charged
 
 
 def test_a_declined_card_is_declined(address: str, stripe: Stripe) -> None:
-    assert stripe.charge(an_order(payment_token=card(address, "4000000000000341"))) == Declined("card_declined")
+    assert stripe.charge(a_charge(payment_token=card(address, "4000000000000341"))) == Declined("card_declined")
 
 
 def test_a_card_that_wants_its_owner_is_cancelled_and_declined(address: str, stripe: Stripe) -> None:
-    outcome = stripe.charge(an_order(payment_token=card(address, "4000002500003155")))
+    outcome = stripe.charge(a_charge(payment_token=card(address, "4000002500003155")))
     assert isinstance(outcome, Declined)
     assert outcome.code == "authentication_required"
 
 
 def test_a_payment_method_that_is_not_known_is_declined(stripe: Stripe) -> None:
-    assert stripe.charge(an_order(payment_token="pm_unheard_of")) == Declined("invalid_request_error")
+    assert stripe.charge(a_charge(payment_token="pm_unheard_of")) == Declined("invalid_request_error")
 
 
 def test_part_of_a_charge_is_given_back_and_the_refund_found_with_and_without_its_id(
     address: str, stripe: Stripe
 ) -> None:
-    charged = stripe.charge(an_order(payment_token=card(address, "4242424242424242")))
+    charged = stripe.charge(a_charge(payment_token=card(address, "4242424242424242")))
     assert isinstance(charged, Succeeded)
-    order = a_refund(charged.gateway_id, amount=Decimal("12.34"))
-    refunded = stripe.refund(order)
+    request = a_refund(charged.gateway_id, amount=Decimal("12.34"))
+    refunded = stripe.refund(request)
     assert isinstance(refunded, Succeeded)
-    assert stripe.find_refund(order) == refunded
-    by_id = a_refund(charged.gateway_id, amount=order.amount, reference=order.reference, gateway_id=refunded.gateway_id)
+    assert stripe.find_refund(request) == refunded
+    by_id = a_refund(
+        charged.gateway_id, amount=request.amount, reference=request.reference, gateway_id=refunded.gateway_id
+    )
     assert stripe.find_refund(by_id) == refunded
 
 
 def test_a_key_it_does_not_accept_is_unknown(address: str) -> None:
-    assert isinstance(Stripe("pk_public", address, 5.0).charge(an_order(payment_token="pm_card_visa")), Unknown)
+    assert isinstance(Stripe("pk_public", address, 5.0).charge(a_charge(payment_token="pm_card_visa")), Unknown)
 
 
 def test_the_whole_flow_runs_over_stripe_with_no_change_but_settings(
@@ -132,13 +134,13 @@ def test_the_whole_flow_runs_over_stripe_with_no_change_but_settings(
     }
     with Functions(["create_payment", "create_refund"], place.environment | settings) as functions:
         payments = functions.url("create_payment") + "/payments"
-        order = {"trip_id": 101, "method": "CARD", "payment_token": card(address, "4242424242424242")}
-        paid = requests.post(payments, json=order, headers={"Idempotency-Key": "a"}, timeout=20)
+        request = {"trip_id": 101, "method": "CARD", "payment_token": card(address, "4242424242424242")}
+        paid = requests.post(payments, json=request, headers={"Idempotency-Key": "a"}, timeout=20)
         assert (paid.status_code, paid.json()["amount"], paid.json()["status"]) == (201, 36.50, "SUCCESS")
-        again = requests.post(payments, json=order, headers={"Idempotency-Key": "a"}, timeout=20)
+        again = requests.post(payments, json=request, headers={"Idempotency-Key": "a"}, timeout=20)
         assert (again.status_code, again.content) == (201, paid.content)
 
-        declined = order | {"amount": 20, "payment_token": card(address, "4000000000000341")}
+        declined = request | {"amount": 20, "payment_token": card(address, "4000000000000341")}
         refused = requests.post(payments, json=declined, headers={"Idempotency-Key": "b"}, timeout=20)
         assert (refused.status_code, refused.json()["failure_code"]) == (402, "card_declined")
         without = requests.post(
@@ -151,5 +153,5 @@ def test_the_whole_flow_runs_over_stripe_with_no_change_but_settings(
         assert (given_back.status_code, given_back.json()["remaining_amount"]) == (201, 30.00)
         everything = functions.log("create_payment") + functions.log("create_refund")
     assert API_KEY not in everything
-    assert order["payment_token"] not in everything
+    assert request["payment_token"] not in everything
     assert place.sql.value("SELECT count(*) FROM payments WHERE payment_token IS NOT NULL") == 0

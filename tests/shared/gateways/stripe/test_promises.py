@@ -16,7 +16,7 @@ from shared.gateways.stripe.api import Api
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import a_refund, an_order
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
 
 SPARE = 0.5
 
@@ -58,7 +58,7 @@ def drip() -> Iterator[str]:
 
 def test_a_server_that_drips_is_given_up_in_time(drip: str) -> None:
     stripe, began = Stripe(API_KEY, drip, 0.4), time.monotonic()
-    assert isinstance(stripe.charge(an_order()), Unknown)
+    assert isinstance(stripe.charge(a_charge()), Unknown)
     assert time.monotonic() - began < 0.4 + SPARE
 
 
@@ -67,9 +67,9 @@ def test_repeats_cancellations_and_pages_all_fit_in_the_time_of_one_call(
     gateway: StripeLike, hasty: Stripe, mode: str
 ) -> None:
     gateway.control({mode: 1})
-    for call in (hasty.charge, hasty.find_charge, lambda order: hasty.refund(a_refund("pi_1"))):
+    for call in (hasty.charge, hasty.find_charge, lambda request: hasty.refund(a_refund("pi_1"))):
         began = time.monotonic()
-        assert isinstance(call(an_order()), Unknown)
+        assert isinstance(call(a_charge()), Unknown)
         assert time.monotonic() - began < 0.4 + SPARE
 
 
@@ -79,28 +79,28 @@ def test_a_long_listing_is_given_up_in_time(gateway: StripeLike, hasty: Stripe) 
         gateway.say(200, {"data": [other], "has_more": True})
     gateway.control({"slow": 1})
     began = time.monotonic()
-    assert isinstance(hasty.find_charge(an_order()), Unknown)
+    assert isinstance(hasty.find_charge(a_charge()), Unknown)
     assert time.monotonic() - began < 0.4 + SPARE
 
 
 def test_patience_that_was_asked_for_is_given(gateway: StripeLike, stripe: Stripe) -> None:
     gateway.say(429, {}, Retry_After="0.4")
     began = time.monotonic()
-    assert isinstance(stripe.charge(an_order()), Succeeded)
+    assert isinstance(stripe.charge(a_charge()), Succeeded)
     assert time.monotonic() - began >= 0.4
 
 
 def test_more_patience_than_there_is_time_for_is_unknown_at_once(gateway: StripeLike, stripe: Stripe) -> None:
     gateway.say(503, {}, Retry_After="60")
     began = time.monotonic()
-    assert isinstance(stripe.charge(an_order()), Unknown)
+    assert isinstance(stripe.charge(a_charge()), Unknown)
     assert time.monotonic() - began < SPARE
     assert len(gateway.requests) == 1
 
 
 def test_an_answer_that_says_repeating_is_useless_is_not_repeated(gateway: StripeLike, stripe: Stripe) -> None:
     gateway.say(500, {}, Stripe_Should_Retry="false")
-    assert isinstance(stripe.charge(an_order()), Unknown)
+    assert isinstance(stripe.charge(a_charge()), Unknown)
     assert len(gateway.requests) == 1
 
 
@@ -138,13 +138,14 @@ JSON = some.recursive(
 def test_no_answer_however_strange_raises_or_passes_for_a_success(
     gateway: StripeLike, stripe: Stripe, status: int, body: Any
 ) -> None:
-    order = an_order()
+    request = a_charge()
     for ask in (stripe.charge, stripe.find_charge):
         gateway.script.clear()
         gateway.say(status, body)
-        outcome = ask(order)
+        outcome = ask(request)
         assert (
-            isinstance(outcome, Unknown | Declined) or gateway.processor()["charges"][order.reference]["succeeded"] == 1
+            isinstance(outcome, Unknown | Declined)
+            or gateway.processor()["charges"][request.reference]["succeeded"] == 1
         )
         assert isinstance(outcome, Unknown | Declined) or not gateway.script
 
@@ -156,9 +157,9 @@ def test_the_api_key_is_in_no_repr_no_line_of_the_log_and_no_outcome(
     echo = {"error": {"type": "invalid_request_error", "code": API_KEY + " ", "message": f"Invalid API Key: {API_KEY}"}}
     for status in (400, 401, 403, 429, 500):
         gateway.say(status, echo)
-        seen.append(hasty.charge(an_order()))
+        seen.append(hasty.charge(a_charge()))
     gateway.control({"drop": 1})
-    seen += [hasty.charge(an_order()), hasty.find_charge(an_order()), hasty.refund(a_refund("pi_1"))]
+    seen += [hasty.charge(a_charge()), hasty.find_charge(a_charge()), hasty.refund(a_refund("pi_1"))]
     seen.append(hasty.account)
     assert not any(API_KEY in str(what) for what in seen)
     assert logged

@@ -8,12 +8,12 @@ import pytest
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
-from tests.shared.gateways.stripe.orders import a_refund, an_order
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
 
 
 @pytest.fixture
 def charge_id(gateway: StripeLike, stripe: Stripe) -> str:
-    outcome = stripe.charge(an_order())
+    outcome = stripe.charge(a_charge())
     assert isinstance(outcome, Succeeded)
     assert outcome.gateway_id is not None
     gateway.requests.clear()
@@ -26,35 +26,35 @@ def refunds_of(gateway: StripeLike, reference: str) -> dict[str, Any]:
 
 
 def test_what_succeeded_is_succeeded_with_its_id(gateway: StripeLike, stripe: Stripe, charge_id: str) -> None:
-    order = a_refund(charge_id)
-    assert stripe.refund(order) == Succeeded(refunds_of(gateway, order.reference)["ids"][0])
-    assert refunds_of(gateway, order.reference)["amount"] == 1000
+    request = a_refund(charge_id)
+    assert stripe.refund(request) == Succeeded(refunds_of(gateway, request.reference)["ids"][0])
+    assert refunds_of(gateway, request.reference)["amount"] == 1000
     _, path, headers, fields = gateway.requests[-1]
-    assert (path, headers["idempotency-key"]) == ("/v1/refunds", order.reference)
+    assert (path, headers["idempotency-key"]) == ("/v1/refunds", request.reference)
     assert dict(fields) == {
         "payment_intent": charge_id,
         "amount": "1000",
-        "metadata[reference]": order.reference,
-        "metadata[payment_id]": str(order.payment_id),
+        "metadata[reference]": request.reference,
+        "metadata[payment_id]": str(request.payment_id),
     }
 
 
 def test_asked_many_times_it_gives_back_once(gateway: StripeLike, stripe: Stripe, charge_id: str) -> None:
-    order = a_refund(charge_id)
-    assert len({stripe.refund(order) for _ in range(5)}) == 1
-    assert refunds_of(gateway, order.reference)["count"] == 1
+    request = a_refund(charge_id)
+    assert len({stripe.refund(request) for _ in range(5)}) == 1
+    assert refunds_of(gateway, request.reference)["count"] == 1
 
 
 def test_a_pending_refund_is_unknown_and_settled_by_reading(
     gateway: StripeLike, stripe: Stripe, charge_id: str
 ) -> None:
     gateway.control({"pending": 1})
-    order = a_refund(charge_id)
-    outcome = stripe.refund(order)
-    refund_id = refunds_of(gateway, order.reference)["ids"][0]
+    request = a_refund(charge_id)
+    outcome = stripe.refund(request)
+    refund_id = refunds_of(gateway, request.reference)["ids"][0]
     assert outcome == Unknown("the refund is pending", refund_id)
     gateway.control({"skip": 10})
-    assert stripe.find_refund(a_refund(charge_id, reference=order.reference, gateway_id=refund_id)) == Succeeded(
+    assert stripe.find_refund(a_refund(charge_id, reference=request.reference, gateway_id=refund_id)) == Succeeded(
         refund_id
     )
 
@@ -64,8 +64,8 @@ def test_a_refund_that_did_not_happen_is_declined(
     gateway: StripeLike, stripe: Stripe, charge_id: str, status: str, code: str
 ) -> None:
     gateway.control({status: 1})
-    order = a_refund(charge_id)
-    assert stripe.refund(order) == Declined(code, refunds_of(gateway, order.reference)["ids"][0])
+    request = a_refund(charge_id)
+    assert stripe.refund(request) == Declined(code, refunds_of(gateway, request.reference)["ids"][0])
 
 
 def test_a_refund_that_waits_for_somebody_is_unknown(gateway: StripeLike, stripe: Stripe, charge_id: str) -> None:
@@ -87,8 +87,8 @@ def test_a_charge_that_stripe_does_not_know_is_declined(stripe: Stripe) -> None:
 
 
 def test_a_charge_without_a_name_at_stripe_is_declined_and_never_asked_for(gateway: StripeLike, stripe: Stripe) -> None:
-    order = a_refund(None)
-    assert (stripe.refund(order), stripe.find_refund(order)) == (Declined("charge_unknown"), None)
+    request = a_refund(None)
+    assert (stripe.refund(request), stripe.find_refund(request)) == (Declined("charge_unknown"), None)
     assert not gateway.requests
 
 
@@ -96,10 +96,10 @@ def test_an_answer_lost_every_time_is_unknown_and_found_by_the_charge(
     gateway: StripeLike, hasty: Stripe, charge_id: str
 ) -> None:
     gateway.control({"lose": 1})
-    order = a_refund(charge_id)
-    assert isinstance(hasty.refund(order), Unknown)
+    request = a_refund(charge_id)
+    assert isinstance(hasty.refund(request), Unknown)
     gateway.control({"calm": True})
-    assert hasty.find_refund(order) == Succeeded(refunds_of(gateway, order.reference)["ids"][0])
+    assert hasty.find_refund(request) == Succeeded(refunds_of(gateway, request.reference)["ids"][0])
 
 
 @pytest.mark.parametrize("status", [409, 429, 500])

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import a_refund, an_order, claimed_ago
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund, claimed_ago
 
 INVALID = {"error": {"type": "invalid_request_error", "code": "parameter_unknown"}}
 DECLINE = {"error": {"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}}
 
 
-def again(order: Order, **differently: Any) -> Order:
-    """The same order, asked for once more."""
-    return Order(**(vars(order) | {"asked": order.asked + 1} | differently))
+def again(request: GatewayRequest, **differently: Any) -> GatewayRequest:
+    """The same request, asked for once more."""
+    return GatewayRequest(**(vars(request) | {"asked": request.asked + 1} | differently))
 
 
 @pytest.fixture(params=["charge", "refund"])
@@ -26,129 +26,131 @@ def verb(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def order(verb: str, stripe: Stripe) -> Order:
+def request(verb: str, stripe: Stripe) -> GatewayRequest:
     """What `verb` is asked with."""
     if verb == "charge":
-        return an_order()
-    charged = stripe.charge(an_order())
+        return a_charge()
+    charged = stripe.charge(a_charge())
     assert isinstance(charged, Succeeded)
     return a_refund(charged.gateway_id)
 
 
-def asker(stripe: Stripe, verb: str) -> Callable[[Order], Outcome]:
-    asks: Callable[[Order], Outcome] = getattr(stripe, verb)
+def asker(stripe: Stripe, verb: str) -> Callable[[GatewayRequest], Outcome]:
+    asks: Callable[[GatewayRequest], Outcome] = getattr(stripe, verb)
     return asks
 
 
-def id_of(gateway: StripeLike, verb: str, order: Order) -> str:
-    [gateway_id] = gateway.processor()[f"{verb}s"][order.reference]["ids"]
+def id_of(gateway: StripeLike, verb: str, request: GatewayRequest) -> str:
+    [gateway_id] = gateway.processor()[f"{verb}s"][request.reference]["ids"]
     return str(gateway_id)
 
 
-def lose(gateway: StripeLike, stripe: Stripe, verb: str, order: Order) -> None:
+def lose(gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest) -> None:
     """Has it carried out, and its answer lost."""
     gateway.control({"lose": 1})
-    assert isinstance(asker(stripe, verb)(order), Unknown)
+    assert isinstance(asker(stripe, verb)(request), Unknown)
     gateway.control({"calm": True})
 
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("body", [INVALID, DECLINE])
 def test_the_first_asking_is_refused_and_that_is_that(
-    gateway: StripeLike, stripe: Stripe, verb: str, order: Order, status: int, body: dict[str, Any]
+    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest, status: int, body: dict[str, Any]
 ) -> None:
     gateway.say(status, body)
-    assert isinstance(asker(stripe, verb)(order), Declined)
+    assert isinstance(asker(stripe, verb)(request), Declined)
 
 
 @pytest.mark.parametrize("body", [INVALID, DECLINE])
 @pytest.mark.parametrize("status", [400, 402, 404])
 def test_a_refused_repeat_does_not_hide_that_the_first_was_carried_out(
-    gateway: StripeLike, hasty: Stripe, verb: str, order: Order, status: int, body: dict[str, Any]
+    gateway: StripeLike, hasty: Stripe, verb: str, request: GatewayRequest, status: int, body: dict[str, Any]
 ) -> None:
-    lose(gateway, hasty, verb, order)
+    lose(gateway, hasty, verb, request)
     gateway.say(status, body)
-    assert asker(hasty, verb)(again(order)) == Succeeded(id_of(gateway, verb, order))
+    assert asker(hasty, verb)(again(request)) == Succeeded(id_of(gateway, verb, request))
 
 
 def test_a_refused_repeat_of_what_is_not_to_be_found_is_unknown(
-    gateway: StripeLike, stripe: Stripe, verb: str, order: Order
+    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
 ) -> None:
     gateway.say(400, INVALID)
-    outcome = asker(stripe, verb)(again(order))
+    outcome = asker(stripe, verb)(again(request))
     assert isinstance(outcome, Unknown)
     assert outcome.answered
 
 
-def test_a_refused_repeat_is_believed_once_absence_is_certain(gateway: StripeLike, verb: str, order: Order) -> None:
+def test_a_refused_repeat_is_believed_once_absence_is_certain(
+    gateway: StripeLike, verb: str, request: GatewayRequest
+) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=10.0)
     gateway.say(400, INVALID)
-    assert asker(stripe, verb)(again(order, **claimed_ago(20))) == Declined("parameter_unknown")
+    assert asker(stripe, verb)(again(request, **claimed_ago(20))) == Declined("parameter_unknown")
 
 
 @pytest.mark.parametrize("status", [409, 500, 503])
 def test_a_refusal_after_an_inner_repeat_is_no_first_one(
-    gateway: StripeLike, stripe: Stripe, verb: str, order: Order, status: int
+    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest, status: int
 ) -> None:
     gateway.say(status, {})
     gateway.say(400, INVALID)
-    assert isinstance(asker(stripe, verb)(order), Unknown)
+    assert isinstance(asker(stripe, verb)(request), Unknown)
 
 
 def test_nor_is_one_after_a_connection_that_was_cut(
-    gateway: StripeLike, stripe: Stripe, verb: str, order: Order
+    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
 ) -> None:
     gateway.cut()
     gateway.say(400, INVALID)
-    assert isinstance(asker(stripe, verb)(order), Unknown)
+    assert isinstance(asker(stripe, verb)(request), Unknown)
 
 
 def test_whoever_asked_too_often_was_not_heard_so_the_next_refusal_is_a_first_one(
-    gateway: StripeLike, stripe: Stripe, verb: str, order: Order
+    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
 ) -> None:
     gateway.say(429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}})
     gateway.say(400, INVALID)
-    assert asker(stripe, verb)(order) == Declined("parameter_unknown")
+    assert asker(stripe, verb)(request) == Declined("parameter_unknown")
 
 
 def test_what_stripe_stored_when_it_carried_the_request_out_is_believed_on_a_repeat(
-    gateway: StripeLike, stripe: Stripe, verb: str, order: Order
+    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
 ) -> None:
     gateway.say(400, INVALID, Idempotent_Replayed="true")
-    assert asker(stripe, verb)(again(order)) == Declined("parameter_unknown")
+    assert asker(stripe, verb)(again(request)) == Declined("parameter_unknown")
 
 
 def test_an_order_that_is_refused_here_on_a_repeat_is_read_too(
-    gateway: StripeLike, hasty: Stripe, verb: str, order: Order
+    gateway: StripeLike, hasty: Stripe, verb: str, request: GatewayRequest
 ) -> None:
     """A version before may have counted the currency otherwise."""
-    lose(gateway, hasty, verb, order)
-    assert isinstance(asker(hasty, verb)(again(order, currency="JPY")), Unknown)
+    lose(gateway, hasty, verb, request)
+    assert isinstance(asker(hasty, verb)(again(request, currency="JPY")), Unknown)
 
 
 def test_a_card_that_is_declined_by_the_repeat_itself_is_declined(gateway: StripeLike, stripe: Stripe) -> None:
-    order = an_order(payment_token="pm_decline_lost_card")
+    request = a_charge(payment_token="pm_decline_lost_card")
     gateway.cut()
-    assert stripe.charge(again(order)) == Declined("lost_card", id_of(gateway, "charge", order))
+    assert stripe.charge(again(request)) == Declined("lost_card", id_of(gateway, "charge", request))
 
 
 def test_a_request_of_the_version_before_that_came_without_a_description_ends_in_a_read(
     gateway: StripeLike, hasty: Stripe
 ) -> None:
-    before = an_order(description=None)
+    before = a_charge(description=None)
     lose(gateway, hasty, "charge", before)
-    order = again(before, description="Trip 101")
-    assert hasty.charge(order) == Unknown("Stripe answered 400 idempotency_error")
-    assert hasty.find_charge(order) == Succeeded(id_of(gateway, "charge", order))
+    request = again(before, description="Trip 101")
+    assert hasty.charge(request) == Unknown("Stripe answered 400 idempotency_error")
+    assert hasty.find_charge(request) == Succeeded(id_of(gateway, "charge", request))
 
 
-def refused_with(gateway: StripeLike, order: Order, status: str) -> str:
-    """Has the next charge refused with an intent of the order's in this status."""
+def refused_with(gateway: StripeLike, request: GatewayRequest, status: str) -> str:
+    """Has the next charge refused with an intent of the request's in this status."""
     fields = {
         "amount": "3650",
         "currency": "inr",
         "payment_method": "pm_card",
-        "metadata[reference]": order.reference,
+        "metadata[reference]": request.reference,
     }
     intent = gateway.books.create_intent(list(fields.items()), "") | {"status": status}
     gateway.books.intents[intent["id"]]["status"] = status
@@ -161,32 +163,32 @@ def refused_with(gateway: StripeLike, order: Order, status: str) -> str:
 def test_a_refusal_with_an_intent_that_has_no_money_in_it_is_believed(
     gateway: StripeLike, stripe: Stripe, status: str, asked: int
 ) -> None:
-    order = an_order(asked=asked)
-    intent_id = refused_with(gateway, order, status)
-    assert stripe.charge(order) == Declined("lost_card", intent_id)
+    request = a_charge(asked=asked)
+    intent_id = refused_with(gateway, request, status)
+    assert stripe.charge(request) == Declined("lost_card", intent_id)
     assert len(gateway.requests) == 1
 
 
 @pytest.mark.parametrize("asked", [1, 2])
 def test_a_refusal_with_an_intent_that_succeeded_is_a_success(gateway: StripeLike, stripe: Stripe, asked: int) -> None:
-    order = an_order(asked=asked)
-    intent_id = refused_with(gateway, order, "succeeded")
-    assert stripe.charge(order) == Succeeded(intent_id)
+    request = a_charge(asked=asked)
+    intent_id = refused_with(gateway, request, "succeeded")
+    assert stripe.charge(request) == Succeeded(intent_id)
 
 
 @pytest.mark.parametrize("status", ["processing", "requires_capture", "of_tomorrow"])
 def test_a_refusal_with_an_intent_that_is_under_way_is_unknown(
     gateway: StripeLike, stripe: Stripe, status: str
 ) -> None:
-    order = an_order()
-    intent_id = refused_with(gateway, order, status)
-    assert stripe.charge(order) == Unknown(f"the intent is {status}", intent_id)
+    request = a_charge()
+    intent_id = refused_with(gateway, request, status)
+    assert stripe.charge(request) == Unknown(f"the intent is {status}", intent_id)
 
 
 def test_a_refusal_with_an_intent_that_waits_for_somebody_is_called_off(gateway: StripeLike, stripe: Stripe) -> None:
-    order = an_order()
-    intent_id = refused_with(gateway, order, "requires_action")
-    assert stripe.charge(order) == Declined("authentication_required", intent_id)
+    request = a_charge()
+    intent_id = refused_with(gateway, request, "requires_action")
+    assert stripe.charge(request) == Declined("authentication_required", intent_id)
     assert gateway.books.intent(intent_id)["status"] == "canceled"
 
 
@@ -194,11 +196,11 @@ def test_a_refusal_with_an_intent_that_waits_for_somebody_is_called_off(gateway:
 def test_an_intent_that_does_not_bear_our_reference_is_read_by_its_id(
     gateway: StripeLike, stripe: Stripe, shown: dict[str, Any]
 ) -> None:
-    order = an_order()
-    intent_id = refused_with(gateway, order, "succeeded")
+    request = a_charge()
+    intent_id = refused_with(gateway, request, "succeeded")
     gateway.script.clear()
     gateway.say(402, {"error": DECLINE["error"] | {"payment_intent": {"id": intent_id} | shown}})
-    assert stripe.charge(order) == Succeeded(intent_id)
+    assert stripe.charge(request) == Succeeded(intent_id)
 
 
 SERVES: list[tuple[int, dict[str, str], bool]] = [
@@ -218,13 +220,13 @@ def test_a_gateway_that_cannot_serve_now_is_told_from_an_answer_that_is_not_fina
 ) -> None:
     for _ in range(20):
         gateway.say(status, {}, **headers)
-    outcome = hasty.charge(an_order())
+    outcome = hasty.charge(a_charge())
     assert isinstance(outcome, Unknown)
     assert outcome.answered is answered
 
 
 def test_no_answer_at_all_is_an_outage(gateway: StripeLike, hasty: Stripe) -> None:
     gateway.control({"drop": 1})
-    for outcome in (hasty.charge(an_order()), hasty.find_charge(an_order()), hasty.refund(a_refund("pi_1"))):
+    for outcome in (hasty.charge(a_charge()), hasty.find_charge(a_charge()), hasty.refund(a_refund("pi_1"))):
         assert isinstance(outcome, Unknown)
         assert not outcome.answered

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.gateways.protocol import Order, Succeeded, Unknown
+from shared.gateways.protocol import GatewayRequest, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from shared.gateways.stripe.listing import Place
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import a_refund, an_order, claimed_ago
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund, claimed_ago
 
 OTHERS = 6000
 CERTAIN = 3600.0
@@ -41,50 +41,50 @@ def hurried(busy: StripeLike) -> Stripe:
     return Stripe(API_KEY, busy.url, 0.3, certain_after=CERTAIN)
 
 
-def tries(stripe: Stripe, order: Order) -> Iterator[Any]:
+def tries(stripe: Stripe, request: GatewayRequest) -> Iterator[Any]:
     """What each try says, until one is not unknown; each goes on where the one before ended."""
     for _ in range(MOST_TRIES):
-        found = stripe.find_charge(order)
+        found = stripe.find_charge(request)
         yield found
         if not isinstance(found, Unknown):
             return
-        order = replace(order, age=order.age + 5, search_place=found.search_place)
+        request = replace(request, age=request.age + 5, search_place=found.search_place)
 
 
 def test_absence_is_proved_however_little_a_try_can_read(hurried: Stripe) -> None:
-    said = list(tries(hurried, an_order(**claimed_ago(7000))))
+    said = list(tries(hurried, a_charge(**claimed_ago(7000))))
     assert said[-1] is None
     assert len(said) > 2, "it was all read at once, and this test shows nothing"
     assert all(unknown.answered for unknown in said[:-1])
 
 
 def test_what_is_there_is_found_however_little_a_try_can_read(busy: StripeLike, hurried: Stripe) -> None:
-    order = an_order(**claimed_ago(7000))
+    request = a_charge(**claimed_ago(7000))
     busy.books.skipped = -4000
-    ours = busy.books.create_intent(fields(order.reference), "")["id"]
+    ours = busy.books.create_intent(fields(request.reference), "")["id"]
     busy.books.skipped = 0.0
-    *unknown, found = tries(hurried, order)
+    *unknown, found = tries(hurried, request)
     assert found == Succeeded(ours)
     assert unknown
 
 
 def test_a_pass_that_began_before_absence_could_be_certain_proves_nothing(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
-    order = an_order(**claimed_ago(CERTAIN))
+    request = a_charge(**claimed_ago(CERTAIN))
     early = Place(stripe.account, begun=int(CERTAIN) - 1, until=int(CERTAIN), window=5)
     gateway.requests.clear()
-    assert stripe.find_charge(replace(order, search_place=str(early))) is None
+    assert stripe.find_charge(replace(request, search_place=str(early))) is None
     assert len(gateway.requests) == WINDOWS, "it began anew, and read every one"
-    still_early = replace(order, age=CERTAIN - 0.5, search_place=str(early))
+    still_early = replace(request, age=CERTAIN - 0.5, search_place=str(early))
     assert stripe.find_charge(still_early) == Unknown("Stripe has nothing under the reference so far", search_place="")
 
 
 def test_the_windows_of_a_pass_stay_as_they_were_when_it_began(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
-    order = an_order(**claimed_ago(50_000))
+    request = a_charge(**claimed_ago(50_000))
     begun = Place(stripe.account, begun=4000, until=3600, window=3)
-    assert stripe.find_charge(replace(order, search_place=str(begun))) is None
-    claimed = int(order.created_at.timestamp())
+    assert stripe.find_charge(replace(request, search_place=str(begun))) is None
+    claimed = int(request.created_at.timestamp())
     ends = [int(dict(query)["created[lt]"]) - claimed for *_, query in gateway.requests]
     assert ends == [3600 + 600, -2]
 
@@ -92,7 +92,7 @@ def test_the_windows_of_a_pass_stay_as_they_were_when_it_began(gateway: StripeLi
 def test_patience_that_is_asked_for_keeps_the_place(gateway: StripeLike, hasty: Stripe) -> None:
     gateway.control({"busy": 1})
     place = str(Place(hasty.account, begun=100_000, until=90_000, window=2, after="pi_7"))
-    outcome = hasty.find_charge(an_order(search_place=place, **claimed_ago(100_000)))
+    outcome = hasty.find_charge(a_charge(search_place=place, **claimed_ago(100_000)))
     assert isinstance(outcome, Unknown)
     assert (outcome.search_place, outcome.answered) == (place, False)
 
@@ -100,16 +100,16 @@ def test_patience_that_is_asked_for_keeps_the_place(gateway: StripeLike, hasty: 
 def test_a_place_that_stripe_no_longer_knows_begins_anew(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
     gone = str(Place(stripe.account, begun=7000, until=3600, window=3, after="pi_deleted"))
-    order = an_order(search_place=gone, **claimed_ago(7000))
-    outcome = stripe.find_charge(order)
+    request = a_charge(search_place=gone, **claimed_ago(7000))
+    outcome = stripe.find_charge(request)
     assert outcome == Unknown("Stripe does not list: resource_missing", search_place="")
-    assert stripe.find_charge(replace(order, search_place="")) is None
+    assert stripe.find_charge(replace(request, search_place="")) is None
 
 
 @pytest.mark.parametrize("place", ["nonsense", "a b c d e", "key-1 1 1 1 -", "acct_1/live 99999 99999 0 -"])
 def test_a_place_that_makes_no_sense_begins_anew(gateway: StripeLike, place: str) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
-    assert stripe.find_charge(an_order(search_place=place, **claimed_ago(7000))) is None
+    assert stripe.find_charge(a_charge(search_place=place, **claimed_ago(7000))) is None
     assert len(gateway.requests) == WINDOWS
 
 
@@ -118,9 +118,9 @@ def test_a_refund_is_looked_for_among_any_number_too(gateway: StripeLike) -> Non
     page = {"object": "list", "has_more": True, "data": [{"object": "refund", "id": "re_other", "metadata": {}}]}
     gateway.say(200, page)
     gateway.control({"drop": 1})
-    outcome = stripe.find_refund(order := a_refund("pi_1", **claimed_ago(7000)))
+    outcome = stripe.find_refund(request := a_refund("pi_1", **claimed_ago(7000)))
     assert isinstance(outcome, Unknown)
     assert str(outcome.search_place).endswith(" 0 re_other")
     gateway.control({"calm": True})
     gateway.say(200, {"object": "list", "has_more": False, "data": []})
-    assert stripe.find_refund(replace(order, search_place=outcome.search_place)) is None
+    assert stripe.find_refund(replace(request, search_place=outcome.search_place)) is None

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.gateways.protocol import Declined, Order, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.orders import a_refund, an_order
+from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
 
 EVERYTHING = {
     "lose": 0.2,
@@ -33,9 +33,9 @@ TWO_DAYS = 2 * 86400.0
 
 
 def carried_to_its_end(
-    order: Order,
-    ask: Callable[[Order], Outcome],
-    find: Callable[[Order], Outcome | None],
+    request: GatewayRequest,
+    ask: Callable[[GatewayRequest], Outcome],
+    find: Callable[[GatewayRequest], Outcome | None],
     gateway: StripeLike,
     shares: dict[str, float],
 ) -> Succeeded | Declined | None:
@@ -43,13 +43,13 @@ def carried_to_its_end(
     gateway.control(shares)
     for asked in range(1, TRIES + 1):
         for step in (ask, find):
-            outcome = step(replace(order, asked=asked))
+            outcome = step(replace(request, asked=asked))
             if isinstance(outcome, Succeeded | Declined):
                 return outcome
             if isinstance(outcome, Unknown) and outcome.gateway_id:
-                order = replace(order, gateway_id=outcome.gateway_id)
+                request = replace(request, gateway_id=outcome.gateway_id)
     gateway.control({"calm": True, "skip": TWO_DAYS})
-    outcome = find(replace(order, age=TWO_DAYS))
+    outcome = find(replace(request, age=TWO_DAYS))
     assert not isinstance(outcome, Unknown)
     return outcome
 
@@ -59,7 +59,7 @@ def test_every_outcome_is_the_truth_whatever_fails(seed: int) -> None:
     with StripeLike(seed=seed) as gateway:
         stripe = Stripe(API_KEY, gateway.url, 0.3)
         for _ in range(8):
-            charge = an_order(created_at=datetime.fromtimestamp(gateway.books.now(), UTC))
+            charge = a_charge(created_at=datetime.fromtimestamp(gateway.books.now(), UTC))
             charged = carried_to_its_end(charge, stripe.charge, stripe.find_charge, gateway, EVERYTHING)
             account = gateway.processor()["charges"].get(charge.reference, {"count": 0, "succeeded": 0})
             assert account["count"] <= 1

@@ -143,7 +143,7 @@ def test_without_a_standby_few_wait_and_all_goes_on_when_it_is_back(own: tuple[P
     ends, number = time.monotonic() + 4, 2
     while time.monotonic() < ends:  # pauses of one and two seconds are over in it
         assert claim(number) < 2.5
-        assert database.run_again("look", key_hash=number.to_bytes(32), lock_timeout=3) == []  # reads go on
+        assert database.run_again("look", key_hash=number.to_bytes(32), lease_seconds=3) == []  # reads go on
         number += 1
     assert 1 <= place.sql.value(WAITING) <= 2
     deadline = time.monotonic() + 10

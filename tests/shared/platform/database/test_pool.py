@@ -78,7 +78,7 @@ def test_a_connection_that_is_in_use_has_nothing_to_prove(database: Database, wi
 
 def test_a_look_is_its_own_proof(database: Database, wire: Wire, distrusts: None) -> None:
     before = wire.round_trips
-    database.run_again("look", key_hash=b"k", lock_timeout=3)
+    database.run_again("look", key_hash=b"k", lease_seconds=3)
     assert wire.round_trips - before == 1
 
 

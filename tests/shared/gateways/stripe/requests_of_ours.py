@@ -6,12 +6,12 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from shared.gateways.protocol import Order
+from shared.gateways.protocol import GatewayRequest
 
 _numbers = count(1)
 
 
-def an_order(**differently: Any) -> Order:
+def a_charge(**differently: Any) -> GatewayRequest:
     """A charge of 36.50 INR that was claimed just now."""
     number = next(_numbers)
     usual: dict[str, Any] = {
@@ -24,15 +24,15 @@ def an_order(**differently: Any) -> Order:
         "payment_token": "pm_card",
         "description": "Trip 101",
     }
-    return Order(**(usual | differently))
+    return GatewayRequest(**(usual | differently))
 
 
-def a_refund(charge_id: str | None, **differently: Any) -> Order:
+def a_refund(charge_id: str | None, **differently: Any) -> GatewayRequest:
     """A refund of 10.00 INR of a charge, claimed just now."""
     reference = f"REF-20261122-{next(_numbers):016d}"
-    return an_order(**({"reference": reference, "amount": Decimal("10.00"), "charge_id": charge_id} | differently))
+    return a_charge(**({"reference": reference, "amount": Decimal("10.00"), "charge_id": charge_id} | differently))
 
 
 def claimed_ago(seconds: float) -> dict[str, Any]:
-    """The times of an order that was claimed so long ago."""
+    """The times of a request that was claimed so long ago."""
     return {"created_at": datetime.fromtimestamp(time.time() - seconds, UTC), "age": seconds}
