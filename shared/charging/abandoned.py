@@ -46,7 +46,7 @@ class _Askings:
     """Hands out the work of one sweep and counts what comes of it, on one thread; `_ask_next` alone runs on the workers'."""
 
     def __init__(self, processor: Processor, workers: ThreadPoolExecutor, until: float) -> None:
-        self._ledger = processor
+        self._processor = processor
         self._workers = workers
         self._until = until
         self._ended: SimpleQueue[Future[_Found]] = SimpleQueue()
@@ -103,7 +103,7 @@ class _Askings:
         return True
 
     def _ask_next(self) -> _Found:
-        processor = self._ledger
+        processor = self._processor
         correlation_id.set(None)
         try:
             lease = take_next(processor.database)

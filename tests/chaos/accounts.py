@@ -71,7 +71,7 @@ def read_books(world: World, diary: Diary) -> Books:
         # One whose sender was killed in the middle of it is no delivery, to any server.
         if received.taken and len(received.body) == int(received.headers["content-length"]):
             events[received.event_id].append({"type": received.headers["ce-type"], "body": received.body})
-    return Books(diary.wishes, tables, world.gateway.processor(), events)
+    return Books(diary.wishes, tables, world.gateway.ledger(), events)
 
 
 def cents(amount: Decimal) -> int:

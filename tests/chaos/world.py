@@ -114,9 +114,9 @@ class Gateway:
         status, _, body = ask(self.port, "POST", "/_control", json.dumps(wanted).encode(), {}, 10)
         assert status == 200, body
 
-    def processor(self) -> dict[str, Any]:
-        processor: dict[str, Any] = json.loads(ask(self.port, "GET", "/_ledger", b"", {}, 60)[2])
-        return processor
+    def ledger(self) -> dict[str, Any]:
+        ledger: dict[str, Any] = json.loads(ask(self.port, "GET", "/_ledger", b"", {}, 60)[2])
+        return ledger
 
 
 @dataclass

@@ -113,7 +113,7 @@ class StripeLike:
                 raise ValueError(f"not a setting of this gateway: {name}")
         return {"seed": self.seed, "shares": self.shares}
 
-    def processor(self) -> Thing:
+    def ledger(self) -> Thing:
         return self.books.accounts() | {"answers": dict(self.answers), "modes": dict(self.modes)}
 
     def answer(self, method: str, path: str, headers: dict[str, str], fields: Fields) -> type_of_answer:
@@ -251,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
         gateway = self.server.gateway
         if path in ("/_control", "/_ledger"):
             try:
-                said = gateway.control(json.loads(fields[0][1])) if path == "/_control" else gateway.processor()
+                said = gateway.control(json.loads(fields[0][1])) if path == "/_control" else gateway.ledger()
                 self._send(_json(200, said))
             except ValueError as wrong:
                 self._send(_json(400, {"error": str(wrong)}))
@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write("\r\n".join([*lines, "", ""]).encode() + body)
 
     def log_message(self, *_: object) -> None:
-        """Silent: the processor says what came."""
+        """Silent: the ledger says what came."""
 
 
 def main() -> None:

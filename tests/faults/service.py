@@ -115,7 +115,7 @@ class Service:
         payment = key_payment.json()
         sql = self.place.sql
         assert (key_payment.status, payment["status"]) == (201, "SUCCESS")
-        charge = bank.processor()["charges"][payment["reference"]]
+        charge = bank.ledger()["charges"][payment["reference"]]
         assert (charge["count"], charge["succeeded"], charge["amount"]) == (1, 1, round(payment["amount"] * 100))
         assert sql.value("SELECT count(*) FROM payments") == 1
         assert sql.value("SELECT count(*) FROM payment_receipts") == 1
@@ -200,10 +200,10 @@ def all_is_right(answers: Load, service: Service, bank: StripeLike) -> None:
     assert charged == {answer.json()["reference"] for answer in answers.answers.values()}
     assert sql.value("SELECT count(*) FROM payments WHERE status <> 'SUCCESS'") == 0
     assert sql.value("SELECT count(*) FROM payment_receipts") == len(charged)
-    processor = bank.processor()["charges"]
+    ledger = bank.ledger()["charges"]
     by_card = {a.json()["reference"] for a in answers.answers.values() if a.json()["method"] == "CARD"}
-    assert set(processor) == by_card
-    assert all((charge["count"], charge["succeeded"]) == (1, 1) for charge in processor.values())
+    assert set(ledger) == by_card
+    assert all((charge["count"], charge["succeeded"]) == (1, 1) for charge in ledger.values())
 
 
 def eventually(holds: Callable[[], object], seconds: float = AT_LAST) -> None:

@@ -30,6 +30,6 @@ def test_hundreds_of_abandoned_charges_are_settled_seconds_after_the_gateways_re
         assert place.sql.value("SELECT max(ask_after) - now() < '31 s' FROM idempotency_keys") in (True, None)
         place.sql.run("UPDATE idempotency_keys SET ask_after = now() WHERE answer_status IS NULL")
         eventually(lambda: service.sweep().status == 204 and place.sql.value(PENDING) == 0)
-        charges = bank.processor()["charges"]
+        charges = bank.ledger()["charges"]
     assert len(charges) == CLAIMS
     assert {(charge["count"], charge["succeeded"]) for charge in charges.values()} == {(1, 1)}

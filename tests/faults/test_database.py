@@ -66,7 +66,7 @@ def test_an_unreachable_database_is_503_with_retry_after_and_then_all_is_well_wi
         assert service.until_final(lambda: service.pay(key)).status == 201
         assert health(service) == 200
     assert mortal.sql.value("SELECT count(*) FROM payments") == 2
-    assert len(bank.processor()["charges"]) == 2
+    assert len(bank.ledger()["charges"]) == 2
 
 
 def health(service: Service) -> int:

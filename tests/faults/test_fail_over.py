@@ -106,7 +106,7 @@ def test_a_fail_over_under_load_loses_and_doubles_nothing(
         row["reference"] for row in service.place.sql.run("SELECT reference FROM payments WHERE status = 'SUCCESS'")
     }
     assert charged >= {answer.json()["reference"] for answer in under_way.answers.values()}
-    assert all((charge["count"], charge["succeeded"]) == (1, 1) for charge in bank.processor()["charges"].values())
+    assert all((charge["count"], charge["succeeded"]) == (1, 1) for charge in bank.ledger()["charges"].values())
     service.place.sql.close()
 
 

@@ -33,12 +33,12 @@ def test_a_charge_that_the_gateway_carries_out_after_its_time_out_is_made_once(
     key = new_key()
     answer = service.pay(key, "pm_hold")
     assert answer.status == 202
-    assert bank.processor()["charges"] == {}
+    assert bank.ledger()["charges"] == {}
     again = service.pay(key, "pm_hold")  # the first is still being carried out there
     assert again.status == 202
     bank.released.set()
     service.one_charge(service.until_final(lambda: service.pay(key, "pm_hold")), bank)
-    assert all(known["mismatches"] == 0 for known in bank.processor()["keys"].values())
+    assert all(known["mismatches"] == 0 for known in bank.ledger()["keys"].values())
 
 
 def sweep_without_pause(service: Service) -> bool:

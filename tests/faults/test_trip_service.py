@@ -45,7 +45,7 @@ def test_whatever_the_trip_service_does_instead_of_answering_nothing_is_charged_
         again = service.pay(key, trip_id=number, amount=None)
         assert (again.status, again.json()["amount"]) == (201, 36.50), f"after a Trip Service that {what}"
     assert place.sql.value("SELECT count(*) FROM payments") == len(NONSENSE)
-    assert len(bank.processor()["charges"]) == len(NONSENSE)
+    assert len(bank.ledger()["charges"]) == len(NONSENSE)
 
 
 @pytest.mark.parametrize("distance", [b"1e400", b"1e99999999", b"99999999999999999999"])
@@ -56,4 +56,4 @@ def test_a_distance_beyond_all_measure_is_refused_and_nothing_is_charged(
     answer = serve(place, "create_payment").pay(trip_id=9, amount=None)
     assert answer.json()["code"] in ("trip_not_chargeable", "trip_service_unavailable")
     assert answer.took < 1.5
-    assert bank.processor()["charges"] == {}
+    assert bank.ledger()["charges"] == {}

@@ -22,7 +22,7 @@ def test_two_sweeps_and_a_clients_repeat_at_the_same_instant_settle_an_abandoned
     assert bank.holding.acquire(timeout=5)
     service.functions.kill("create_payment")
     bank.released.set()
-    eventually(lambda: bank.processor()["charges"])
+    eventually(lambda: bank.ledger()["charges"])
     service.functions.restart("create_payment")
     service.lease_is_old()
     place.sql.run("UPDATE idempotency_keys SET ask_after = now()")

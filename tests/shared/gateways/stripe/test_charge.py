@@ -18,7 +18,7 @@ def error(kind: str, code: str | None = None) -> dict[str, Any]:
 
 
 def charges_of(gateway: StripeLike, reference: str) -> dict[str, Any]:
-    account: dict[str, Any] = gateway.processor()["charges"][reference]
+    account: dict[str, Any] = gateway.ledger()["charges"][reference]
     return account
 
 
@@ -35,8 +35,8 @@ def test_the_request_names_everything_that_stripe_needs_and_nothing_that_differs
     gateway: StripeLike, stripe: Stripe
 ) -> None:
     request = a_charge()
-    for request in ("first", "second"):
-        token = correlation_id.set(request)
+    for trace in ("first", "second"):
+        token = correlation_id.set(trace)
         stripe.charge(request)
         correlation_id.reset(token)
     (method, path, headers, fields), (_, _, headers_again, fields_again) = gateway.requests

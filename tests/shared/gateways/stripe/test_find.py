@@ -124,7 +124,7 @@ def test_clocks_that_are_ten_minutes_apart_hide_nothing(gateway: StripeLike, has
 def test_a_stored_500_after_the_charge_is_overcome_by_reading(gateway: StripeLike, stripe: Stripe) -> None:
     request = a_charge(payment_token="pm_broken_after")
     assert isinstance(stripe.charge(request), Unknown)
-    assert stripe.find_charge(request) == Succeeded(gateway.processor()["charges"][request.reference]["ids"][0])
+    assert stripe.find_charge(request) == Succeeded(gateway.ledger()["charges"][request.reference]["ids"][0])
 
 
 def test_a_found_charge_that_waits_for_somebody_is_cancelled_too(gateway: StripeLike, hasty: Stripe) -> None:
@@ -133,9 +133,9 @@ def test_a_found_charge_that_waits_for_somebody_is_cancelled_too(gateway: Stripe
     assert isinstance(hasty.charge(lost), Unknown)
     gateway.control({"calm": True})
     assert hasty.find_charge(lost) == Declined(
-        "authentication_required", gateway.processor()["charges"][lost.reference]["ids"][0]
+        "authentication_required", gateway.ledger()["charges"][lost.reference]["ids"][0]
     )
-    assert gateway.processor()["charges"][lost.reference]["statuses"] == ["canceled"]
+    assert gateway.ledger()["charges"][lost.reference]["statuses"] == ["canceled"]
 
 
 def test_a_found_charge_whose_card_was_declined_is_declined_as_it_was(gateway: StripeLike, hasty: Stripe) -> None:
@@ -158,7 +158,7 @@ def test_a_forgotten_key_is_why_nothing_is_asked_for_again_after_its_retention(
     hasty.charge(request)
     gateway.control({"skip": DAY + 1})
     hasty.charge(request)
-    assert gateway.processor()["charges"][request.reference]["count"] == 2, (
+    assert gateway.ledger()["charges"][request.reference]["count"] == 2, (
         "the gateway of the tests forgets as Stripe does"
     )
 

@@ -41,11 +41,11 @@ def test_a_process_of_its_own_charges_loses_answers_and_keeps_a_ledger(process: 
     stripe.charge(request)
     assert ask(process + "/_control", {"calm": True}) == {"seed": 7, "shares": {}}
     assert isinstance(stripe.charge(request), Succeeded)
-    processor = ask(process + "/_ledger")
-    account = processor["charges"][request.reference]
+    ledger = ask(process + "/_ledger")
+    account = ledger["charges"][request.reference]
     assert (account["count"], account["succeeded"], account["amount"]) == (1, 1, 3650)
-    assert processor["keys"][request.reference]["status"] == 200
-    assert processor["answers"]["cut"] == processor["modes"]["lose"] == 2
+    assert ledger["keys"][request.reference]["status"] == 200
+    assert ledger["answers"]["cut"] == ledger["modes"]["lose"] == 2
 
 
 def test_a_setting_it_does_not_know_is_refused(gateway: StripeLike) -> None:

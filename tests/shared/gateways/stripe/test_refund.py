@@ -21,7 +21,7 @@ def charge_id(gateway: StripeLike, stripe: Stripe) -> str:
 
 
 def refunds_of(gateway: StripeLike, reference: str) -> dict[str, Any]:
-    account: dict[str, Any] = gateway.processor()["refunds"][reference]
+    account: dict[str, Any] = gateway.ledger()["refunds"][reference]
     return account
 
 

@@ -15,9 +15,9 @@ INVALID = {"error": {"type": "invalid_request_error", "code": "parameter_unknown
 DECLINE = {"error": {"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}}
 
 
-def again(request: GatewayRequest, **differently: Any) -> GatewayRequest:
+def again(asked_for: GatewayRequest, **differently: Any) -> GatewayRequest:
     """The same request, asked for once more."""
-    return GatewayRequest(**(vars(request) | {"asked": request.asked + 1} | differently))
+    return GatewayRequest(**(vars(asked_for) | {"asked": asked_for.asked + 1} | differently))
 
 
 @pytest.fixture(params=["charge", "refund"])
@@ -26,7 +26,7 @@ def verb(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def request(verb: str, stripe: Stripe) -> GatewayRequest:
+def asked_for(verb: str, stripe: Stripe) -> GatewayRequest:
     """What `verb` is asked with."""
     if verb == "charge":
         return a_charge()
@@ -40,98 +40,98 @@ def asker(stripe: Stripe, verb: str) -> Callable[[GatewayRequest], Outcome]:
     return asks
 
 
-def id_of(gateway: StripeLike, verb: str, request: GatewayRequest) -> str:
-    [gateway_id] = gateway.processor()[f"{verb}s"][request.reference]["ids"]
+def id_of(gateway: StripeLike, verb: str, asked_for: GatewayRequest) -> str:
+    [gateway_id] = gateway.ledger()[f"{verb}s"][asked_for.reference]["ids"]
     return str(gateway_id)
 
 
-def lose(gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest) -> None:
+def lose(gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest) -> None:
     """Has it carried out, and its answer lost."""
     gateway.control({"lose": 1})
-    assert isinstance(asker(stripe, verb)(request), Unknown)
+    assert isinstance(asker(stripe, verb)(asked_for), Unknown)
     gateway.control({"calm": True})
 
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("body", [INVALID, DECLINE])
 def test_the_first_asking_is_refused_and_that_is_that(
-    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest, status: int, body: dict[str, Any]
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest, status: int, body: dict[str, Any]
 ) -> None:
     gateway.say(status, body)
-    assert isinstance(asker(stripe, verb)(request), Declined)
+    assert isinstance(asker(stripe, verb)(asked_for), Declined)
 
 
 @pytest.mark.parametrize("body", [INVALID, DECLINE])
 @pytest.mark.parametrize("status", [400, 402, 404])
 def test_a_refused_repeat_does_not_hide_that_the_first_was_carried_out(
-    gateway: StripeLike, hasty: Stripe, verb: str, request: GatewayRequest, status: int, body: dict[str, Any]
+    gateway: StripeLike, hasty: Stripe, verb: str, asked_for: GatewayRequest, status: int, body: dict[str, Any]
 ) -> None:
-    lose(gateway, hasty, verb, request)
+    lose(gateway, hasty, verb, asked_for)
     gateway.say(status, body)
-    assert asker(hasty, verb)(again(request)) == Succeeded(id_of(gateway, verb, request))
+    assert asker(hasty, verb)(again(asked_for)) == Succeeded(id_of(gateway, verb, asked_for))
 
 
 def test_a_refused_repeat_of_what_is_not_to_be_found_is_unknown(
-    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest
 ) -> None:
     gateway.say(400, INVALID)
-    outcome = asker(stripe, verb)(again(request))
+    outcome = asker(stripe, verb)(again(asked_for))
     assert isinstance(outcome, Unknown)
     assert outcome.answered
 
 
 def test_a_refused_repeat_is_believed_once_absence_is_certain(
-    gateway: StripeLike, verb: str, request: GatewayRequest
+    gateway: StripeLike, verb: str, asked_for: GatewayRequest
 ) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=10.0)
     gateway.say(400, INVALID)
-    assert asker(stripe, verb)(again(request, **claimed_ago(20))) == Declined("parameter_unknown")
+    assert asker(stripe, verb)(again(asked_for, **claimed_ago(20))) == Declined("parameter_unknown")
 
 
 @pytest.mark.parametrize("status", [409, 500, 503])
 def test_a_refusal_after_an_inner_repeat_is_no_first_one(
-    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest, status: int
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest, status: int
 ) -> None:
     gateway.say(status, {})
     gateway.say(400, INVALID)
-    assert isinstance(asker(stripe, verb)(request), Unknown)
+    assert isinstance(asker(stripe, verb)(asked_for), Unknown)
 
 
 def test_nor_is_one_after_a_connection_that_was_cut(
-    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest
 ) -> None:
     gateway.cut()
     gateway.say(400, INVALID)
-    assert isinstance(asker(stripe, verb)(request), Unknown)
+    assert isinstance(asker(stripe, verb)(asked_for), Unknown)
 
 
 def test_whoever_asked_too_often_was_not_heard_so_the_next_refusal_is_a_first_one(
-    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest
 ) -> None:
     gateway.say(429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}})
     gateway.say(400, INVALID)
-    assert asker(stripe, verb)(request) == Declined("parameter_unknown")
+    assert asker(stripe, verb)(asked_for) == Declined("parameter_unknown")
 
 
 def test_what_stripe_stored_when_it_carried_the_request_out_is_believed_on_a_repeat(
-    gateway: StripeLike, stripe: Stripe, verb: str, request: GatewayRequest
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest
 ) -> None:
     gateway.say(400, INVALID, Idempotent_Replayed="true")
-    assert asker(stripe, verb)(again(request)) == Declined("parameter_unknown")
+    assert asker(stripe, verb)(again(asked_for)) == Declined("parameter_unknown")
 
 
 def test_an_order_that_is_refused_here_on_a_repeat_is_read_too(
-    gateway: StripeLike, hasty: Stripe, verb: str, request: GatewayRequest
+    gateway: StripeLike, hasty: Stripe, verb: str, asked_for: GatewayRequest
 ) -> None:
     """A version before may have counted the currency otherwise."""
-    lose(gateway, hasty, verb, request)
-    assert isinstance(asker(hasty, verb)(again(request, currency="JPY")), Unknown)
+    lose(gateway, hasty, verb, asked_for)
+    assert isinstance(asker(hasty, verb)(again(asked_for, currency="JPY")), Unknown)
 
 
 def test_a_card_that_is_declined_by_the_repeat_itself_is_declined(gateway: StripeLike, stripe: Stripe) -> None:
-    request = a_charge(payment_token="pm_decline_lost_card")
+    asked_for = a_charge(payment_token="pm_decline_lost_card")
     gateway.cut()
-    assert stripe.charge(again(request)) == Declined("lost_card", id_of(gateway, "charge", request))
+    assert stripe.charge(again(asked_for)) == Declined("lost_card", id_of(gateway, "charge", asked_for))
 
 
 def test_a_request_of_the_version_before_that_came_without_a_description_ends_in_a_read(
@@ -139,18 +139,18 @@ def test_a_request_of_the_version_before_that_came_without_a_description_ends_in
 ) -> None:
     before = a_charge(description=None)
     lose(gateway, hasty, "charge", before)
-    request = again(before, description="Trip 101")
-    assert hasty.charge(request) == Unknown("Stripe answered 400 idempotency_error")
-    assert hasty.find_charge(request) == Succeeded(id_of(gateway, "charge", request))
+    asked_for = again(before, description="Trip 101")
+    assert hasty.charge(asked_for) == Unknown("Stripe answered 400 idempotency_error")
+    assert hasty.find_charge(asked_for) == Succeeded(id_of(gateway, "charge", asked_for))
 
 
-def refused_with(gateway: StripeLike, request: GatewayRequest, status: str) -> str:
+def refused_with(gateway: StripeLike, asked_for: GatewayRequest, status: str) -> str:
     """Has the next charge refused with an intent of the request's in this status."""
     fields = {
         "amount": "3650",
         "currency": "inr",
         "payment_method": "pm_card",
-        "metadata[reference]": request.reference,
+        "metadata[reference]": asked_for.reference,
     }
     intent = gateway.books.create_intent(list(fields.items()), "") | {"status": status}
     gateway.books.intents[intent["id"]]["status"] = status
@@ -163,32 +163,32 @@ def refused_with(gateway: StripeLike, request: GatewayRequest, status: str) -> s
 def test_a_refusal_with_an_intent_that_has_no_money_in_it_is_believed(
     gateway: StripeLike, stripe: Stripe, status: str, asked: int
 ) -> None:
-    request = a_charge(asked=asked)
-    intent_id = refused_with(gateway, request, status)
-    assert stripe.charge(request) == Declined("lost_card", intent_id)
+    asked_for = a_charge(asked=asked)
+    intent_id = refused_with(gateway, asked_for, status)
+    assert stripe.charge(asked_for) == Declined("lost_card", intent_id)
     assert len(gateway.requests) == 1
 
 
 @pytest.mark.parametrize("asked", [1, 2])
 def test_a_refusal_with_an_intent_that_succeeded_is_a_success(gateway: StripeLike, stripe: Stripe, asked: int) -> None:
-    request = a_charge(asked=asked)
-    intent_id = refused_with(gateway, request, "succeeded")
-    assert stripe.charge(request) == Succeeded(intent_id)
+    asked_for = a_charge(asked=asked)
+    intent_id = refused_with(gateway, asked_for, "succeeded")
+    assert stripe.charge(asked_for) == Succeeded(intent_id)
 
 
 @pytest.mark.parametrize("status", ["processing", "requires_capture", "of_tomorrow"])
 def test_a_refusal_with_an_intent_that_is_under_way_is_unknown(
     gateway: StripeLike, stripe: Stripe, status: str
 ) -> None:
-    request = a_charge()
-    intent_id = refused_with(gateway, request, status)
-    assert stripe.charge(request) == Unknown(f"the intent is {status}", intent_id)
+    asked_for = a_charge()
+    intent_id = refused_with(gateway, asked_for, status)
+    assert stripe.charge(asked_for) == Unknown(f"the intent is {status}", intent_id)
 
 
 def test_a_refusal_with_an_intent_that_waits_for_somebody_is_called_off(gateway: StripeLike, stripe: Stripe) -> None:
-    request = a_charge()
-    intent_id = refused_with(gateway, request, "requires_action")
-    assert stripe.charge(request) == Declined("authentication_required", intent_id)
+    asked_for = a_charge()
+    intent_id = refused_with(gateway, asked_for, "requires_action")
+    assert stripe.charge(asked_for) == Declined("authentication_required", intent_id)
     assert gateway.books.intent(intent_id)["status"] == "canceled"
 
 
@@ -196,11 +196,11 @@ def test_a_refusal_with_an_intent_that_waits_for_somebody_is_called_off(gateway:
 def test_an_intent_that_does_not_bear_our_reference_is_read_by_its_id(
     gateway: StripeLike, stripe: Stripe, shown: dict[str, Any]
 ) -> None:
-    request = a_charge()
-    intent_id = refused_with(gateway, request, "succeeded")
+    asked_for = a_charge()
+    intent_id = refused_with(gateway, asked_for, "succeeded")
     gateway.script.clear()
     gateway.say(402, {"error": DECLINE["error"] | {"payment_intent": {"id": intent_id} | shown}})
-    assert stripe.charge(request) == Succeeded(intent_id)
+    assert stripe.charge(asked_for) == Succeeded(intent_id)
 
 
 SERVES: list[tuple[int, dict[str, str], bool]] = [

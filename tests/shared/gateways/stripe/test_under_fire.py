@@ -61,7 +61,7 @@ def test_every_outcome_is_the_truth_whatever_fails(seed: int) -> None:
         for _ in range(8):
             charge = a_charge(created_at=datetime.fromtimestamp(gateway.books.now(), UTC))
             charged = carried_to_its_end(charge, stripe.charge, stripe.find_charge, gateway, EVERYTHING)
-            account = gateway.processor()["charges"].get(charge.reference, {"count": 0, "succeeded": 0})
+            account = gateway.ledger()["charges"].get(charge.reference, {"count": 0, "succeeded": 0})
             assert account["count"] <= 1
             assert account["succeeded"] == isinstance(charged, Succeeded)
             # Never made: it was never heard of, or its first asking was refused before anything was done.
@@ -69,6 +69,6 @@ def test_every_outcome_is_the_truth_whatever_fails(seed: int) -> None:
             if isinstance(charged, Succeeded):
                 refund = a_refund(charged.gateway_id)
                 refunded = carried_to_its_end(refund, stripe.refund, stripe.find_refund, gateway, EVERYTHING)
-                account = gateway.processor()["refunds"].get(refund.reference, {"count": 0, "succeeded": 0})
+                account = gateway.ledger()["refunds"].get(refund.reference, {"count": 0, "succeeded": 0})
                 assert account["count"] <= 1
                 assert account["succeeded"] == isinstance(refunded, Succeeded)
