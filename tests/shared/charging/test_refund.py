@@ -50,6 +50,18 @@ def test_without_an_amount_all_that_is_left_is_given_back(till: Till, place: Pla
     assert balances(place, payment_id) == ("REFUNDED", 0, 100)
 
 
+@pytest.mark.parametrize(("part", "left"), [("99.00", "1.00"), ("99.50", "0.50"), ("99.99", "0.01")])
+def test_a_refund_that_leaves_next_to_nothing_leaves_it_to_be_given_back(
+    till: Till, place: Place, payment_id: int, part: str, left: str
+) -> None:
+    refund = shown(till.refund(payment_id, part))
+    assert (refund["payment_status"], refund["remaining_amount"]) == ("SUCCESS", Decimal(left))
+    assert balances(place, payment_id) == ("SUCCESS", 0, Decimal(part))
+    rest = shown(till.refund(payment_id))
+    assert (rest["refund_amount"], rest["payment_status"], rest["remaining_amount"]) == (Decimal(left), "REFUNDED", 0)
+    assert balances(place, payment_id) == ("REFUNDED", 0, 100)
+
+
 def test_parts_that_add_up_to_the_whole_make_it_refunded(till: Till, place: Place, payment_id: int) -> None:
     answers = [shown(till.refund(payment_id, amount)) for amount in ("33.33", "33.33", "33.34")]
     assert [answer["payment_status"] for answer in answers] == ["SUCCESS", "SUCCESS", "REFUNDED"]

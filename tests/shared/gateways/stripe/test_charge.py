@@ -127,6 +127,18 @@ def test_a_cancellation_without_an_answer_leaves_it_unknown_with_its_id(gateway:
     assert hasty.charge(known) == Declined("authentication_required", waiting["id"])
 
 
+def test_a_cancellation_that_failed_does_not_stand_in_the_way_of_the_next(gateway: StripeLike, stripe: Stripe) -> None:
+    """Stripe stores a 500 under the key that it answered, for a day."""
+    waiting = gateway.books.create_intent(_fields(request := a_charge()), "authenticate")
+    known = a_charge(reference=request.reference, gateway_id=waiting["id"])
+    gateway.say(200, waiting)
+    gateway.say(500, error("api_error"), Idempotent_Replayed="true")
+    assert stripe.charge(known) == Unknown("the intent is requires_action", waiting["id"])
+    assert stripe.charge(known) == Declined("authentication_required", waiting["id"])
+    keys = [headers["idempotency-key"] for _, path, headers, _ in gateway.requests if path.endswith("/cancel")]
+    assert len(set(keys)) == len(keys) == 2
+
+
 def test_a_cancellation_that_finds_it_paid_meanwhile_is_a_success(gateway: StripeLike, stripe: Stripe) -> None:
     request = a_charge(payment_token="pm_meanwhile")
     assert stripe.charge(request) == Succeeded(charges_of(gateway, request.reference)["ids"][0])

@@ -61,6 +61,15 @@ def test_the_first_asking_is_refused_and_that_is_that(
     assert isinstance(asker(stripe, verb)(asked_for), Declined)
 
 
+@pytest.mark.parametrize("status", [400, 402, 404])
+@pytest.mark.parametrize("code", ["idempotency_key_in_use", "lock_timeout", "rate_limit"])
+def test_a_refusal_that_passes_says_nothing_even_of_the_first_asking(
+    gateway: StripeLike, stripe: Stripe, verb: str, asked_for: GatewayRequest, status: int, code: str
+) -> None:
+    gateway.say(status, {"error": {"type": "invalid_request_error", "code": code}})
+    assert asker(stripe, verb)(asked_for) == Unknown(f"Stripe answered {status} invalid_request_error {code}")
+
+
 @pytest.mark.parametrize("body", [INVALID, DECLINE])
 @pytest.mark.parametrize("status", [400, 402, 404])
 def test_a_refused_repeat_does_not_hide_that_the_first_was_carried_out(
