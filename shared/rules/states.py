@@ -1,4 +1,47 @@
-"""The methods of payment, and the states a payment can be in."""
+"""The methods of payment; and every move that a payment or a refund may make, with what may cause it.
 
-METHODS = ("CARD", "UPI", "WALLET", "CASH")
+The database refuses every other (sql/migrations/0009_moves.sql), and docs/states.md is drawn from here
+(`python -m tools.states`). tests/sql/test_states.py holds the constraints and the statements to it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Method = Literal["CARD", "UPI", "WALLET", "CASH"]
+METHODS: tuple[str, ...] = get_args(Method)
+
 STATUSES = ("PENDING", "SUCCESS", "FAILED", "REFUNDED")
+REFUND_STATUSES = ("PENDING", "REFUNDED", "FAILED")
+
+
+@dataclass(frozen=True)
+class Move:
+    """From `source` to `target`; where `source` is None, it is written as `target`. `statement` (of sql/statements) makes it;
+    None for a row of the seed, which seed/load.py writes: nobody charged it, and it makes no move."""
+
+    source: str | None
+    target: str
+    cause: str
+    statement: str | None
+
+
+PAYMENT_MOVES = (
+    Move(None, "PENDING", "claim", "claim_payment"),
+    Move(None, "SUCCESS", "charge in cash", "charge_cash"),
+    *(Move(None, status, "seed", None) for status in STATUSES),
+    Move("PENDING", "SUCCESS", "charged", "settle_payment"),
+    Move("PENDING", "SUCCESS", "settled by hand", "settle_payment"),
+    Move("PENDING", "FAILED", "declined", "settle_payment"),
+    Move("PENDING", "FAILED", "unknown to the gateway", "settle_payment"),
+    Move("PENDING", "FAILED", "settled by hand", "settle_payment"),
+    Move("SUCCESS", "REFUNDED", "refunded in whole", "settle_refund"),
+)
+
+REFUND_MOVES = (
+    Move(None, "PENDING", "claim", "claim_refund"),
+    Move("PENDING", "REFUNDED", "given back", "settle_refund"),
+    Move("PENDING", "REFUNDED", "settled by hand", "settle_refund"),
+    Move("PENDING", "FAILED", "declined", "settle_refund"),
+    Move("PENDING", "FAILED", "unknown to the gateway", "settle_refund"),
+    Move("PENDING", "FAILED", "settled by hand", "settle_refund"),
+)

@@ -2,11 +2,12 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError, WithJsonSchema
 
 from shared.platform import json_text
+from shared.rules import states
 from shared.rules.identifiers import GREATEST_ID
 from shared.rules.money import GREATEST, expresses, is_amount, smallest_unit
 from shared.web.problems import invalid
@@ -55,7 +56,7 @@ Amount = Annotated[
         }
     ),
 ]
-Method = Annotated[Literal["CARD", "UPI", "WALLET", "CASH"], BeforeValidator(_method)]
+Method = Annotated[states.Method, BeforeValidator(_method)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_metadata)]
 Token = Annotated[str, BeforeValidator(_token)]
 Id = Annotated[int, Field(strict=True, gt=0, le=GREATEST_ID)]

@@ -1,4 +1,4 @@
-"""Rows for the tests of the schema, as bad or as many as a test wants them."""
+"""Rows for the tests of the schema, as bad or as many as a test wants them. Each gets where it is by moves that are legal."""
 
 from typing import Any
 
@@ -46,15 +46,36 @@ def insert(sql: Sql, table: str, row: dict[str, Any]) -> dict[str, Any]:
     return sql.run(f"INSERT INTO {table} ({names}) VALUES ({places}) RETURNING *", row)[0]
 
 
+def move(sql: Sql, table: str, which: dict[str, int], fields: dict[str, Any]) -> None:
+    """Changes these fields of one row, named by its id. Raises psycopg2.Error."""
+    [name] = which
+    changes = ", ".join(f"{field} = %({field})s" for field in fields)
+    sql.run(f"UPDATE {table} SET {changes} WHERE {name} = %({name})s", fields | which)
+
+
 def a_payment(sql: Sql, **fields: Any) -> int:
     """A payment, charged unless its fields say otherwise; its id."""
-    reference = {"reference": sql.value("SELECT 'PAY-' || gen_random_uuid()")}
-    return int(insert(sql, "payments", PAYMENT | reference | fields)["payment_id"])
+    row = PAYMENT | {"reference": sql.value("SELECT 'PAY-' || gen_random_uuid()")} | fields
+    if row["status"] == "PENDING" or row["gateway"] is None:
+        return int(insert(sql, "payments", row)["payment_id"])
+    end = {
+        name: row.pop(name) for name in ("status", "failure_code", "reserved_amount", "refunded_amount") if name in row
+    }
+    payment_id = int(insert(sql, "payments", row | {"status": "PENDING"})["payment_id"])
+    if end["status"] == "REFUNDED":
+        move(sql, "payments", {"payment_id": payment_id}, {"status": "SUCCESS"})
+    move(sql, "payments", {"payment_id": payment_id}, end)
+    return payment_id
 
 
 def a_refund(sql: Sql, payment_id: int, **fields: Any) -> int:
+    """A refund, given back unless its fields say otherwise; its id. The payment stays as it is."""
     reference = {"reference": sql.value("SELECT 'REF-' || gen_random_uuid()")}
-    return int(insert(sql, "payment_refunds", REFUND | reference | {"payment_id": payment_id} | fields)["refund_id"])
+    row = REFUND | reference | {"payment_id": payment_id} | fields
+    end = {name: row.pop(name) for name in ("status", "failure_code") if name in row}
+    refund_id = int(insert(sql, "payment_refunds", row | {"status": "PENDING"})["refund_id"])
+    move(sql, "payment_refunds", {"refund_id": refund_id}, end)
+    return refund_id
 
 
 def a_key(sql: Sql, payment_id: int, **fields: Any) -> bytes:

@@ -18,6 +18,7 @@ ROWS = 100_000
 BIG = {"payments", "payment_refunds", "payment_receipts", "idempotency_keys", "outbox", "audit_log"}
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
+ALTER TABLE payment_refunds DISABLE TRIGGER USER;
 INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, created_at,
                       base_fare, distance_km, rate_per_km, surge_multiplier)
 SELECT n, 36.50, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n % 4],
@@ -41,6 +42,7 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
+ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
 """
 

@@ -64,6 +64,11 @@ CHANGE = {
     "delete_refunds": "DELETE FROM payment_refunds WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
 }
 
+# Totals are right whatever is done, so also after moves that no payment or refund makes.
+ANY_MOVE = """
+ALTER TABLE payments DISABLE TRIGGER payments_moved;
+ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved
+"""
 ONE_SHARD = "CREATE OR REPLACE FUNCTION totals_shard() RETURNS smallint LANGUAGE sql STABLE AS 'SELECT 0::smallint'"
 COUNTED = """
 SELECT currency, status, method, {count} AS count, sum(amount) AS amount, {refunded} AS refunded
@@ -112,6 +117,7 @@ def take(sql: Sql, place: Place, step: tuple[str, int, Any]) -> Sql:
 @pytest.fixture(scope="module")
 def shared_place(cluster: Cluster) -> Iterator[Place]:
     with cluster.database() as place:
+        place.sql.run(ANY_MOVE)
         yield place
 
 
@@ -119,7 +125,7 @@ def shared_place(cluster: Cluster) -> Iterator[Place]:
 def one_shard(cluster: Cluster) -> Iterator[Place]:
     """All totals of a currency on one shard, which is the worst case."""
     with cluster.database() as place:
-        place.sql.run(ONE_SHARD)
+        place.sql.run(f"{ONE_SHARD}; {ANY_MOVE}")
         yield place
 
 
@@ -281,7 +287,7 @@ def test_a_currency_of_which_nothing_is_left_is_not_shown(place: Place, database
 
 def test_a_status_or_method_that_this_version_does_not_know_is_shown(place: Place, database: Database) -> None:
     place.sql.run("ALTER TABLE payments DROP CONSTRAINT payments_status_check, DROP CONSTRAINT payments_method_check")
-    a_payment(place.sql, status="REVERSED", method="CRYPTO")
+    a_payment(place.sql, status="REVERSED", method="CRYPTO", gateway=None)
     a_payment(place.sql)
     figures = read_totals(database).figures
     assert figures.by_status == {"PENDING": 0, "SUCCESS": 1, "FAILED": 0, "REFUNDED": 0, "REVERSED": 1}

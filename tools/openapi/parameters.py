@@ -1,10 +1,12 @@
 """What is asked with, beside the body, and what is answered with, as the OpenAPI document says it."""
 
+from shared.rules.identifiers import GREATEST_ID
+
 PAYMENT_ID = {
     "name": "payment_id",
     "in": "path",
     "required": True,
-    "schema": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
+    "schema": {"type": "integer", "minimum": 1, "maximum": GREATEST_ID},
 }
 KEY = {
     "name": "Idempotency-Key",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.rules.states import METHODS, STATUSES
+from shared.rules.states import METHODS, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
 
@@ -95,7 +95,7 @@ SCHEMAS: Json = {
             "payment_id": _ID,
             "refund_amount": _MONEY,
             "currency": _CURRENCY,
-            "status": {"enum": ["PENDING", "REFUNDED", "FAILED"]},
+            "status": {"enum": list(REFUND_STATUSES)},
             "reason": _or_null(_TEXT),
             "reference": _TEXT,
             "failure_code": _or_null(_TEXT),

@@ -21,9 +21,9 @@ from tests.support.till import Till, shown
 
 # Ten payments share each moment, so that a cursor has to tell them apart by their id.
 ROWS = """
-INSERT INTO payments (trip_id, amount, currency, method, status, refunded_amount, reference, gateway, created_at)
+INSERT INTO payments (trip_id, amount, currency, method, status, refunded_amount, reference, created_at)
 SELECT 1 + n % 7, 10, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + (n * 5) % 4], status,
-       CASE status WHEN 'REFUNDED' THEN 10 ELSE 0 END, 'PAY-' || n, 'scripted',
+       CASE status WHEN 'REFUNDED' THEN 10 ELSE 0 END, 'PAY-' || n,
        timestamptz '2026-11-22 12:00:00.000001Z' + n / 10 * interval '1 s'
   FROM (SELECT n, (ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED'])[1 + (n * 3) % 4] AS status
           FROM generate_series(1, 120) AS n) AS made
