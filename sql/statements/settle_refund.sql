@@ -20,7 +20,7 @@ WITH settled AS (
 ), shown AS (
     SELECT settled.status, settled.reference, settled.payment_id,
            refund_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS refund,
-           payment_json(ROW(payment.*)::payments) AS payment
+           refund_event_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS event
       FROM settled, payment
 ), answered AS (
     UPDATE idempotency_keys
@@ -35,7 +35,7 @@ WITH settled AS (
     SELECT reference || CASE status WHEN 'REFUNDED' THEN '.refunded' ELSE '.failed' END,
            CASE status WHEN 'REFUNDED' THEN 'com.ridehailing.payment.refunded.v1'
                        ELSE 'com.ridehailing.refund.failed.v1' END,
-           'payments/' || payment_id, correlation_id, traceparent, with_refund(payment, refund),
+           'payments/' || payment_id, correlation_id, traceparent, shown.event,
            clock_timestamp()
       FROM shown, answered
     RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at

@@ -1,0 +1,129 @@
+"""What the database shows of a payment, a refund and a fare is what the OpenAPI document says: field by field, type by type."""
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from shared.rules.states import METHODS, REFUND_STATUSES, STATUSES
+from tests.sql.rows import FARE, a_payment, a_refund
+from tests.support.cluster import Cluster
+from tests.support.sql import Sql
+from tools.openapi.schemas import SCHEMAS
+
+Json = dict[str, Any]
+
+COLUMNS = """
+SELECT attname AS name, format_type(atttypid, atttypmod) AS type
+  FROM pg_attribute WHERE attrelid = %s::regclass ORDER BY attnum
+"""
+SHOWN = {"payment_shown": "Payment", "refund_shown": "Refund", "fare_shown": "Fare"}
+# What row_to_json makes of a column of each type.
+WRITTEN = {"bigint": "integer", "numeric": "number", "text": "string", "json": "object", "fare_shown": "Fare"}
+
+
+def kinds(schema: Json) -> set[str]:
+    """What a schema takes, without null."""
+    if "anyOf" in schema:
+        return set().union(*map(kinds, schema["anyOf"])) - {"null"}
+    if "$ref" in schema:
+        return {schema["$ref"].rpartition("/")[2]}
+    if "enum" in schema:
+        return {"string"}
+    return {schema["type"]}
+
+
+def may_be_null(schema: Json) -> bool:
+    return {"type": "null"} in schema.get("anyOf", [])
+
+
+@pytest.fixture(scope="module")
+def sql(cluster: Cluster) -> Iterator[Sql]:
+    """A database with payments and refunds of every kind."""
+    with cluster.database() as place:
+        write_all(place.sql)
+        yield place.sql
+
+
+def write_all(sql: Sql) -> None:
+    """Payments of every status and method, with a fare and without, with metadata and without; partly and wholly given back by
+    refunds of every status, with a reason and without."""
+    kept = '{"ride": {"stops": [1, 2.50, null]}, "note": "ünïcode \\" \\\\"}'
+    ends = {"FAILED": {"failure_code": "card_declined"}, "REFUNDED": {"refunded_amount": "100.00"}}
+    fares: list[Json] = [FARE | {"distance_km": "10.5"}, {}]
+    for number, (status, method, fare, metadata) in enumerate(product(STATUSES, METHODS, fares, (kept, "{}"))):
+        a_payment(
+            sql, trip_id=number + 1, status=status, method=method, metadata=metadata, **fare, **ends.get(status, {})
+        )
+    partly = a_payment(sql, trip_id=1000, reserved_amount="30.00", refunded_amount="20.50")
+    wholly = a_payment(sql, trip_id=1000, status="REFUNDED", refunded_amount="100.00")
+    for status, reason, metadata in product(REFUND_STATUSES, ("Customer request", None), (kept, "{}")):
+        code = {"failure_code": "expired"} if status == "FAILED" else {}
+        for payment_id in (partly, wholly):
+            a_refund(sql, payment_id, status=status, reason=reason, metadata=metadata, **code)
+
+
+@pytest.mark.parametrize(("composite", "name"), SHOWN.items())
+def test_the_fields_are_those_of_the_document_in_their_order_and_of_their_types(
+    sql: Sql, composite: str, name: str
+) -> None:
+    fields = [(row["name"], {WRITTEN[row["type"]]}) for row in sql.run(COLUMNS, (composite,))]
+    assert fields == [(field, kinds(schema)) for field, schema in SCHEMAS[name]["properties"].items()]
+
+
+@pytest.mark.parametrize("name", SHOWN.values())
+def test_a_client_may_rely_on_every_field_being_there(name: str) -> None:
+    assert SCHEMAS[name]["required"] == list(SCHEMAS[name]["properties"])
+
+
+@pytest.fixture(scope="module")
+def written(sql: Sql) -> dict[str, list[Json]]:
+    """Everything that the database shows, by the name of its schema."""
+    payments = [json.loads(row["shown"]) for row in sql.run("SELECT payment_json(p)::text AS shown FROM payments p")]
+    refunds = "SELECT refund_json(r, p)::text AS shown FROM payment_refunds r JOIN payments p USING (payment_id)"
+    return {
+        "Payment": payments,
+        "Refund": [json.loads(row["shown"]) for row in sql.run(refunds)],
+        "Fare": [payment["fare"] for payment in payments if payment["fare"]],
+    }
+
+
+@pytest.mark.parametrize("name", SHOWN.values())
+def test_what_is_written_is_what_the_document_says_and_nothing_more(written: dict[str, list[Json]], name: str) -> None:
+    schemas = SCHEMAS | {each: SCHEMAS[each] | {"additionalProperties": False} for each in SHOWN.values()}
+    document = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+    assert "date-time" in FormatChecker.checkers
+    validator = Draft202012Validator(document, format_checker=FormatChecker())
+    for shown in written[name]:
+        validator.validate(shown)
+        assert list(shown) == list(SCHEMAS[name]["properties"])
+
+
+@pytest.mark.parametrize("name", SHOWN.values())
+def test_what_the_document_says_may_be_null_sometimes_is_and_nothing_else(
+    written: dict[str, list[Json]], name: str
+) -> None:
+    null = {field for shown in written[name] for field, value in shown.items() if value is None}
+    assert null == {field for field, schema in SCHEMAS[name]["properties"].items() if may_be_null(schema)}
+
+
+@pytest.mark.parametrize("name", SHOWN.values())
+def test_every_value_that_the_document_lists_is_written(written: dict[str, list[Json]], name: str) -> None:
+    listed = {field: schema["enum"] for field, schema in SCHEMAS[name]["properties"].items() if "enum" in schema}
+    if name == "Refund":
+        listed["payment_status"] = ["SUCCESS", "REFUNDED"]  # no other has refunds
+    for field, values in listed.items():
+        assert {shown[field] for shown in written[name]} == set(values)
+
+
+def test_the_event_of_a_refund_is_the_payment_and_the_refund_in_it(sql: Sql) -> None:
+    rows = sql.run(
+        "SELECT refund_event_json(r, p)::text AS event, payment_json(p)::text AS payment, refund_json(r, p)::text AS refund"
+        "  FROM payment_refunds r JOIN payments p USING (payment_id)"
+    )
+    assert rows
+    for row in rows:
+        assert row["event"] == f'{row["payment"][:-1]},"refund":{row["refund"]}}}'
