@@ -26,13 +26,15 @@ CREATE OR REPLACE TRIGGER payments_written AFTER INSERT ON payments FOR EACH ROW
 CREATE OR REPLACE TRIGGER payments_moved AFTER UPDATE OF status ON payments FOR EACH ROW
     WHEN (OLD.status <> NEW.status
           AND (OLD.gateway IS NULL
-               OR (OLD.status, NEW.status) NOT IN (('PENDING', 'SUCCESS'), ('PENDING', 'FAILED'), ('SUCCESS', 'REFUNDED'))))
+               OR OLD.status || ' to ' || NEW.status
+                  <> ALL ('{PENDING to SUCCESS, PENDING to FAILED, SUCCESS to REFUNDED}'::text[])))
     EXECUTE FUNCTION refuse_move();
 CREATE OR REPLACE TRIGGER refunds_written AFTER INSERT ON payment_refunds FOR EACH ROW
     WHEN (NEW.status <> 'PENDING')
     EXECUTE FUNCTION refuse_move();
 CREATE OR REPLACE TRIGGER refunds_moved AFTER UPDATE OF status ON payment_refunds FOR EACH ROW
-    WHEN (OLD.status <> NEW.status AND (OLD.status, NEW.status) NOT IN (('PENDING', 'REFUNDED'), ('PENDING', 'FAILED')))
+    WHEN (OLD.status <> NEW.status
+          AND OLD.status || ' to ' || NEW.status <> ALL ('{PENDING to REFUNDED, PENDING to FAILED}'::text[]))
     EXECUTE FUNCTION refuse_move();
 
 -- What a client sees of a payment, field by field: whatever shows one takes it from here. One expression each, so that
