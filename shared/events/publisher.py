@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from shared.events.delivery import Failed, deliver
+from shared.events.delivery import EventSink, Failed
 from shared.events.event import FIRST_TYPES, Event
 from shared.events.outbox import keep, mark_delivered, note_failed, that_wait
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.log import correlation_id, function_name, log
-from shared.platform.settings import SETTINGS
+from shared.platform.settings import Settings
 
 # At most so many at once: 640 a second to a sink that takes 50 ms, more than one function charges. Threads take their share of
 # Python's one lock even where they only wait, so there are as few as keep pace: one more for each event that waited for a
@@ -38,18 +38,20 @@ class Publisher:
     queued, within their grace.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._room = threading.BoundedSemaphore(SETTINGS.event_queue_size)
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._sink = EventSink.of(settings)
+        self._room = threading.BoundedSemaphore(settings.event_queue_size)
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
-        self._senders = _Senders(self._inbox)
-        self._books = _Books(database, self._inbox, self._senders, self._room)
+        self._senders = _Senders(self._sink, self._inbox)
+        kept_every = min(KEEP_EVERY, settings.event_sweep_age / 3)
+        self._books = _Books(database, self._inbox, self._senders, self._room, kept_every)
         self._beginning = threading.Lock()
         self._keeper: threading.Thread | None = None
 
     def publish(self, event: Event) -> None:
         """Queues an event for delivery and returns at once. Raises nothing: what the event reports is done and will be
         answered so, and an event that cannot be queued is left to the sweep."""
-        if not SETTINGS.k_sink:
+        if not self._sink.url:
             return
         if not self._room.acquire(blocking=False):
             log.warning("event left to the sweep: the queue is full", extra={"event_id": event.event_id})
@@ -102,7 +104,8 @@ _Message = Event | tuple[Event, Failed | None] | None
 class _Senders:
     """Threads that deliver what is ready, and put what came of it into the inbox."""
 
-    def __init__(self, inbox: "SimpleQueue[_Message]") -> None:
+    def __init__(self, sink: EventSink, inbox: "SimpleQueue[_Message]") -> None:
+        self._sink = sink
         self.ready: SimpleQueue[Event | None] = SimpleQueue()
         self.number = 0
         self._inbox = inbox
@@ -137,7 +140,7 @@ class _Senders:
         while event := self.ready.get():
             correlation_id.set(event.correlation_id)
             self._under_way[event.event_id] = time.monotonic()
-            failed = deliver(event)
+            failed = self._sink.deliver(event)
             del self._under_way[event.event_id]
             self._inbox.put((event, failed))
 
@@ -151,11 +154,13 @@ class _Books:
         inbox: "SimpleQueue[_Message]",
         senders: _Senders,
         room: threading.BoundedSemaphore,
+        kept_every: float,
     ) -> None:
         self._database = database
         self._inbox = inbox
         self._senders = senders
         self._room = room
+        self._kept_every = kept_every  # seconds
         self._since: dict[str, float] = {}  # of each event that is held: when it came
         self._later: list[Event] = []  # may have to wait for an earlier one of their payment
         self._sent: list[tuple[Event, Failed | None]] = []
@@ -218,8 +223,7 @@ class _Books:
 
     def _keep(self) -> None:
         """Before a sweep may take an event, it is kept from it."""
-        every = min(KEEP_EVERY, SETTINGS.event_sweep_age / 3)
-        now = time.monotonic()
+        now, every = time.monotonic(), self._kept_every
         ended = {event.event_id for event, _ in self._sent}
         held = [event_id for event_id, since in self._since.items() if now - since >= every and event_id not in ended]
         if held and now >= self._keep_at:

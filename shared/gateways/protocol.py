@@ -90,13 +90,15 @@ class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
     time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what
-    was asked of one account is not known to another. `methods` are those it can charge.
+    was asked of one account is not known to another. `methods` are those it can charge. `settles_at_once`: there is nobody to
+    ask, so a charge is done when it is written down.
     """
 
     name: str
     account: str
     methods: frozenset[str]
     needs_token: bool
+    settles_at_once: bool
     remembers: float
 
     def confirms_account(self) -> bool:

@@ -21,6 +21,7 @@ class Simulated:
     account = "simulated"
     methods = frozenset({"CARD", "UPI", "WALLET"})
     needs_token = False
+    settles_at_once = False
     remembers = math.inf
 
     def __init__(self, success_rate: float, timeout: float) -> None:

@@ -28,6 +28,12 @@ class Unusable:
     digits: str
 
 
+class Written(str):
+    """What is JSON text already: written into other JSON as it is, to the letter."""
+
+    __slots__ = ()
+
+
 def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
     """Reads a JSON text in UTF-8, with or without a byte order mark: integers as int, other numbers as Decimal, exactly as
     written.
@@ -58,19 +64,24 @@ def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
     return value
 
 
-def write(value: Any, *, canonical: bool = False) -> str:
-    """The compact JSON text of a value made of dict, list, str, int, Decimal, bool and None.
+def write(value: Any, *, canonical: bool = False, spaced: bool = False) -> str:
+    """The compact JSON text of a value made of dict, list, str, int, Decimal, bool, None and Written.
 
-    Canonical: fields in order, and numbers in their shortest form, so that equal values give equal texts.
+    Canonical: fields in order, and numbers in their shortest form, so that equal values give equal texts. Spaced: with a blank
+    after each comma and colon.
     """
-    if isinstance(value, dict):
-        items = sorted(value.items()) if canonical else value.items()
-        return "{" + ",".join(f"{write(name)}:{write(item, canonical=canonical)}" for name, item in items) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(write(item, canonical=canonical) for item in value) + "]"
+    if isinstance(value, Written):
+        return value
     if isinstance(value, Decimal) or (canonical and isinstance(value, int) and not isinstance(value, bool)):
         return _shortest(Decimal(value)) if canonical else str(value)
-    return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    comma, colon = (", ", ": ") if spaced else (",", ":")
+    if isinstance(value, list):
+        return "[" + comma.join(write(item, canonical=canonical, spaced=spaced) for item in value) + "]"
+    items = sorted(value.items()) if canonical else value.items()
+    fields = (f"{write(name)}{colon}{write(item, canonical=canonical, spaced=spaced)}" for name, item in items)
+    return "{" + comma.join(fields) + "}"
 
 
 def _shortest(number: Decimal) -> str:
