@@ -16,6 +16,7 @@ from shared.web.call import Call
 from shared.web.door import door
 from shared.web.routes import CLIENT_FUNCTIONS, ROUTES
 
+# Seconds, the contract's: whoever probes waits little longer.
 PATIENCE = 2.0
 
 settings = read_settings()

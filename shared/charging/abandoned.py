@@ -19,6 +19,7 @@ WORKERS = 32
 # answer there is a pause of so many seconds. A sweep waits for the end of an outage, and does not work through it.
 PROBES = 4
 PROBE_PAUSE = 3.0
+# Twice those ten thousand; what is more is for the sweeps of the minutes to come.
 MOST_ASKED = 20_000
 
 

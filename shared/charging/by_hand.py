@@ -19,6 +19,7 @@ from shared.platform.settings import read_settings
 
 # As many as a person reads.
 MOST = 100
+# The failure code of what a person settles as failed, where the gateway gives none.
 BY_HAND = "settled_by_hand"
 
 

@@ -8,8 +8,8 @@ from shared.platform.log import log
 from shared.platform.progress import Done
 from shared.platform.settings import Settings
 
-# Keys come at the rate of charges: at a thousand a second a sweep each minute deletes no more than come, in batches that are
-# over in some ten milliseconds, so that no request waits for a lock of theirs.
+# Keys come at the rate of charges: sweeps that come each minute keep up with some eight hundred a second, in batches so short
+# that no request waits long for a lock of theirs.
 MOST_DELETED = 50_000
 DELETED_TOGETHER = 1000
 # Rows that cannot be deleted are damage to look at; a sweep does not look for more of them than this.

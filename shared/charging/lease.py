@@ -69,7 +69,6 @@ def lease_of(processor: Processor, row: Row, taken_at: float) -> Lease:
         gateway_id=row["gateway_id"],
         search_place=row["search_place"],
         charge_id=row["payment_gateway_id"] if is_refund else None,
-        charge_reference=row["payment_reference"] if is_refund else None,
         simulate=row["simulate"],
     )
     seconds, call_seconds = processor.settings.idempotency_lock_timeout, processor.settings.gateway_timeout

@@ -22,6 +22,7 @@ MOST_FAILED = SENDERS - 4
 REST = 0.02
 # Where nothing is left but what failed before, and nothing else to do, a sweep ends when for so many seconds all failed again.
 FAILING = 10.0
+# More than a sink takes within one sweep at SENDERS side by side; the next sweep goes on.
 MOST_EVENTS = 50_000
 # Seconds after which a sweep that found nothing looks again, as long as it has something else to do.
 LOOK_AGAIN = 3.0

@@ -7,7 +7,9 @@ from shared.platform import log
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.settings import read_settings
 
+# As many as a person reads.
 MOST = 100
+# Rows that one statement locks, so that no sweep waits long for them.
 RESENT_TOGETHER = 1000
 ALL = "all"
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+# No honest request comes near either. Deeper nesting costs the interpreter its stack, and time grows with the square of a
+# number's digits.
 DEEPEST = 32
 LONGEST_NUMBER = 100
 UNUSABLE = "is a number too large or too long"

@@ -20,6 +20,7 @@ from shared.web.rates import Limiter
 from shared.web.routes import allowed_methods, find_route
 from shared.web.tracing import read_trace
 
+# Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
 DRAINED = 1 << 20
 
 Operation = Callable[[Call], Answer]

@@ -4,7 +4,6 @@
 CREATE VIEW open_requests AS
     SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place,
            p.gateway, p.gateway_account, p.currency, p.trip_id, p.payment_token, p.payment_customer,
-           p.reference AS payment_reference,
            p.gateway_id AS payment_gateway_id,
            coalesce(r.reference, p.reference) AS reference,
            coalesce(r.amount, p.amount) AS amount,

@@ -18,6 +18,6 @@ WITH payment AS (
     RETURNING key_hash, locked_at, asked, refund_id, correlation_id, search_place
 )
 SELECT claimed.*, payment_id, gateway, gateway_account, currency, trip_id, payment_token, payment_customer,
-       reference AS payment_reference, gateway_id AS payment_gateway_id, reference, amount, gateway_id, created_at,
+       gateway_id AS payment_gateway_id, reference, amount, gateway_id, created_at,
        0::float8 AS age, metadata ->> 'simulate' AS simulate, shown
   FROM payment, claimed

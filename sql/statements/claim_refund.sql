@@ -34,7 +34,7 @@ WITH payment AS (
 )
 SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
        reserved.payment_token, reserved.payment_customer,
-       reserved.reference AS payment_reference, reserved.gateway_id AS payment_gateway_id,
+       reserved.gateway_id AS payment_gateway_id,
        refund.reference, refund.amount, refund.gateway_id, refund.created_at,
        0::float8 AS age, refund.metadata ->> 'simulate' AS simulate,
        refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown

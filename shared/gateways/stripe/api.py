@@ -14,6 +14,8 @@ from shared.platform.log import correlation_id, log
 # Pinned: without the header the account's own default decides what the answers look like, and somebody may raise that with
 # one click, between two tries of one request. Everything read here is in this version as its documentation says.
 VERSION = "2024-06-20"
+# Seconds between tries of one request within its deadline: a conflict is over in a moment, a limit on requests counts by the
+# second. An asking that has less than the shortest call left would only be cut off.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 SHORTEST_CALL = 0.02

@@ -11,6 +11,7 @@ from shared.gateways.protocol import GatewayRequest, Unknown
 from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, word
 from shared.gateways.stripe.objects import bears
 
+# The most that Stripe gives at once (https://docs.stripe.com/api/pagination).
 PAGE = 100
 # How far Stripe's clock and the database's may be apart, in seconds.
 CLOCKS = 600

@@ -52,7 +52,7 @@ DEATHS: dict[str, Callable[[Till], None]] = {
 
 def _move_and_die(till: Till) -> Turn:
     def turn(request: Any) -> Any:
-        till.gateway._move(request, till.gateway.charged if request.charge_reference is None else till.gateway.refunded)
+        till.gateway._move(request, till.gateway.charged if request.charge_id is None else till.gateway.refunded)
         raise Died
 
     return turn

@@ -58,7 +58,7 @@ def test_the_gateway_is_told_which_charge_is_given_back(till: Till, place: Place
     till.refund(payment_id, "30.00")
     charged, refunded = (request for _, request in till.gateway.calls)
     assert (refunded.amount, refunded.currency) == (30, "INR")
-    assert (refunded.charge_reference, refunded.charge_id) == (charged.reference, f"scr_{charged.reference}")
+    assert refunded.charge_id == f"scr_{charged.reference}"
     assert refunded.reference != charged.reference
     assert refunded.gateway_id is None
 
