@@ -30,8 +30,8 @@ def attempt(
         else:
             return settle(processor, lease, outcome)
     except Exception:
-        told = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
-        log.exception("not settled; it will be asked again", extra=lease.about() | told)
+        gateway_said = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
+        log.exception("not settled; it will be asked again", extra=lease.about() | gateway_said)
     return pending_answer(lease)
 
 

@@ -34,8 +34,8 @@ def charge(processor: Processor, pricing: Pricing, request: PaymentRequest, key:
     price: Price | None = None
     lost_to = ""
     for _ in range(RACES):
-        if known := look(processor, identity):
-            return known
+        if answer := look(processor, identity):
+            return answer
         if lost_to == ONE_FARE:
             refuse_if_collected(processor, request.trip_id)
         refuse_if_not_chargeable(gateway, request)

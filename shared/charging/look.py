@@ -20,17 +20,17 @@ def look(processor: Processor, identity: Identity) -> Answer | None:
     idempotency_in_progress while somebody holds the lease. Raises DatabaseUnavailable.
     """
     seconds = processor.settings.idempotency_lock_timeout
-    known = processor.database.one("look", key_hash=identity.key_hash, lease_seconds=seconds)
-    if known is None:
+    stored = processor.database.one("look", key_hash=identity.key_hash, lease_seconds=seconds)
+    if stored is None:
         return None
-    if bytes(known["fingerprint"]) != identity.fingerprint:
+    if bytes(stored["fingerprint"]) != identity.fingerprint:
         raise Problem(
             "idempotency_key_reused",
             "This Idempotency-Key came before, with other content or on another path.",
         )
-    if known["answer_status"] is not None:
-        return final_answer(known).replayed()
-    lease = None if known["leased"] else take_over(processor, identity.key_hash)
+    if stored["answer_status"] is not None:
+        return final_answer(stored).replayed()
+    lease = None if stored["leased"] else take_over(processor, identity.key_hash)
     if lease is None:
         raise in_progress()
     return attempt(processor, lease)

@@ -27,16 +27,16 @@ def refund(processor: Processor, payment_id: int, request: RefundRequest, key: s
     """
     identity = identify(key, f"/payments/{payment_id}/refunds", request.content(), trace)
     for _ in range(RACES):
-        if known := look(processor, identity):
-            return known
+        if answer := look(processor, identity):
+            return answer
         try:
             lease = reserve(processor, identity, payment_id, request)
         except Conflict:
             continue
         if lease:
             return attempt(processor, lease)
-        if known := look(processor, identity):  # the same key may have reserved what is missing
-            return known
+        if answer := look(processor, identity):  # the same key may have reserved what is missing
+            return answer
         refuse(processor, payment_id, request)
     raise in_progress()
 

@@ -60,8 +60,8 @@ def note_contradiction(processor: Processor, lease: Lease, outcome: Succeeded | 
         gateway_id=outcome.gateway_id,
     )
     for row in rows:
-        told = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id, "stored": row["stored"]}
-        log.error("the gateway contradicts what is stored", extra=lease.about() | told)
+        contradiction = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id, "stored": row["stored"]}
+        log.error("the gateway contradicts what is stored", extra=lease.about() | contradiction)
 
 
 def _stored_answer(lease: Lease, stored: Row) -> Answer:

@@ -144,16 +144,16 @@ _PASSING = ("idempotency_key_in_use", "lock_timeout", "rate_limit")
 
 
 def _read_error(reply: http_client.Response, error: dict[str, Any]) -> Refused | Unknown:
-    kind, code = word(error.get("type")), word(error.get("code"))
+    error_type, code = word(error.get("type")), word(error.get("code"))
     if reply.status in (401, 403):
         request = word(reply.headers.get("Request-Id"))
-        about = {"status": reply.status, "type": kind, "code": code, "stripe_request": request}
+        about = {"status": reply.status, "type": error_type, "code": code, "stripe_request": request}
         log.error("Stripe refuses our API key", extra=about)
-    final = reply.status in (400, 402, 404) and kind in ("card_error", "invalid_request_error")
-    if kind is None or not final or code in _PASSING:
-        return Unknown(f"Stripe answered {reply.status} {kind or ''} {code or ''}".rstrip())
+    final = reply.status in (400, 402, 404) and error_type in ("card_error", "invalid_request_error")
+    if error_type is None or not final or code in _PASSING:
+        return Unknown(f"Stripe answered {reply.status} {error_type or ''} {code or ''}".rstrip())
     intent = error.get("payment_intent")
-    return Refused(word(error.get("decline_code")) or code or kind, intent if isinstance(intent, dict) else None)
+    return Refused(word(error.get("decline_code")) or code or error_type, intent if isinstance(intent, dict) else None)
 
 
 def word(value: object) -> str | None:

@@ -15,7 +15,7 @@ from shared.gateways.stripe import listing
 from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, word
 from shared.gateways.stripe.money import minor_units
-from shared.gateways.stripe.objects import bears, last_decline, ours, refunded
+from shared.gateways.stripe.objects import has_reference, last_decline, ours, refunded
 
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
@@ -148,10 +148,10 @@ class Stripe:
 
         A card that is declined on a repeat, and not as a replay, was tried by this very request: Stripe found nothing stored
         under the key, which it remembers (nobody asks later), in the account of the claim (nobody asks another). So nothing
-        came of the requests before, and the decline is believed, but only where it carries its proof: an intent that bears
-        our reference, with no money in it. Any other is read, by its id.
+        came of the requests before, and the decline is believed, but only where it carries its proof: an intent with
+        our reference and no money in it. Any other is read, by its id.
         """
-        is_ours = bears(intent, request.reference)
+        is_ours = has_reference(intent, request.reference)
         if is_ours and intent.get("status") in _EMPTY:
             return Declined(refused.code, word(intent.get("id")))
         if is_ours and "status" in intent:
