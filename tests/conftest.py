@@ -93,7 +93,7 @@ def cannot_queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     def break_it(publisher: Publisher) -> None:
         if request.param == "no thread":
             monkeypatch.setattr(
-                "shared.events.publisher.threading", SimpleNamespace(**vars(threading) | {"Thread": refuse})
+                "shared.events.senders.threading", SimpleNamespace(**vars(threading) | {"Thread": refuse})
             )
         else:
             monkeypatch.setattr(publisher, "_inbox", SimpleNamespace(put=refuse, get=threading.Event().wait))

@@ -15,7 +15,8 @@ import pytest
 
 from local.place import CHECKOUT
 from shared.events import delivery as module
-from shared.events.publisher import SENDERS, Publisher
+from shared.events.publisher import Publisher
+from shared.events.senders import SENDERS
 from shared.gateways.protocol import Declined
 from shared.platform.database import DatabaseUnavailable, Row
 from tests.fakes.sink import Sink
@@ -49,7 +50,7 @@ def test_no_answer_waits_for_a_delivery(events: Till, sink: Sink) -> None:
 def test_events_leave_side_by_side_within_a_bound(
     events: Till, sink: Sink, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.events.publisher.MOST_SLOW", 0)
+    monkeypatch.setattr("shared.events.senders.MOST_SLOW", 0)
     sink.hold()
     for _ in range(SENDERS + 5):
         events.pay(method="CASH")
