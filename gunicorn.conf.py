@@ -32,7 +32,9 @@ control_socket_disable = True
 
 def on_starting(server: Any) -> None:
     """A wrong setting ends the start with its one clear line; in a worker it would be started again and again."""
-    import shared.platform.settings  # noqa: F401 - reads them
+    from shared.platform.settings import read_settings
+
+    read_settings()
 
 
 class JsonLine(Formatter):

@@ -7,7 +7,7 @@ decide() { # role, what .env says
     file=/passwords/$1
     if [ -s "$file" ]; then
         if [ -n "$2" ] && [ "$2" != "$(cat "$file")" ]; then
-            echo "The password of $1 in .env is not the one the database was made with; the README's Compose chapter says how to change it." >&2
+            echo "The password of $1 in .env is not the one the database was made with; docs/compose.md says how to change it." >&2
             exit 1
         fi
         return

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Deploys the payment service on Knative, from nothing to an address. Safe to run again: it changes only what differs, and
-# never loses data. See the README, "On Minikube" and "In production".
+# never loses data. See docs/knative.md and docs/production.md.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

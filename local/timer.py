@@ -11,7 +11,8 @@ import uuid
 from datetime import UTC, datetime
 
 from shared.platform import http_client
-from shared.platform.log import function_name, log
+from shared.platform.log import function_name, log, set_level
+from shared.platform.settings import read_settings
 
 INTERVAL = 5.0  # seconds
 PATIENCE = 56.0  # seconds: a sweep answers within 50, after a cold start of 4; and the CronJob's turn is over after 58
@@ -36,6 +37,7 @@ def tick(url: str) -> str | None:
 
 def main() -> None:
     function_name.set("timer")
+    set_level(read_settings().log_level)
     if sys.argv[1:] == ["--once"]:
         sys.exit(0 if _swept() else 1)
     stopped = threading.Event()

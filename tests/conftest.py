@@ -1,64 +1,28 @@
-"""What every test may use: a fresh migrated database, a processor over it, and neighbours that do what they are told.
-
-The settings are read when their module is imported, so the short time-outs are in the environment for that moment only:
-what a test starts as a process gets the environment of whoever runs the tests.
-"""
+"""What every test may use: a fresh migrated database, a till over it, and neighbours that do what they are told."""
 
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import find
 from hypothesis import strategies as st
 
+from local.place import CHECKOUT
 from local.ports import pick
-
-(TRIP_PORT,) = pick(1)
-SHORT = {
-    "TRIP_SERVICE_URL": f"http://127.0.0.1:{TRIP_PORT}/api/v1",
-    "TRIP_SERVICE_TIMEOUT": "1",
-    "GATEWAY_TIMEOUT": "1",
-    "IDEMPOTENCY_LOCK_TIMEOUT": "3",
-    "DB_CONNECT_TIMEOUT": "2",
-    "DB_STATEMENT_TIMEOUT": "2",
-    "EVENT_SWEEP_AGE": "0.1",
-    "LOG_LEVEL": "INFO",
-}
-
-
-def _import_settings() -> None:
-    before = dict(os.environ)
-    for name in before:
-        if name.startswith(("DB_", "K_", "GATEWAY", "STRIPE_", "EVENT_", "IDEMPOTENCY_")) or name in SHORT:
-            del os.environ[name]
-    os.environ.update(SHORT)
-    try:
-        import shared.platform.settings  # noqa: F401 - reads the environment, once
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-_import_settings()
-
-from local.postgres import Postgres  # noqa: E402 - reads the settings
-from shared.events.publisher import Publisher  # noqa: E402
-from shared.platform.log import log  # noqa: E402
-from shared.platform.settings import SETTINGS, Settings  # noqa: E402
-from tests.fakes.sink import Sink  # noqa: E402
-from tests.fakes.trips import TripServer  # noqa: E402
-from tests.support.cluster import Cluster, Place  # noqa: E402
-from tests.support.functions import Functions  # noqa: E402
-from tests.support.gateway import ScriptedGateway  # noqa: E402
-from tests.support.till import Till, WatchedDatabase  # noqa: E402
-from tests.support.wire import Wire  # noqa: E402
-from tests.tools.curl import curl  # noqa: E402
+from local.postgres import Postgres
+from shared.events.publisher import Publisher
+from shared.platform.log import log
+from tests.fakes.sink import Sink
+from tests.fakes.trips import TripServer
+from tests.support.cluster import Cluster, Place
+from tests.support.functions import Functions
+from tests.support.gateway import ScriptedGateway
+from tests.support.settings import SETTINGS, TRIP_PORT
+from tests.support.till import Till, WatchedDatabase
+from tests.support.wire import Wire
+from tests.tools.curl import curl
 
 # The README's commands and the scripts find it there.
 curl()
@@ -111,10 +75,11 @@ def trips(one_trip_server: TripServer) -> Iterator[TripServer]:
 
 
 @pytest.fixture
-def sink(change_settings: Callable[..., Settings]) -> Iterator[Sink]:
-    """A sink that takes every event; K_SINK names it."""
+def sink(request: pytest.FixtureRequest) -> Iterator[Sink]:
+    """A sink that takes every event. A test's till sends its events there."""
     with Sink(pick(1)[0]) as sink:
-        change_settings(k_sink=sink.url)
+        if "till" in request.fixturenames:
+            request.getfixturevalue("till").change(k_sink=sink.url)
         yield sink
 
 
@@ -128,7 +93,7 @@ def cannot_queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     def break_it(publisher: Publisher) -> None:
         if request.param == "no thread":
             monkeypatch.setattr(
-                "shared.events.publisher.threading", SimpleNamespace(**vars(threading) | {"Thread": refuse})
+                "shared.events.senders.threading", SimpleNamespace(**vars(threading) | {"Thread": refuse})
             )
         else:
             monkeypatch.setattr(publisher, "_inbox", SimpleNamespace(put=refuse, get=threading.Event().wait))
@@ -144,7 +109,7 @@ def gateway() -> ScriptedGateway:
 @pytest.fixture
 def till(database: WatchedDatabase, gateway: ScriptedGateway, trips: TripServer) -> Iterator[Till]:
     """Takes payments over this test's database and the scripted gateway."""
-    till = Till(database, gateway, Publisher(database))
+    till = Till(SETTINGS, database, gateway)
     yield till
     till.publisher.drain()
 
@@ -154,20 +119,6 @@ def wire(place: Place) -> Iterator[Wire]:
     """A wire to this test's server: `place.settings(db_port=wire.port)`."""
     with Wire(int(place.environment["DB_PORT"])) as wire:
         yield wire
-
-
-@pytest.fixture
-def change_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Changes settings for this test, in every module that read them: `change_settings(k_sink=...)`."""
-
-    def change(**changes: object) -> Settings:
-        changed = replace(sys.modules["shared.platform.settings"].SETTINGS, **changes)
-        for name, module in list(sys.modules.items()):
-            if name.startswith("shared.") and isinstance(getattr(module, "SETTINGS", None), Settings):
-                monkeypatch.setattr(module, "SETTINGS", changed)
-        return changed
-
-    return change
 
 
 @pytest.fixture
@@ -213,7 +164,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(CHECKOUT / "tests").parts[0]
         item.add_marker(pytest.mark.xdist_group("systems" if folder in SYSTEMS else str(item.path)))
-
-
-assert SETTINGS.gateway_timeout == 1, "shared.platform.settings was imported before the tests could set the time-outs"
-CHECKOUT = Path(__file__).parent.parent

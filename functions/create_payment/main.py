@@ -4,20 +4,20 @@ import functions_framework
 
 from shared.charging.charge import charge
 from shared.charging.processor import Processor
-from shared.events.publisher import Publisher
-from shared.gateways.registry import chosen_gateway
-from shared.platform.database import Database
+from shared.platform.settings import read_settings
+from shared.pricing.price import Pricing
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
 from shared.web.models import read_payment
 
-database = Database()
-processor = Processor(database, chosen_gateway(), Publisher(database))
+settings = read_settings()
+processor = Processor.of(settings)
+pricing = Pricing(settings)
 
 
 @functions_framework.http
-@door("create_payment")
+@door("create_payment", settings)
 def create_payment(call: Call) -> Answer:
     key, request = call.keyed(call.json_object(), read_payment)
-    return charge(processor, request, key, call.trace)
+    return charge(processor, pricing, request, key, call.trace)

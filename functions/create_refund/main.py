@@ -4,21 +4,19 @@ import functions_framework
 
 from shared.charging.processor import Processor
 from shared.charging.refund import refund
-from shared.events.publisher import Publisher
-from shared.gateways.registry import chosen_gateway
-from shared.platform.database import Database
+from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
 from shared.web.models import read_refund
 from shared.web.routes import read_payment_id
 
-database = Database()
-processor = Processor(database, chosen_gateway(), Publisher(database))
+settings = read_settings()
+processor = Processor.of(settings)
 
 
 @functions_framework.http
-@door("create_refund")
+@door("create_refund", settings)
 def create_refund(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     key, request = call.keyed(call.json_object(may_be_empty=True), read_refund)

@@ -4,6 +4,7 @@ import functions_framework
 
 from functions.get_payment.receipt import html_receipt, json_receipt
 from shared.platform.database import Database
+from shared.platform.settings import read_settings
 from shared.reading import payments
 from shared.reading.queries import read_page, read_payment_query, refuse_parameters
 from shared.web.answers import JSON, Answer
@@ -11,11 +12,12 @@ from shared.web.call import Call
 from shared.web.door import door
 from shared.web.routes import read_payment_id
 
-database = Database()
+settings = read_settings()
+database = Database(settings)
 
 
 @functions_framework.http
-@door("get_payment")
+@door("get_payment", settings)
 def get_payment(call: Call) -> Answer:
     if "payment_id" not in call.parameters:
         return Answer(200, payments.payments(database, read_payment_query(call.query)))

@@ -15,10 +15,14 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 
 def json_receipt(receipt: Receipt) -> str:
     """The receipt as JSON text; `payment` in it is the payment as it stands now."""
-    return (
-        f'{{"receipt_number":{json_text.write(receipt.number)},"amount":{receipt.amount},'
-        f'"currency":{json_text.write(receipt.currency)},"issued_at":{json_text.write(receipt.issued_at)},'
-        f'"payment":{receipt.payment}}}'
+    return json_text.write(
+        {
+            "receipt_number": receipt.number,
+            "amount": json_text.Written(receipt.amount),
+            "currency": receipt.currency,
+            "issued_at": receipt.issued_at,
+            "payment": json_text.Written(receipt.payment),
+        }
     )
 
 

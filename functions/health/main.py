@@ -10,18 +10,21 @@ import functions_framework
 from shared import VERSION
 from shared.platform import json_text
 from shared.platform.database import Database
+from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
 from shared.web.routes import CLIENT_FUNCTIONS, ROUTES
 
+# Seconds, the contract's: whoever probes waits little longer.
 PATIENCE = 2.0
 
-database = Database()
+settings = read_settings()
+database = Database(settings)
 
 
 @functions_framework.http
-@door("health", limited=False)
+@door("health", settings, limited=False)
 def health(call: Call) -> Answer:
     if call.path == "/":
         return Answer(200, json_text.write(index()))

@@ -4,18 +4,20 @@ import functions_framework
 
 from functions.metrics.formats import PROMETHEUS, json_totals, prometheus_totals
 from shared.platform.database import Database
+from shared.platform.settings import read_settings
 from shared.reading.totals import read_totals
 from shared.web.answers import JSON, Answer
 from shared.web.call import Call
 from shared.web.door import door
 
-database = Database()
+settings = read_settings()
+database = Database(settings)
 
 
 @functions_framework.http
-@door("metrics", limited=False)
+@door("metrics", settings, limited=False)
 def metrics(call: Call) -> Answer:
-    totals = read_totals(database)
+    totals = read_totals(database, settings.currency)
     wanted = call.prefers(JSON, "text/plain", "application/openmetrics-text")
     headers = {"Vary": "Accept"}
     if call.path == "/metrics/prometheus" or wanted != JSON:

@@ -5,9 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 
+from shared.charging.attempt import attempt
 from shared.charging.lease import Unreadable, take_next
 from shared.charging.processor import Processor
-from shared.charging.settle import attempt
 from shared.gateways.protocol import Outcome, Unknown
 from shared.platform.log import correlation_id, function_name, log
 from shared.platform.progress import Done
@@ -19,6 +19,7 @@ WORKERS = 32
 # answer there is a pause of so many seconds. A sweep waits for the end of an outage, and does not work through it.
 PROBES = 4
 PROBE_PAUSE = 3.0
+# Twice those ten thousand; what is more is for the sweeps of the minutes to come.
 MOST_ASKED = 20_000
 
 
@@ -106,14 +107,14 @@ class _Askings:
         processor = self._processor
         correlation_id.set(None)
         try:
-            lease = take_next(processor.database)
+            lease = take_next(processor)
         except Unreadable:
             log.exception("an abandoned request is left for later")
             return _Found.UNREADABLE
         if lease is None:
             return _Found.NOTHING_DUE
         correlation_id.set(lease.correlation_id)
-        said: list[Outcome] = []
-        attempt(processor.database, processor.gateway, processor.publisher, lease, said.append)
-        answered = any(not isinstance(outcome, Unknown) or outcome.answered for outcome in said)
+        outcomes: list[Outcome] = []
+        attempt(processor, lease, outcomes.append)
+        answered = any(not isinstance(outcome, Unknown) or outcome.answered for outcome in outcomes)
         return _Found.ANSWERED if answered else _Found.UNANSWERED

@@ -2,46 +2,55 @@
 
 import json
 
+from shared.charging.lease import Lease
+from shared.platform.database import Row
+from shared.platform.json_text import Written
 from shared.platform.settings import RETRY_AFTER
 from shared.web.answers import Answer
 from shared.web.problems import CONTENT_TYPE, Problem
 
 
-def final_answer(status: int, shown: str, payment_id: int, refund_id: int | None, correlation_id: str) -> Answer:
+def final_answer(stored: Row) -> Answer:
     """The final answer of a charge or refund, made from what is stored of it, so that every repetition is the same.
 
-    `shown` is the JSON of the payment or refund as it was settled, `correlation_id` that of the request that claimed it.
+    `stored` has `answer_status`, `answer` (the JSON text of the payment or refund as it was settled), `payment_id`,
+    `refund_id`, and the `correlation_id` of the request that claimed it.
     """
+    status, answer, payment_id, refund_id = (
+        stored[name] for name in ("answer_status", "answer", "payment_id", "refund_id")
+    )
     about = _about(payment_id, refund_id)
     if status == 201:
         headers = {"Location": f"/payments/{payment_id}"} if refund_id is None else {}
-        return Answer(201, shown, headers=headers, about=about)
-    settled = json.loads(shown)
-    blanks = shown.partition(":")[0].endswith(" ")  # what older versions stored begins `{"payment_id" : 351, `
-    failure_code = json.dumps(settled["failure_code"])
+        return Answer(201, answer, headers=headers, about=about)
+    failure_code = json.loads(answer)["failure_code"]
     if refund_id is None:
         instance = "/payments"
         problem = Problem(
             "payment_declined",
             "The gateway declined the charge. To try again, send a new Idempotency-Key.",
-            members={"failure_code": failure_code, "payment": shown},
+            members={"failure_code": failure_code, "payment": Written(answer)},
         )
     else:
         instance = f"/payments/{payment_id}/refunds"
         problem = Problem(
             "refund_declined",
             "The gateway declined the refund; what was reserved for it is free again.",
-            members={"failure_code": failure_code, "refund": shown},
+            members={"failure_code": failure_code, "refund": Written(answer)},
         )
-    return Answer(status, problem.document(instance, correlation_id, blanks=blanks), CONTENT_TYPE, about=about)
+    spaced = answer.partition(":")[0].endswith(
+        " "
+    )  # as answers begin that older versions stored: `{"payment_id" : 351, `
+    document = problem.document(instance, stored["correlation_id"], spaced=spaced)
+    return Answer(status, document, CONTENT_TYPE, about=about)
 
 
-def pending_answer(shown: str, payment_id: int, refund_id: int | None) -> Answer:
+def pending_answer(lease: Lease) -> Answer:
     """The answer while the gateway's word is not known: the same key asks again."""
     headers = {"Retry-After": str(RETRY_AFTER)}
-    if refund_id is None:
-        headers["Location"] = f"/payments/{payment_id}"
-    return Answer(202, shown, headers=headers, about=_about(payment_id, refund_id))
+    if lease.refund_id is None:
+        headers["Location"] = f"/payments/{lease.payment_id}"
+    return Answer(202, lease.shown, headers=headers, about=_about(lease.payment_id, lease.refund_id))
 
 
 def _about(payment_id: int, refund_id: int | None) -> dict[str, int]:

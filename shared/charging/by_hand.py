@@ -8,13 +8,18 @@ import socket
 import sys
 import time
 
+from shared.charging.attempt import find
 from shared.charging.lease import Lease, give_back, lease_of, take_over
-from shared.charging.settle import note_contradiction, read, settlement
-from shared.gateways.protocol import Declined, Gateway, Outcome, Succeeded, Unknown, describe
-from shared.gateways.registry import chosen_gateway
-from shared.platform.database import Database, DatabaseUnavailable, Row
+from shared.charging.processor import Processor
+from shared.charging.settle import note_contradiction, settlement
+from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown, describe
+from shared.platform import log
+from shared.platform.database import DatabaseUnavailable
+from shared.platform.settings import read_settings
 
+# As many as a person reads.
 MOST = 100
+# The failure code of what a person settles as failed, where the gateway gives none.
 BY_HAND = "settled_by_hand"
 
 
@@ -22,21 +27,22 @@ class NotSettled(Exception):
     """Nothing was changed; the message says why."""
 
 
-def list_pending(database: Database, gateway: Gateway) -> list[str]:
+def list_pending(processor: Processor) -> list[str]:
     """One line for each charge and refund that is not settled, oldest first: what it is, its age, how often the gateway was
     asked, and what the gateway says now (it is read, never asked to charge). Raises DatabaseUnavailable."""
     lines = []
-    for row in database.run_again("pending", limit=MOST):
-        lease = _unleased(row)
+    for row in processor.database.run_again("pending", limit=MOST):
+        lease = lease_of(processor, row, taken_at=time.monotonic())  # not taken: it is only read
+        request, found = lease.request, find(processor, lease)
         lines.append(
-            f"{_name(lease)}  {lease.request.reference}  {lease.request.amount} {lease.request.currency}  pending"
-            f" {_age(lease.request.age)}, asked {lease.request.asked} times, {lease.gateway}: {describe(read(gateway, lease))}"
+            f"{_name(lease)}  {request.reference}  {request.amount} {request.currency}  pending {_age(request.age)},"
+            f" asked {request.asked} times, {lease.gateway}: {describe(found)}"
         )
     return lines
 
 
 def settle_by_hand(
-    database: Database, gateway: Gateway, which: str, succeeded: bool, actor: str, reason: str, *, force: bool = False
+    processor: Processor, which: str, succeeded: bool, actor: str, reason: str, *, force: bool = False
 ) -> str:
     """Settles one as succeeded or failed, with its event and answer, and an entry in the audit trail in the same commit.
 
@@ -44,25 +50,25 @@ def settle_by_hand(
     is settled, unless `force`. `which` is the id of a payment, or the reference of a payment or refund. Raises NotSettled,
     and DatabaseUnavailable.
     """
-    named = database.one("pending_named", which=which)
+    named = processor.database.one("pending_named", which=which)
     if named is None:
         raise NotSettled(f"{which} is not pending")
-    lease = take_over(database, bytes(named["key_hash"]))
+    lease = take_over(processor, bytes(named["key_hash"]))
     if lease is None:
         raise NotSettled(f"{which} is being worked on at this moment; try again in a minute")
-    found = read(gateway, lease)
+    found = find(processor, lease)
     wanted, against = _weigh(found, succeeded)
     if against and not force:
-        give_back(database, lease, Unknown("somebody wanted to settle it otherwise"))
+        give_back(processor, lease, Unknown("somebody wanted to settle it otherwise"))
         raise NotSettled(
             f"{lease.gateway} says of {which}: {describe(found)}; to settle it otherwise all the same, FORCE=1"
         )
-    name, parameters = settlement(lease, wanted)
+    name, parameters = settlement(processor, lease, wanted)
     parameters |= {"actor": actor, "reason": reason, "outcome": "succeeded" if succeeded else "failed"}
     parameters |= {"gateway_said": describe(found), "forced": against}
-    if not database.run_together("audit", name, **parameters):
+    if not processor.database.run_together("audit", name, **parameters):
         if isinstance(found, Succeeded | Declined):
-            note_contradiction(database, lease, found)
+            note_contradiction(processor, lease, found)
         raise NotSettled(f"{which} was settled in the meantime")
     return f"{_name(lease)} is settled as {parameters['outcome']}, by {actor}"
 
@@ -74,10 +80,6 @@ def _weigh(found: Outcome | None, succeeded: bool) -> tuple[Succeeded | Declined
         return Succeeded(gateway_id), found is None or isinstance(found, Declined)
     code = found.code if isinstance(found, Declined) else BY_HAND
     return Declined(code, gateway_id), isinstance(found, Succeeded)
-
-
-def _unleased(row: Row) -> Lease:
-    return lease_of(row, taken_at=time.monotonic())
 
 
 def _name(lease: Lease) -> str:
@@ -119,17 +121,15 @@ def _whoever() -> str:
 
 def main() -> None:
     arguments = _arguments()
-    database, gateway = Database(), chosen_gateway()
+    settings = read_settings()
+    log.set_level(settings.log_level)
+    processor = Processor.of(settings)
     try:
         if arguments.settle:
-            succeeded, force = arguments.outcome == "succeeded", arguments.force
-            print(
-                settle_by_hand(
-                    database, gateway, arguments.settle, succeeded, arguments.actor, arguments.reason, force=force
-                )
-            )
+            succeeded, actor, reason = arguments.outcome == "succeeded", arguments.actor, arguments.reason
+            print(settle_by_hand(processor, arguments.settle, succeeded, actor, reason, force=arguments.force))
         else:
-            print("\n".join(list_pending(database, gateway)) or "Nothing is pending.")
+            print("\n".join(list_pending(processor)) or "Nothing is pending.")
     except NotSettled as refusal:
         sys.exit(str(refusal))
     except DatabaseUnavailable as failure:

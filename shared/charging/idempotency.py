@@ -1,9 +1,26 @@
 """What makes two requests the same request: the hash of the key, and of what is asked for."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from shared.platform import json_text
+from shared.web.tracing import Trace
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a request the same as another, as it is stored, and the trace of the one that claims it."""
+
+    key_hash: bytes
+    fingerprint: bytes
+    correlation_id: str
+    traceparent: str | None
+
+
+def identify(key: str, path: str, content: dict[str, Any], trace: Trace) -> Identity:
+    """The identity of a request: see `hash_key` and `fingerprint`."""
+    return Identity(hash_key(key), fingerprint(path, content), trace.correlation_id, trace.traceparent)
 
 
 def hash_key(key: str) -> bytes:

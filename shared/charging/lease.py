@@ -3,12 +3,14 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from shared.charging.processor import Processor
 from shared.gateways.protocol import GatewayRequest, Unknown
-from shared.platform.database import Database
-from shared.platform.settings import SETTINGS
+from shared.platform.database import Row
 
+# Pauses of a sweep, in seconds. 5: what is unknown is nearly always known a moment later. 10 minutes: somebody looks at what
+# is older by then, and a gateway that answers is not asked in vain for hours. 30 s while it does not answer: what an outage
+# left behind is asked about soon after its end.
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 600.0
 LONGEST_UNANSWERED_PAUSE = 30.0
@@ -16,13 +18,16 @@ LONGEST_UNANSWERED_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Lease:
-    """Taken by one short statement; the work happens outside of it. `taken_at` is this worker's monotonic clock from before
-    the lease was taken, `locked_at` the lease itself, by the database's clock. `account` is the gateway's account that it was
-    claimed with: None for claims from before accounts were recorded."""
+    """Taken by one short statement; the work happens outside of it. `locked_at` is the lease itself, by the database's clock;
+    `taken_at`, `asks_until` and `over_at` are on this worker's monotonic clock, which began before the lease was taken.
+    `account` is the gateway's account that it was claimed with: None for claims from before accounts were recorded. `shown`
+    is the JSON text of the PENDING payment or refund."""
 
     key_hash: bytes
     locked_at: datetime
     taken_at: float
+    asks_until: float
+    over_at: float
     payment_id: int
     refund_id: int | None
     correlation_id: str
@@ -34,16 +39,20 @@ class Lease:
     def allows_a_call(self) -> bool:
         """Whether a call to the gateway that begins now ends while the lease is surely still ours. A worker that was frozen
         past it and wakes up finds that it does not."""
-        safe = SETTINGS.idempotency_lock_timeout - SETTINGS.gateway_timeout
-        return time.monotonic() - self.taken_at < safe
+        return time.monotonic() < self.asks_until
 
     def is_over(self) -> bool:
         """Whether somebody else may hold the lease by now, or have settled: this worker was frozen."""
-        return time.monotonic() - self.taken_at >= SETTINGS.idempotency_lock_timeout
+        return time.monotonic() >= self.over_at
+
+    def about(self) -> dict[str, object]:
+        """What it is on, for a line in the log."""
+        about: dict[str, object] = {"payment_id": self.payment_id}
+        return about if self.refund_id is None else about | {"refund_id": self.refund_id}
 
 
-def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
-    """The lease in a row of lease_key or pending, or of lease_next and leased."""
+def lease_of(processor: Processor, row: Row, taken_at: float) -> Lease:
+    """The lease in a row of a claim, of lease_key or pending, or of lease_next and open_request."""
     is_refund = row["refund_id"] is not None
     request = GatewayRequest(
         reference=row["reference"],
@@ -60,13 +69,15 @@ def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
         gateway_id=row["gateway_id"],
         search_place=row["search_place"],
         charge_id=row["payment_gateway_id"] if is_refund else None,
-        charge_reference=row["payment_reference"] if is_refund else None,
         simulate=row["simulate"],
     )
+    seconds, call_seconds = processor.settings.idempotency_lock_timeout, processor.settings.gateway_timeout
     return Lease(
         key_hash=bytes(row["key_hash"]),
         locked_at=row["locked_at"],
         taken_at=taken_at,
+        asks_until=taken_at + (seconds - call_seconds),
+        over_at=taken_at + seconds,
         payment_id=row["payment_id"],
         refund_id=row["refund_id"],
         correlation_id=row["correlation_id"],
@@ -77,19 +88,12 @@ def lease_of(row: dict[str, Any], taken_at: float) -> Lease:
     )
 
 
-def first_lease(claimed: dict[str, Any], metadata: dict[str, Any], taken_at: float) -> Lease:
-    """The lease that a claim took, from what was claimed: the gateway was not asked before."""
-    simulate = metadata.get("simulate")
-    unasked = {"asked": 1, "age": 0.0, "refund_id": None, "gateway_id": None, "search_place": None}
-    unasked |= {"payment_token": None, "payment_customer": None}  # of a refund
-    return lease_of(unasked | {"simulate": simulate if isinstance(simulate, str) else None} | claimed, taken_at)
-
-
-def take_over(database: Database, key_hash: bytes) -> Lease | None:
+def take_over(processor: Processor, key_hash: bytes) -> Lease | None:
     """Takes an unsettled request over by its key; None where somebody else holds it or it is settled."""
     taken_at = time.monotonic()
-    rows = database.run("lease_key", lease_seconds=SETTINGS.idempotency_lock_timeout, key_hash=key_hash)
-    return lease_of(rows[0], taken_at) if rows else None
+    seconds = processor.settings.idempotency_lock_timeout
+    rows = processor.database.run("lease_key", lease_seconds=seconds, key_hash=key_hash)
+    return lease_of(processor, rows[0], taken_at) if rows else None
 
 
 class Unreadable(Exception):
@@ -99,28 +103,27 @@ class Unreadable(Exception):
         super().__init__(f"the request of the key {key_hash.hex()} cannot be read")
 
 
-def take_next(database: Database) -> Lease | None:
+def take_next(processor: Processor) -> Lease | None:
     """Takes over the unsettled request that has been due longest; None where nothing is due. Raises Unreadable, after which
     the next call gets the next request; and DatabaseUnavailable."""
     while True:
         taken_at = time.monotonic()
-        taken = database.one("lease_next", lease_seconds=SETTINGS.idempotency_lock_timeout)
+        taken = processor.database.one("lease_next", lease_seconds=processor.settings.idempotency_lock_timeout)
         if taken is None:
             return None
         try:
-            rows = database.run_again("leased", key_hash=taken["key_hash"])
+            rows = processor.database.run_again("open_request", key_hash=taken["key_hash"])
             if rows:  # none where the worker that had the lease before settled after all
-                return lease_of(taken | rows[0], taken_at)
+                return lease_of(processor, taken | rows[0], taken_at)
         except Exception as failure:
             raise Unreadable(bytes(taken["key_hash"])) from failure
 
 
-def give_back(database: Database, lease: Lease, unknown: Unknown) -> None:
+def give_back(processor: Processor, lease: Lease, unknown: Unknown) -> None:
     """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, and where a search for it goes
-    on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile. It
-    stays short where the gateway did not answer: what an outage left behind is asked about soon after its end."""
+    on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile."""
     pause = min(max(FIRST_PAUSE, lease.request.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
-    database.run_again(
+    processor.database.run_again(
         "release_key",
         key_hash=lease.key_hash,
         locked_at=lease.locked_at,

@@ -1,43 +1,39 @@
 """The look: what is known of a key before anything is written."""
 
 from shared.charging.answers import final_answer
+from shared.charging.attempt import attempt
+from shared.charging.idempotency import Identity
 from shared.charging.lease import take_over
 from shared.charging.processor import Processor
-from shared.charging.settle import attempt
-from shared.platform.settings import SETTINGS
 from shared.web.answers import Answer
 from shared.web.problems import Problem
 
-# How often a request that loses a race looks again before it asks its client to repeat.
+# How often a request that loses a race looks again before it asks its client to repeat. Each loss means that another request
+# committed meanwhile, so two looks nearly always find it.
 RACES = 5
 
 
-def look(processor: Processor, key_hash: bytes, fingerprint: bytes) -> Answer | None:
-    """None for a key that was never used; otherwise the answer that its request has, or now gets.
+def look(processor: Processor, identity: Identity) -> Answer | None:
+    """None for a key that was never used; otherwise the answer that its request has, or gets by this attempt.
 
     The fingerprint comes first, always. Raises Problem idempotency_key_reused for another request, and
     idempotency_in_progress while somebody holds the lease. Raises DatabaseUnavailable.
     """
-    known = processor.database.one("look", key_hash=key_hash, lease_seconds=SETTINGS.idempotency_lock_timeout)
-    if known is None:
+    seconds = processor.settings.idempotency_lock_timeout
+    stored = processor.database.one("look", key_hash=identity.key_hash, lease_seconds=seconds)
+    if stored is None:
         return None
-    if bytes(known["fingerprint"]) != fingerprint:
+    if bytes(stored["fingerprint"]) != identity.fingerprint:
         raise Problem(
             "idempotency_key_reused",
             "This Idempotency-Key came before, with other content or on another path.",
         )
-    if known["answer_status"] is not None:
-        return final_answer(
-            known["answer_status"],
-            known["answer"],
-            known["payment_id"],
-            known["refund_id"],
-            known["correlation_id"],
-        ).replayed()
-    lease = None if known["leased"] else take_over(processor.database, key_hash)
+    if stored["answer_status"] is not None:
+        return final_answer(stored).replayed()
+    lease = None if stored["leased"] else take_over(processor, identity.key_hash)
     if lease is None:
         raise in_progress()
-    return attempt(processor.database, processor.gateway, processor.publisher, lease)
+    return attempt(processor, lease)
 
 
 def in_progress() -> Problem:

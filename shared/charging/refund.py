@@ -2,16 +2,15 @@
 
 import time
 
-from shared.charging.idempotency import fingerprint, hash_key
-from shared.charging.lease import Lease, first_lease
+from shared.charging.attempt import attempt
+from shared.charging.idempotency import Identity, identify
+from shared.charging.lease import Lease, lease_of
 from shared.charging.look import RACES, in_progress, look
 from shared.charging.processor import Processor
-from shared.charging.settle import attempt
 from shared.gateways.protocol import account_name
-from shared.gateways.registry import accounts
 from shared.platform import json_text
-from shared.platform.database import Conflict, Row
-from shared.platform.settings import RETRY_AFTER, SETTINGS
+from shared.platform.database import Conflict
+from shared.platform.settings import RETRY_AFTER
 from shared.rules.identifiers import new_reference
 from shared.rules.money import not_expressing
 from shared.web.answers import Answer
@@ -26,51 +25,41 @@ def refund(processor: Processor, payment_id: int, request: RefundRequest, key: s
     Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
     once it is, every failure answers 202.
     """
-    key_hash = hash_key(key)
-    content = fingerprint(f"/payments/{payment_id}/refunds", request.content())
+    identity = identify(key, f"/payments/{payment_id}/refunds", request.content(), trace)
     for _ in range(RACES):
-        if known := look(processor, key_hash, content):
-            return known
+        if answer := look(processor, identity):
+            return answer
         try:
-            lease = claim_refund(processor, payment_id, request, key_hash, content, trace)
+            lease = reserve(processor, identity, payment_id, request)
         except Conflict:
             continue
         if lease:
-            return attempt(processor.database, processor.gateway, processor.publisher, lease)
-        if known := look(processor, key_hash, content):  # the same key may have reserved what is now missing
-            return known
+            return attempt(processor, lease)
+        if answer := look(processor, identity):  # the same key may have reserved what is missing
+            return answer
         refuse(processor, payment_id, request)
     raise in_progress()
 
 
-def claim_refund(
-    processor: Processor, payment_id: int, request: RefundRequest, key_hash: bytes, content: bytes, trace: Trace
-) -> Lease | None:
-    """Reserves the amount on the payment's row, in one commit. None where the payment does not allow it. Raises Conflict
-    where another request with this key was faster."""
+def reserve(processor: Processor, identity: Identity, payment_id: int, request: RefundRequest) -> Lease | None:
+    """The claim: reserves the amount on the payment's row, in one commit, and takes the lease. None where the payment does not
+    allow it. Raises Conflict where another request with this key was faster."""
     taken_at = time.monotonic()
-    reference = new_reference("REF")
-    usable = accounts(processor.gateway)
+    accounts = processor.gateways.accounts()
     rows = processor.database.run(
         "claim_refund",
         payment_id=payment_id,
         amount=request.amount,
         not_in=[] if request.amount is None else not_expressing(request.amount),
-        gateways=list(usable),
-        accounts=list(usable.values()),
-        reference=reference,
+        gateways=list(accounts),
+        accounts=list(accounts.values()),
+        reference=new_reference("REF"),
         reason=request.reason,
         metadata=json_text.write(request.metadata),
-        key_hash=key_hash,
-        fingerprint=content,
-        correlation_id=trace.correlation_id,
-        traceparent=trace.traceparent,
-        lease_seconds=SETTINGS.idempotency_lock_timeout,
+        lease_seconds=processor.settings.idempotency_lock_timeout,
+        **vars(identity),
     )
-    if not rows:
-        return None
-    claim: Row = {"key_hash": key_hash, "correlation_id": trace.correlation_id, "payment_id": payment_id}
-    return first_lease(claim | {"reference": reference} | rows[0], request.metadata, taken_at)
+    return lease_of(processor, rows[0], taken_at) if rows else None
 
 
 def refuse(processor: Processor, payment_id: int, request: RefundRequest) -> None:
@@ -79,7 +68,7 @@ def refuse(processor: Processor, payment_id: int, request: RefundRequest) -> Non
     if payment is None:
         raise Problem("payment_not_found", f"There is no payment {payment_id}.")
     refuse_inexpressible(request.amount, payment["currency"])
-    account = accounts(processor.gateway).get(payment["gateway"])
+    account = processor.gateways.accounts().get(payment["gateway"])
     if account is None or account_name(payment["gateway_account"] or account) != account:
         raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
     if payment["status"] != "SUCCESS":

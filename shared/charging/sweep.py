@@ -6,15 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from threading import Event as Signal
-from typing import Any
 
 from shared.charging.abandoned import settle_abandoned
+from shared.charging.expiry import delete_events, delete_keys
 from shared.charging.processor import Processor
 from shared.events.redelivery import deliver_left
 from shared.platform import log
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.progress import Done
-from shared.platform.settings import SETTINGS
 from shared.reading.totals import MOST_COUNTED
 
 # A sweep begins nothing after so many seconds, waits so many more for what is under way, and answers after so many at
@@ -23,9 +22,7 @@ from shared.reading.totals import MOST_COUNTED
 LONGEST = 45.0
 STRAGGLERS = 4.0
 LATEST = 50.0
-MOST_DELETED = 50_000
-MOST_PASSED_OVER = 100
-DELETED_TOGETHER = 1000
+# Seconds. Every time-out and pause between is over by then; what is still open needs somebody to look.
 STUCK_AFTER = 300
 
 
@@ -40,9 +37,9 @@ def sweep(processor: Processor) -> dict[str, int]:
     settled = Signal()
     work: dict[str, Callable[[], Done]] = {
         "settled": lambda: settle_abandoned(processor, until, until + STRAGGLERS),
-        "delivered": lambda: deliver_left(processor.database, until, until + STRAGGLERS, settled),
+        "delivered": lambda: deliver_left(processor.database, processor.settings, until, until + STRAGGLERS, settled),
         "keys_deleted": lambda: delete_keys(processor.database, until),
-        "events_deleted": lambda: delete_events(processor.database, until),
+        "events_deleted": lambda: delete_events(processor.database, processor.settings, until),
     }
     crew = ThreadPoolExecutor(len(work), "sweep")
     jobs = {name: _begin(crew, name, job) for name, job in work.items()}
@@ -97,40 +94,3 @@ def _log_swept(database: Database, counts: dict[str, int]) -> None:
         "pending_oldest_seconds": round(oldest),
     }
     log.log.log(logging.WARNING if oldest > STUCK_AFTER else logging.INFO, "swept", extra=counts | stuck)
-
-
-def delete_keys(database: Database, until: float) -> Done:
-    """Deletes expired keys, and says how many; begins nothing after `until` (monotonic). Raises DatabaseUnavailable."""
-    return _delete(database, "delete_expired_keys", until)
-
-
-def delete_events(database: Database, until: float) -> Done:
-    """Deletes events that were delivered longer ago than EVENT_RETENTION seconds; without a K_SINK also those that nobody is
-    to get and that are as old. Says how many; begins nothing after `until` (monotonic). Raises DatabaseUnavailable."""
-    names = ["delete_old_events"] if SETTINGS.k_sink else ["delete_old_events", "delete_unsent_events"]
-    done = [_delete(database, name, until, retention=SETTINGS.event_retention) for name in names]
-    return Done(sum(each.count for each in done), any(each.more for each in done))
-
-
-def _delete(database: Database, name: str, until: float, **parameters: Any) -> Done:
-    """Batch by batch. A batch that fails is tried in halves, until the row that makes it fail is alone and passed over."""
-    deleted = passed_over = 0
-    size = DELETED_TOGETHER
-    while time.monotonic() < until and deleted < MOST_DELETED:
-        try:
-            gone = len(database.run_again(name, limit=size, passed_over=passed_over, **parameters))
-        except DatabaseUnavailable:
-            raise
-        except Exception:
-            if size == 1:
-                log.log.exception("not deleted", extra={"statement": name})
-                passed_over += 1
-                if passed_over == MOST_PASSED_OVER:
-                    raise
-            size = max(1, size // 2)
-            continue
-        deleted += gone
-        if gone < size:
-            return Done(deleted)
-        size = min(2 * size, DELETED_TOGETHER)
-    return Done(deleted, more=True)

@@ -1,6 +1,8 @@
 """Events: CloudEvents 1.0 in HTTP binary mode, from the outbox to the sink."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
@@ -8,9 +10,11 @@ from cloudevents.http import CloudEvent
 from shared.events.event import SOURCE, Event, header_text
 from shared.platform import http_client
 from shared.platform.log import log
-from shared.platform.settings import SETTINGS
+from shared.platform.settings import Settings
 
-DELIVERY_TIMEOUT = 5.0  # seconds
+# Seconds, for a delivery as a whole. Through a Broker it is notify's call of the Notification Service (5 s) and a repeat of
+# what failed fast; what hangs longer is tried again later.
+DELIVERY_TIMEOUT = 5.0
 # What 4xx is no refusal for good: the request came too slowly, too early, or too often.
 PASSING = frozenset({408, 425, 429})
 
@@ -29,29 +33,51 @@ def is_for_good(status: int) -> bool:
     return 400 <= status < 500 and status not in PASSING
 
 
-def deliver(event: Event) -> Failed | None:
-    """POSTs an event to K_SINK, with K_CE_OVERRIDES applied; None only if the sink took it (2xx). Raises nothing: one event
-    that cannot be sent keeps no other from its delivery."""
-    failed = _failure(event)
-    if failed:
-        log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
-    return failed
+@dataclass(frozen=True)
+class EventSink:
+    """Where events go: K_SINK, and what K_CE_OVERRIDES adds to each. An empty `url`: nobody is to get them."""
+
+    url: str
+    overrides: Mapping[str, str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.k_sink, settings.k_ce_overrides)
+
+    def deliver(self, event: Event) -> Failed | None:
+        """POSTs an event; None only if the sink took it (2xx). Raises nothing: one event that cannot be sent keeps no other
+        from its delivery."""
+        failed = self._failure(event)
+        if failed:
+            log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
+        return failed
+
+    def _failure(self, event: Event) -> Failed | None:
+        try:
+            reply = self._post(event)
+        except http_client.NoResponse as failure:
+            return Failed(event.event_id, str(failure))
+        except Exception as failure:
+            log.exception("event not sent", extra={"event_id": event.event_id})
+            return Failed(event.event_id, f"it could not be sent ({type(failure).__name__})")
+        if 200 <= reply.status < 300:
+            return None
+        return Failed(event.event_id, f"the sink said {reply.status}", is_for_good(reply.status))
+
+    def _post(self, event: Event) -> http_client.Response:
+        attributes = _attributes(event) | {name: header_text(text) for name, text in self.overrides.items()}
+        headers, body = to_binary(CloudEvent(attributes, event.data.encode()), lambda data: data)
+        return http_client.request(
+            "POST",
+            self.url,
+            timeout=DELIVERY_TIMEOUT,
+            headers=headers | _trace(event),
+            body=body,
+            status_says_all=True,
+        )
 
 
-def _failure(event: Event) -> Failed | None:
-    try:
-        reply = _post(event)
-    except http_client.NoResponse as failure:
-        return Failed(event.event_id, str(failure))
-    except Exception as failure:
-        log.exception("event not sent", extra={"event_id": event.event_id})
-        return Failed(event.event_id, f"it could not be sent ({type(failure).__name__})")
-    if 200 <= reply.status < 300:
-        return None
-    return Failed(event.event_id, f"the sink said {reply.status}", is_for_good(reply.status))
-
-
-def _post(event: Event) -> http_client.Response:
+def _attributes(event: Event) -> dict[str, str]:
     attributes = {
         "id": event.event_id,
         "type": event.type,
@@ -61,18 +87,7 @@ def _post(event: Event) -> http_client.Response:
         "datacontenttype": "application/json",
         "correlationid": event.correlation_id,
     }
-    if event.traceparent:
-        attributes["traceparent"] = event.traceparent
-    attributes |= {name: header_text(text) for name, text in SETTINGS.k_ce_overrides.items()}
-    headers, body = to_binary(CloudEvent(attributes, event.data.encode()), lambda data: data)
-    return http_client.request(
-        "POST",
-        SETTINGS.k_sink,
-        timeout=DELIVERY_TIMEOUT,
-        headers=headers | _trace(event),
-        body=body,
-        status_says_all=True,
-    )
+    return attributes | ({"traceparent": event.traceparent} if event.traceparent else {})
 
 
 def _trace(event: Event) -> dict[str, str]:

@@ -1,57 +1,68 @@
 """The Notification Service: told of an event once, however often the event comes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from shared.events.cloud_event import Received, read_event
 from shared.events.delivery import is_for_good
 from shared.events.event import EVENT_TYPES, header_text
 from shared.platform import http_client, json_text
 from shared.platform.log import log
-from shared.platform.settings import SETTINGS
 from shared.web.answers import PLAIN, Answer
 from shared.web.tracing import read_trace
 
 
-def notify(headers: Mapping[str, str], body: bytes) -> Answer:
-    """Passes an event on, with its id as Idempotency-Key, by which a repeat is dropped there.
+@dataclass(frozen=True)
+class NotificationService:
+    """The Notification Service at `url`, which answers within `timeout` seconds or counts as not answering."""
 
-    204 with an empty body where the Notification Service took it; 400 with one short line for what is not such an event; 422
-    where the Notification Service refuses it for good, whatever its status: Knative would repeat after its 404 or 409; 503
-    where it is down or refuses for now, so that the event is sent again.
-    """
-    try:
-        event = _read(headers, body)
-    except ValueError as wrong:
-        log.warning("not an event of ours", extra={"why": str(wrong)})
-        return Answer(400, str(wrong), PLAIN)
-    trace = read_trace(event.correlation_id, event.traceparent)
-    notification = {
-        "event_id": event.id,
-        "type": event.type,
-        "subject": event.subject,
-        "time": event.time,
-        "correlation_id": trace.correlation_id,
-    }
-    key = header_text(event.id)
-    try:
-        reply = http_client.request(
+    url: str
+    timeout: float
+
+    def notify(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Passes an event on, with its id as Idempotency-Key, by which a repeat is dropped there.
+
+        204 with an empty body where the Notification Service took it; 400 with one short line for what is not such an event;
+        422 where the Notification Service refuses it for good, whatever its status: Knative would repeat after its 404 or
+        409; 503 where it is down or refuses for now, so that the event is sent again.
+        """
+        try:
+            event = _read(headers, body)
+        except ValueError as wrong:
+            log.warning("not an event of ours", extra={"why": str(wrong)})
+            return Answer(400, str(wrong), PLAIN)
+        try:
+            reply = self._post(event)
+        except http_client.NoResponse as failure:
+            return _later(event.id, str(failure))
+        if 200 <= reply.status < 300:
+            return Answer(204)
+        if is_for_good(reply.status):
+            log.warning(
+                "refused by the Notification Service", extra={"event_id": event.id, "why": f"it said {reply.status}"}
+            )
+            return Answer(422, f"the Notification Service refused it for good ({reply.status})", PLAIN)
+        return _later(event.id, f"it answered {reply.status}")
+
+    def _post(self, event: Received) -> http_client.Response:
+        trace = read_trace(event.correlation_id, event.traceparent)
+        notification = {
+            "event_id": event.id,
+            "type": event.type,
+            "subject": event.subject,
+            "time": event.time,
+            "correlation_id": trace.correlation_id,
+            "data": json_text.Written(event.data),
+        }
+        key = header_text(event.id)
+        return http_client.request(
             "POST",
-            f"{SETTINGS.notification_service_url}/v1/notifications",
-            timeout=SETTINGS.notification_service_timeout,
+            f"{self.url}/v1/notifications",
+            timeout=self.timeout,
             headers=trace.headers() | {"Content-Type": "application/json", "Idempotency-Key": key},
-            body=(json_text.write(notification)[:-1] + f',"data":{event.data}}}').encode(),
+            body=json_text.write(notification).encode(),
             status_says_all=True,
         )
-    except http_client.NoResponse as failure:
-        return _later(event.id, str(failure))
-    if 200 <= reply.status < 300:
-        return Answer(204)
-    if is_for_good(reply.status):
-        log.warning(
-            "refused by the Notification Service", extra={"event_id": event.id, "why": f"it said {reply.status}"}
-        )
-        return Answer(422, f"the Notification Service refused it for good ({reply.status})", PLAIN)
-    return _later(event.id, f"it answered {reply.status}")
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> Received:

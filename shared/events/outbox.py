@@ -7,7 +7,6 @@ from shared.events.delivery import Failed
 from shared.events.event import Event, event_in
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.log import log
-from shared.platform.settings import SETTINGS
 
 T = TypeVar("T")
 
@@ -24,13 +23,13 @@ SWEEP_LEASE = 10.0
 QUEUE_LEASE = 5.0
 
 
-def lease_events(database: Database, limit: int, failed: int, untried: int) -> list[Event]:
-    """Leases at most `limit` events that are due and older than EVENT_SWEEP_AGE seconds, oldest first, no more than `failed`
-    of them such as failed before, and no more than `untried` others; but for those that cannot be read. Raises
+def lease_events(database: Database, age: float, limit: int, failed: int, untried: int) -> list[Event]:
+    """Leases at most `limit` events that are due and older than `age` seconds, oldest first, no more than `failed` of them
+    such as failed before, and no more than `untried` others; but for those that cannot be read. Raises
     DatabaseUnavailable."""
     rows = database.run_again(
         "lease_events",
-        age=SETTINGS.event_sweep_age,
+        age=age,
         limit=limit,
         failed=failed,
         untried=untried,

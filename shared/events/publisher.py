@@ -3,25 +3,16 @@
 import atexit
 import threading
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
 
-from shared.events.delivery import Failed, deliver
+from shared.events.delivery import EventSink, Failed
 from shared.events.event import FIRST_TYPES, Event
 from shared.events.outbox import keep, mark_delivered, note_failed, that_wait
+from shared.events.senders import Message, Senders, started
 from shared.platform.database import Database, DatabaseUnavailable
-from shared.platform.log import correlation_id, function_name, log
-from shared.platform.settings import SETTINGS
+from shared.platform.log import log
+from shared.platform.settings import Settings
 
-# At most so many at once: 640 a second to a sink that takes 50 ms, more than one function charges. Threads take their share of
-# Python's one lock even where they only wait, so there are as few as keep pace: one more for each event that waited for a
-# whole turn, one less after so many turns in which none did.
-SENDERS = 32
-CALM = 100
-# Whoever waits for an answer for longer than this many seconds does not count among them, up to so many: one event in ten that
-# hangs keeps the others from nothing.
-SLOW = 1.0
-MOST_SLOW = 64
 # Seconds. A turn, after which what came of deliveries is noted together. What is held for longer than a second is kept from
 # the sweeps; what waits longer for an earlier event of its payment is left to them.
 TURN = 0.05
@@ -38,18 +29,20 @@ class Publisher:
     queued, within their grace.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._room = threading.BoundedSemaphore(SETTINGS.event_queue_size)
-        self._inbox: SimpleQueue[_Message] = SimpleQueue()
-        self._senders = _Senders(self._inbox)
-        self._books = _Books(database, self._inbox, self._senders, self._room)
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._sink = EventSink.of(settings)
+        self._room = threading.BoundedSemaphore(settings.event_queue_size)
+        self._inbox: SimpleQueue[Message] = SimpleQueue()
+        self._senders = Senders(self._sink, self._inbox)
+        kept_every = min(KEEP_EVERY, settings.event_sweep_age / 3)
+        self._books = _Books(database, self._inbox, self._senders, self._room, kept_every)
         self._beginning = threading.Lock()
         self._keeper: threading.Thread | None = None
 
     def publish(self, event: Event) -> None:
         """Queues an event for delivery and returns at once. Raises nothing: what the event reports is done and will be
         answered so, and an event that cannot be queued is left to the sweep."""
-        if not SETTINGS.k_sink:
+        if not self._sink.url:
             return
         if not self._room.acquire(blocking=False):
             log.warning("event left to the sweep: the queue is full", extra={"event_id": event.event_id})
@@ -77,69 +70,8 @@ class Publisher:
             if self._keeper is None:
                 if not self._senders.number:
                     self._senders.hire()
-                self._keeper = _started(self._books.work, "publisher")
+                self._keeper = started(self._books.work, "publisher")
                 atexit.register(self.drain)
-
-
-def _started(work: Callable[[], None], name: str) -> threading.Thread:
-    """A thread that ends with the process, with this one's function name in its log. (A ThreadPoolExecutor takes no work once
-    the interpreter begins to end, which is when the queue is drained.)"""
-    function = function_name.get()
-
-    def named() -> None:
-        function_name.set(function)
-        work()
-
-    thread = threading.Thread(target=named, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
-# An event that is held from here on, what came of its delivery, or that the process ends.
-_Message = Event | tuple[Event, Failed | None] | None
-
-
-class _Senders:
-    """Threads that deliver what is ready, and put what came of it into the inbox."""
-
-    def __init__(self, inbox: "SimpleQueue[_Message]") -> None:
-        self.ready: SimpleQueue[Event | None] = SimpleQueue()
-        self.number = 0
-        self._inbox = inbox
-        self._calm = 0  # turns
-        self._under_way: dict[str, float] = {}  # since when
-
-    def hire(self) -> None:
-        """Raises RuntimeError where the machine gives no thread."""
-        _started(self._send, "event sender")
-        self.number += 1
-
-    def fit(self, overdue: int) -> None:
-        """Becomes as many as keep pace, given how many events waited for a whole turn."""
-        self._calm = 0 if overdue > 0 else self._calm + 1
-        if self._calm >= CALM and self.number > 1:
-            self._calm = 0
-            self.end(1)
-        slow_ones = sum(since < time.monotonic() - SLOW for since in list(self._under_way.values()))
-        for _ in range(min(overdue, SENDERS + min(slow_ones, MOST_SLOW) - self.number)):
-            try:
-                self.hire()
-            except RuntimeError:
-                return  # those that there are go on
-
-    def end(self, number: int) -> None:
-        """Lets so many go once they have delivered what is ready."""
-        for _ in range(number):
-            self.ready.put(None)
-        self.number -= number
-
-    def _send(self) -> None:
-        while event := self.ready.get():
-            correlation_id.set(event.correlation_id)
-            self._under_way[event.event_id] = time.monotonic()
-            failed = deliver(event)
-            del self._under_way[event.event_id]
-            self._inbox.put((event, failed))
 
 
 class _Books:
@@ -148,14 +80,16 @@ class _Books:
     def __init__(
         self,
         database: Database,
-        inbox: "SimpleQueue[_Message]",
-        senders: _Senders,
+        inbox: "SimpleQueue[Message]",
+        senders: Senders,
         room: threading.BoundedSemaphore,
+        kept_every: float,
     ) -> None:
         self._database = database
         self._inbox = inbox
         self._senders = senders
         self._room = room
+        self._kept_every = kept_every  # seconds
         self._since: dict[str, float] = {}  # of each event that is held: when it came
         self._later: list[Event] = []  # may have to wait for an earlier one of their payment
         self._sent: list[tuple[Event, Failed | None]] = []
@@ -183,7 +117,7 @@ class _Books:
             self._let_go()
         self._senders.end(self._senders.number)
 
-    def _take(self, message: _Message) -> None:
+    def _take(self, message: Message) -> None:
         match message:
             case None:
                 self._ending = True
@@ -218,8 +152,7 @@ class _Books:
 
     def _keep(self) -> None:
         """Before a sweep may take an event, it is kept from it."""
-        every = min(KEEP_EVERY, SETTINGS.event_sweep_age / 3)
-        now = time.monotonic()
+        now, every = time.monotonic(), self._kept_every
         ended = {event.event_id for event, _ in self._sent}
         held = [event_id for event_id, since in self._since.items() if now - since >= every and event_id not in ended]
         if held and now >= self._keep_at:

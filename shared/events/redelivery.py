@@ -4,13 +4,13 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event as Signal
 
-from shared.events.delivery import Failed, deliver
+from shared.events.delivery import EventSink, Failed
 from shared.events.event import Event
 from shared.events.outbox import lease_events, mark_delivered, note_failed
 from shared.platform.database import Database
 from shared.platform.log import correlation_id, function_name
 from shared.platform.progress import Done
-from shared.platform.settings import SETTINGS
+from shared.platform.settings import Settings
 
 # 640 a second to a sink that takes 50 ms. Events that failed before get half of the places, however many they are, unless
 # nothing else was due: what hangs again keeps nothing else waiting.
@@ -22,21 +22,23 @@ MOST_FAILED = SENDERS - 4
 REST = 0.02
 # Where nothing is left but what failed before, and nothing else to do, a sweep ends when for so many seconds all failed again.
 FAILING = 10.0
+# More than a sink takes within one sweep at SENDERS side by side; the next sweep goes on.
 MOST_EVENTS = 50_000
 # Seconds after which a sweep that found nothing looks again, as long as it has something else to do.
 LOOK_AGAIN = 3.0
 
 
-def deliver_left(database: Database, until: float, late: float, settled: Signal) -> Done:
+def deliver_left(database: Database, settings: Settings, until: float, late: float, settled: Signal) -> Done:
     """Delivers events that are older than EVENT_SWEEP_AGE seconds and were not delivered, oldest first and in order for each
     payment, and goes on with what becomes due until `settled` is set; says how many the sink took. One that fails keeps no
     other from its delivery. Begins nothing after `until`, and waits for none after `late` (both monotonic): what is under way
     then is due again when its lease is over. Raises DatabaseUnavailable."""
-    if not SETTINGS.k_sink:
+    sink = EventSink.of(settings)
+    if not sink.url:
         return Done(0)
     crew = ThreadPoolExecutor(SENDERS, "sending", function_name.set, (function_name.get(),))
     try:
-        return _Deliveries(database, crew, until).go_on(late, settled)
+        return _Deliveries(database, sink, settings.event_sweep_age, crew, until).go_on(late, settled)
     finally:
         crew.shutdown(wait=False, cancel_futures=True)
 
@@ -44,8 +46,10 @@ def deliver_left(database: Database, until: float, late: float, settled: Signal)
 class _Deliveries:
     """Hands out the events of one sweep and notes what comes of each, on one thread; `_deliver` alone runs on the others."""
 
-    def __init__(self, database: Database, crew: ThreadPoolExecutor, until: float) -> None:
+    def __init__(self, database: Database, sink: EventSink, age: float, crew: ThreadPoolExecutor, until: float) -> None:
         self._database = database
+        self._sink = sink
+        self._age = age
         self._crew = crew
         self._until = until
         self._under_way: dict[Future[Failed | None], Event] = {}
@@ -86,9 +90,9 @@ class _Deliveries:
         untried = free if now >= self._not_before[False] else 0
         if failed <= 0 and not untried:
             return 0
-        events = lease_events(self._database, free, max(0, failed), untried)
+        events = lease_events(self._database, self._age, free, max(0, failed), untried)
         for event in events:
-            self._under_way[self._crew.submit(_deliver, event)] = event
+            self._under_way[self._crew.submit(self._deliver, event)] = event
         places = self._failed_before
         if untried:
             others_are_due = not all(event.failed_before for event in events)
@@ -115,7 +119,6 @@ class _Deliveries:
             self._taken += len(taken)
             self._taken_at = time.monotonic()
 
-
-def _deliver(event: Event) -> Failed | None:
-    correlation_id.set(event.correlation_id)
-    return deliver(event)
+    def _deliver(self, event: Event) -> Failed | None:
+        correlation_id.set(event.correlation_id)
+        return self._sink.deliver(event)

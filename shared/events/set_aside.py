@@ -3,9 +3,13 @@
 import argparse
 import sys
 
+from shared.platform import log
 from shared.platform.database import Database, DatabaseUnavailable
+from shared.platform.settings import read_settings
 
+# As many as a person reads.
 MOST = 100
+# Rows that one statement locks, so that no sweep waits long for them.
 RESENT_TOGETHER = 1000
 ALL = "all"
 
@@ -36,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make events", description="Lists events that were refused for good.")
     parser.add_argument("--resend", metavar="ID", help="sends one of them again, or all")
     arguments = parser.parse_args()
-    database = Database()
+    settings = read_settings()
+    log.set_level(settings.log_level)
+    database = Database(settings)
     try:
         if arguments.resend:
             count = resend(database, arguments.resend)

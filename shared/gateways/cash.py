@@ -12,6 +12,7 @@ class Cash:
     account = "cash"
     methods = frozenset({"CASH"})
     needs_token = False
+    settles_at_once = True
     remembers = math.inf
 
     def confirms_account(self) -> bool:

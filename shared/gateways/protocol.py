@@ -60,8 +60,8 @@ class GatewayRequest:
     `amount` in `currency`; `reference` is ours and the idempotency key; `created_at` is when it was claimed, by the
     database's clock, and `age` how long ago that was, in seconds; `asked` is how often somebody was to ask for it, this
     time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it, as
-    far as known, and `search_place` where looking for it goes on (see Unknown). `charge_id` and `charge_reference` name the
-    charge that a refund gives back. `simulate` is for the simulated gateway alone.
+    far as known, and `search_place` where looking for it goes on (see Unknown). `charge_id` is what it
+    calls the charge that a refund gives back. `simulate` is for the simulated gateway alone.
     """
 
     reference: str
@@ -77,7 +77,6 @@ class GatewayRequest:
     gateway_id: str | None = None
     search_place: str | None = None
     charge_id: str | None = None
-    charge_reference: str | None = None
     simulate: str | None = None
 
 
@@ -90,13 +89,15 @@ class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
     time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what
-    was asked of one account is not known to another. `methods` are those it can charge.
+    was asked of one account is not known to another. `methods` are those it can charge. `settles_at_once`: there is nobody to
+    ask, so a charge is done when it is written down.
     """
 
     name: str
     account: str
     methods: frozenset[str]
     needs_token: bool
+    settles_at_once: bool
     remembers: float
 
     def confirms_account(self) -> bool:

@@ -1,104 +1,65 @@
-"""The gateways: whoever moves the money. One protocol, whichever company it is, and one registry by name."""
+"""The registry: every gateway whose settings are present, by name, and which of them a new payment goes to."""
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Iterable, Iterator
+from typing import Self
 
 from shared.gateways.cash import Cash
-from shared.gateways.protocol import (
-    Declined,
-    Gateway,
-    GatewayRequest,
-    Outcome,
-    Succeeded,
-    Unknown,
-    account_name,
-    describe,
-)
+from shared.gateways.protocol import Gateway, account_name
 from shared.gateways.simulated import Simulated
-from shared.platform.settings import SETTINGS, stop
-
-__all__ = [
-    "CASH",
-    "Declined",
-    "Gateway",
-    "GatewayRequest",
-    "Outcome",
-    "Succeeded",
-    "Unknown",
-    "account_name",
-    "accounts",
-    "chosen_gateway",
-    "describe",
-    "gateway_for",
-    "gateway_of",
-    "named",
-]
-
-CASH = Cash()
+from shared.platform.settings import Settings, stop
 
 
-@cache
-def _stripe_of(api_key: str, api_base: str, timeout: float, account: str) -> Gateway:
-    """One for all who ask about its payments: what it found out of its account it remembers."""
-    from shared.gateways.stripe.gateway import Stripe  # only where it is used: cold start counts
+class Gateways:
+    """`chosen` is where new payments go, unless another settles their method at once, as cash does; what was claimed with
+    another gateway is still carried to its end there."""
 
-    return Stripe(api_key, api_base, timeout, account=account)
+    def __init__(self, chosen: Gateway, others: Iterable[Gateway]) -> None:
+        self.chosen = chosen
+        self._by_name = {gateway.name: gateway for gateway in (*others, chosen)}
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The gateways that the settings describe. Stops the start where those of the chosen one are missing, or where a
+        request might reach any of them when it has forgotten the key."""
+        usable = {gateway.name: gateway for gateway in present(settings)}
+        for gateway in usable.values():
+            if settings.gateway_key_retention + settings.idempotency_lock_timeout > gateway.remembers:
+                stop(
+                    "GATEWAY_KEY_RETENTION and IDEMPOTENCY_LOCK_TIMEOUT together must not exceed the"
+                    f" {gateway.remembers:g} seconds for which {gateway.name} remembers a key"
+                )
+        chosen = usable.get(settings.gateway)
+        if chosen is None:
+            stop("STRIPE_API_KEY is required with GATEWAY=stripe")
+        if chosen.name == "stripe":
+            import shared.gateways.stripe.transport  # noqa: F401 - here, and not while the first passenger waits
+        return cls(chosen, usable.values())
 
-def _simulated() -> Gateway:
-    return Simulated(SETTINGS.gateway_success_rate, SETTINGS.gateway_timeout)
+    def named(self, name: str) -> Gateway | None:
+        """The gateway with this name, whichever is chosen: None where its settings are absent."""
+        return self._by_name.get(name)
 
+    def for_method(self, method: str) -> Gateway:
+        """The gateway that a new payment of this method goes to."""
+        at_once = (each for each in self._by_name.values() if each.settles_at_once and method in each.methods)
+        return next(at_once, self.chosen)
 
-def _stripe() -> Gateway | None:
-    if not SETTINGS.stripe_api_key:
-        return None
-    return _stripe_of(
-        SETTINGS.stripe_api_key, SETTINGS.stripe_api_base, SETTINGS.gateway_timeout, SETTINGS.stripe_account
-    )
-
-
-_REGISTRY: dict[str, Callable[[], Gateway | None]] = {
-    "cash": lambda: CASH,
-    "simulated": _simulated,
-    "stripe": _stripe,
-}
-
-
-def named(name: str) -> Gateway | None:
-    """The gateway with this name, whichever is chosen: None where its settings are absent."""
-    make = _REGISTRY.get(name)
-    return make() if make else None
-
-
-def chosen_gateway() -> Gateway:
-    """The gateway that GATEWAY names: where new charges go, but for cash. Stops the start where its settings are missing, or
-    where a request might reach any gateway that is set when it no longer remembers the key."""
-    for name in _REGISTRY:
-        gateway = named(name)
-        if gateway and SETTINGS.gateway_key_retention + SETTINGS.idempotency_lock_timeout > gateway.remembers:
-            stop(
-                "GATEWAY_KEY_RETENTION and IDEMPOTENCY_LOCK_TIMEOUT together must not exceed the"
-                f" {gateway.remembers:g} seconds for which {name} remembers a key"
-            )
-    chosen = named(SETTINGS.gateway)
-    if chosen is None:
-        stop("STRIPE_API_KEY is required with GATEWAY=stripe")
-    if chosen.name == "stripe":
-        import shared.gateways.stripe.transport  # noqa: F401 - now, and not while the first passenger waits
-    return chosen
+    def accounts(self) -> dict[str, str]:
+        """The name of the account of each gateway that can be asked, by the gateway's name."""
+        return {name: account_name(gateway.account) for name, gateway in self._by_name.items()}
 
 
-def gateway_for(chosen: Gateway, method: str) -> Gateway:
-    """The gateway that a new payment of this method goes to."""
-    return CASH if method in CASH.methods else chosen
+def present(settings: Settings) -> Iterator[Gateway]:
+    """Every gateway whose settings are there."""
+    yield Cash()
+    yield Simulated(settings.gateway_success_rate, settings.gateway_timeout)
+    if settings.stripe_api_key:
+        from shared.gateways.stripe.gateway import Stripe  # only where it is used: cold start counts
 
-
-def gateway_of(chosen: Gateway, name: str) -> Gateway | None:
-    """The gateway that a payment was claimed with, though another may be chosen now: None where its settings are absent."""
-    return chosen if name == chosen.name else named(name)
-
-
-def accounts(chosen: Gateway) -> dict[str, str]:
-    """The name of the account of each gateway that can be asked, by the gateway's name."""
-    usable = [gateway for gateway in map(named, _REGISTRY) if gateway] + [chosen]
-    return {gateway.name: account_name(gateway.account) for gateway in usable}
+        yield Stripe(
+            settings.stripe_api_key,
+            settings.stripe_api_base,
+            settings.gateway_timeout,
+            account=settings.stripe_account,
+            certain_after=settings.gateway_key_retention + 2 * settings.idempotency_lock_timeout,
+        )

@@ -6,6 +6,7 @@ import time
 
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 
+# Seconds, the contract's: as slow as gateways get on a bad day, and long enough unknown for a repeat or a sweep to find out.
 SLOW = 2.0
 UNKNOWN_UNTIL = 5.0
 
@@ -21,6 +22,7 @@ class Simulated:
     account = "simulated"
     methods = frozenset({"CARD", "UPI", "WALLET"})
     needs_token = False
+    settles_at_once = False
     remembers = math.inf
 
     def __init__(self, success_rate: float, timeout: float) -> None:

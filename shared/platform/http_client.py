@@ -8,6 +8,8 @@ import urllib3
 
 from shared.platform import http_connections
 
+# Bytes. A page of a gateway's list, a hundred objects, has room in it many times; what is longer is no answer to what is
+# asked here, and is given up before it takes up memory.
 LARGEST_REPLY = 1 << 20
 
 

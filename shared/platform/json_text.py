@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+# No honest request comes near either. Deeper nesting costs the interpreter its stack, and time grows with the square of a
+# number's digits.
 DEEPEST = 32
 LONGEST_NUMBER = 100
 UNUSABLE = "is a number too large or too long"
@@ -26,6 +28,12 @@ class Unusable:
     """A number that is too long or too large to be worked with."""
 
     digits: str
+
+
+class Written(str):
+    """What is JSON text already: written into other JSON as it is, to the letter."""
+
+    __slots__ = ()
 
 
 def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
@@ -58,19 +66,24 @@ def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
     return value
 
 
-def write(value: Any, *, canonical: bool = False) -> str:
-    """The compact JSON text of a value made of dict, list, str, int, Decimal, bool and None.
+def write(value: Any, *, canonical: bool = False, spaced: bool = False) -> str:
+    """The compact JSON text of a value made of dict, list, str, int, Decimal, bool, None and Written.
 
-    Canonical: fields in order, and numbers in their shortest form, so that equal values give equal texts.
+    Canonical: fields in order, and numbers in their shortest form, so that equal values give equal texts. Spaced: with a blank
+    after each comma and colon.
     """
-    if isinstance(value, dict):
-        items = sorted(value.items()) if canonical else value.items()
-        return "{" + ",".join(f"{write(name)}:{write(item, canonical=canonical)}" for name, item in items) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(write(item, canonical=canonical) for item in value) + "]"
+    if isinstance(value, Written):
+        return value
     if isinstance(value, Decimal) or (canonical and isinstance(value, int) and not isinstance(value, bool)):
         return _shortest(Decimal(value)) if canonical else str(value)
-    return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    comma, colon = (", ", ": ") if spaced else (",", ":")
+    if isinstance(value, list):
+        return "[" + comma.join(write(item, canonical=canonical, spaced=spaced) for item in value) + "]"
+    items = sorted(value.items()) if canonical else value.items()
+    fields = (f"{write(name)}{colon}{write(item, canonical=canonical, spaced=spaced)}" for name, item in items)
+    return "{" + comma.join(fields) + "}"
 
 
 def _shortest(number: Decimal) -> str:

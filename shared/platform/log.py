@@ -16,8 +16,6 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from shared.platform.settings import SETTINGS
-
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 function_name: ContextVar[str | None] = ContextVar("function_name", default=None)
 
@@ -111,7 +109,7 @@ def _logger() -> logging.Logger:
     output.setFormatter(Line())
     logger = logging.getLogger("payment-service")
     logger.handlers = [output]
-    logger.setLevel(SETTINGS.log_level)
+    logger.setLevel(logging.INFO)
     logger.propagate = False
     logging.getLogger().addHandler(output)
     logging.captureWarnings(True)
@@ -123,6 +121,11 @@ def _logger() -> logging.Logger:
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _uncaught_in_thread
     return logger
+
+
+def set_level(level: str) -> None:
+    """What is logged from here on: DEBUG, INFO, WARNING or ERROR, and what is worse; INFO until somebody says."""
+    log.setLevel(level)
 
 
 log = _logger()

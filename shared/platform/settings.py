@@ -1,4 +1,4 @@
-"""The settings of a function, read once from the environment."""
+"""The settings of a function, read once, at its door, and handed down from there."""
 
 import os
 import sys
@@ -142,11 +142,9 @@ def stop(message: str) -> NoReturn:
     sys.exit(f"payment-service cannot start: {message}")
 
 
-def _read_or_stop() -> Settings:
+def read_settings() -> Settings:
+    """The settings in this process's environment; ends its start with one clear line where one is wrong."""
     try:
         return Settings.read(os.environ)
     except SettingError as wrong:
         stop(str(wrong))
-
-
-SETTINGS = _read_or_stop()

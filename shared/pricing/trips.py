@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.platform import http_client, json_text
-from shared.platform.settings import RETRY_AFTER, SETTINGS
+from shared.platform.settings import RETRY_AFTER
 from shared.web.problems import Problem
 from shared.web.tracing import Trace
 
@@ -21,57 +21,61 @@ class Trip:
     surge_multiplier: Decimal
 
 
-def completed_trip(trip_id: int, trace: Trace) -> Trip:
-    """Asks the Trip Service for a trip, within TRIP_SERVICE_TIMEOUT seconds.
+class TripService:
+    """The Trip Service at `url`, which answers within `timeout` seconds or counts as not answering."""
 
-    Raises Problem trip_not_found, trip_not_completed, or trip_service_unavailable where it does not answer, or not with
-    what a trip is.
-    """
-    answer = _ask(trip_id, trace)
-    distance = _first(answer, "distance_km", "distanceKm", "distance")
-    surge = _first(answer, "surge_multiplier", "surgeMultiplier")
-    return Trip(
-        distance_km=None if distance is None else _number("distance", distance),
-        surge_multiplier=Decimal("1.0") if surge is None else _number("surge multiplier", surge),
-    )
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
 
+    def completed_trip(self, trip_id: int, trace: Trace) -> Trip:
+        """Asks for a trip.
 
-def require_completed(trip_id: int, trace: Trace) -> None:
-    """As `completed_trip`, where nothing is computed from the trip: whatever it says besides does not matter."""
-    _ask(trip_id, trace)
-
-
-def _ask(trip_id: int, trace: Trace) -> dict[str, Any]:
-    """The trip, known to be the one that was asked for and completed."""
-    headers = {"Accept": "application/json"} | trace.headers()
-    try:
-        reply = http_client.request(
-            "GET",
-            f"{SETTINGS.trip_service_url}/trips/{trip_id}",
-            timeout=SETTINGS.trip_service_timeout,
-            headers=headers,
+        Raises Problem trip_not_found, trip_not_completed, or trip_service_unavailable where it does not answer, or not with
+        what a trip is.
+        """
+        trip = self._ask(trip_id, trace)
+        distance = _first(trip, "distance_km", "distanceKm", "distance")
+        surge = _first(trip, "surge_multiplier", "surgeMultiplier")
+        return Trip(
+            distance_km=None if distance is None else _number("distance", distance),
+            surge_multiplier=Decimal("1.0") if surge is None else _number("surge multiplier", surge),
         )
-    except http_client.NoResponse as failure:
-        raise _unavailable("does not answer") from failure
-    if reply.status == 404:
-        raise Problem("trip_not_found", f"The Trip Service knows no trip {trip_id}.")
-    if reply.status != 200:
-        raise _unavailable(f"answered {reply.status}")
-    try:
-        answer = _unwrapped(json_text.read(reply.body, of_a_neighbour=True))
-    except json_text.JsonError as nonsense:
-        raise _unavailable("did not answer with JSON") from nonsense
-    if not isinstance(answer, dict):
-        raise _unavailable("did not answer with a trip")
-    answered_for = _first(answer, "trip_id", "tripId")
+
+    def require_completed(self, trip_id: int, trace: Trace) -> None:
+        """As `completed_trip`, where nothing is computed from the trip: whatever it says besides does not matter."""
+        self._ask(trip_id, trace)
+
+    def _ask(self, trip_id: int, trace: Trace) -> dict[str, Any]:
+        """The trip, known to be the one that was asked for and completed."""
+        headers = {"Accept": "application/json"} | trace.headers()
+        try:
+            reply = http_client.request("GET", f"{self._url}/trips/{trip_id}", timeout=self._timeout, headers=headers)
+        except http_client.NoResponse as failure:
+            raise _unavailable("does not answer") from failure
+        if reply.status == 404:
+            raise Problem("trip_not_found", f"The Trip Service knows no trip {trip_id}.")
+        if reply.status != 200:
+            raise _unavailable(f"answered {reply.status}")
+        try:
+            trip = _unwrapped(json_text.read(reply.body, of_a_neighbour=True))
+        except json_text.JsonError as nonsense:
+            raise _unavailable("did not answer with JSON") from nonsense
+        if not isinstance(trip, dict):
+            raise _unavailable("did not answer with a trip")
+        _refuse_what_is_not_completed(trip, trip_id)
+        return trip
+
+
+def _refuse_what_is_not_completed(trip: dict[str, Any], trip_id: int) -> None:
+    answered_for = _first(trip, "trip_id", "tripId")
     if answered_for is not None and str(answered_for) != str(trip_id):
         raise _unavailable("answered with another trip")
-    status = answer.get("status")
+    status = trip.get("status")
     if not isinstance(status, str):
         raise _unavailable("answered without a status")
     if status.upper() != "COMPLETED":
         raise Problem("trip_not_completed", f"Trip {trip_id} is not completed.")
-    return answer
 
 
 def _unwrapped(answer: Any) -> Any:

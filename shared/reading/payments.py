@@ -68,8 +68,7 @@ def _envelope(rows: list[Row], page: Page, id_name: str) -> str:
     """The statement asks for one row more than the page holds: only where it comes is there a next page."""
     shown = rows[: page.limit]
     cursor = page.cursor_behind(shown[-1], id_name) if len(rows) > page.limit else None
-    items = ",".join(str(row["shown"]) for row in shown)
-    return f'{{"data":[{items}],"next_cursor":{json_text.write(cursor)}}}'
+    return json_text.write({"data": [json_text.Written(row["shown"]) for row in shown], "next_cursor": cursor})
 
 
 def _not_found(payment_id: int) -> Problem:

@@ -11,6 +11,7 @@ from shared.rules.identifiers import GREATEST_ID
 from shared.rules.states import METHODS, STATUSES
 from shared.web.problems import invalid
 
+# Of a page: the contract's. A hundred payments with the metadata that they may have are 1.6 MB.
 LIMIT = 20
 GREATEST_LIMIT = 100
 

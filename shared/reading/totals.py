@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.platform.database import Database, Row
-from shared.platform.settings import SETTINGS
 from shared.rules.money import rounded
 from shared.rules.states import METHODS, STATUSES
 
@@ -43,16 +42,16 @@ class Totals:
     contradiction_count: int
 
 
-def read_totals(database: Database) -> Totals:
-    """The totals as they stand. Raises DatabaseUnavailable."""
+def read_totals(database: Database, currency: str) -> Totals:
+    """The totals as they stand, those of `currency`, which is the service's, before the others. Raises DatabaseUnavailable."""
     rows: dict[str, list[Row]] = defaultdict(list)
     for row in database.run_again("payment_totals"):
         rows[row["currency"]].append(row)
     watched = database.run_again("watch_totals", most_counted=MOST_COUNTED)[0]
     return Totals(
-        currency=SETTINGS.currency,
-        figures=_figures(rows.pop(SETTINGS.currency, [])),
-        others={currency: _figures(rows[currency]) for currency in sorted(rows)},
+        currency=currency,
+        figures=_figures(rows.pop(currency, [])),
+        others={other: _figures(rows[other]) for other in sorted(rows)},
         pending_count=watched["pending_count"],
         pending_oldest=watched["pending_oldest"],
         undelivered_count=watched["undelivered_count"],

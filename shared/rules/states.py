@@ -27,7 +27,7 @@ class Move:
 
 PAYMENT_MOVES = (
     Move(None, "PENDING", "claim", "claim_payment"),
-    Move(None, "SUCCESS", "charge in cash", "charge_cash"),
+    Move(None, "SUCCESS", "charge in cash", "charge_at_once"),
     *(Move(None, status, "seed", None) for status in STATUSES),
     Move("PENDING", "SUCCESS", "charged", "settle_payment"),
     Move("PENDING", "SUCCESS", "settled by hand", "settle_payment"),

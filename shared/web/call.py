@@ -15,6 +15,7 @@ from shared.web.tracing import Trace
 
 Request = TypeVar("Request")
 
+# Bytes, the contract's: four times the metadata that a request may have.
 LARGEST_BODY = 64 * 1024
 
 

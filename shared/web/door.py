@@ -12,7 +12,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from shared.platform import log
 from shared.platform.database import DatabaseUnavailable
-from shared.platform.settings import RETRY_AFTER, SETTINGS
+from shared.platform.settings import RETRY_AFTER, Settings
 from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
@@ -20,18 +20,22 @@ from shared.web.rates import Limiter
 from shared.web.routes import allowed_methods, find_route
 from shared.web.tracing import read_trace
 
+# Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
 DRAINED = 1 << 20
 
 Operation = Callable[[Call], Answer]
 
 
-def door(function: str, *, limited: bool = True) -> Callable[[Operation], Callable[[flask.Request], flask.Response]]:
+def door(
+    function: str, settings: Settings, *, limited: bool = True
+) -> Callable[[Operation], Callable[[flask.Request], flask.Response]]:
     """Makes an operation a function of the framework, under this name.
 
     It answers /healthz itself, gives the operation only requests on its own routes, and turns what is raised into problem
     documents; nothing else that is raised reaches a client. `limited`: RATE_LIMIT applies.
     """
-    limiter = Limiter(SETTINGS.rate_limit if limited else "")
+    log.set_level(settings.log_level)
+    limiter = Limiter(settings.rate_limit if limited else "")
     if flask.has_app_context():
         _answer_framework_errors(function)
 

@@ -12,6 +12,7 @@ from shared.rules.identifiers import GREATEST_ID
 from shared.rules.money import GREATEST, expresses, is_amount, smallest_unit
 from shared.web.problems import invalid
 
+# Bytes as compact JSON, the contract's: each is stored with the payment, and written into its answers and events.
 LARGEST_METADATA = 16 * 1024
 
 

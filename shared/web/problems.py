@@ -1,6 +1,5 @@
 """Problem documents (RFC 9457): what every error looks like to a client."""
 
-import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -42,14 +41,14 @@ TITLES = {
 class Problem(Exception):
     """A refusal, on its way to the client.
 
-    `code` is one of TITLES, which gives status and title; `members` are further fields of the document, as JSON text;
-    `errors` names the fields at fault; `retry_after` (seconds) asks for patience.
+    `code` is one of TITLES, which gives status and title; `members` are further fields of the document; `errors`
+    names the fields at fault; `retry_after` (seconds) asks for patience.
     """
 
     code: str
     detail: str
     errors: list[tuple[str, str]] = field(default_factory=list)
-    members: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Any] = field(default_factory=dict)
     retry_after: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -57,9 +56,9 @@ class Problem(Exception):
     def status(self) -> int:
         return TITLES[self.code][0]
 
-    def document(self, instance: str, correlation_id: str | None, *, blanks: bool = False) -> str:
-        """The JSON text of this problem; `instance` is the bare path of the request. `blanks`: with one after each comma and
-        colon, as what is built around an answer that is stored with blanks."""
+    def document(self, instance: str, correlation_id: str | None, *, spaced: bool = False) -> str:
+        """The JSON text of this problem; `instance` is the bare path of the request. `spaced`: with a blank after each comma
+        and colon, as what is built around an answer that is stored so."""
         document: dict[str, Any] = {
             "type": TYPE + self.code,
             "title": TITLES[self.code][1],
@@ -71,9 +70,7 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = [{"field": name, "message": message} for name, message in self.errors]
-        write, comma, colon = (json.dumps, ", ", ": ") if blanks else (json_text.write, ",", ":")
-        members = "".join(f'{comma}"{name}"{colon}{value}' for name, value in self.members.items())
-        return write(document)[:-1] + members + "}"
+        return json_text.write(document | self.members, spaced=spaced)
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:

@@ -2,7 +2,7 @@
 -- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it, its currency
 -- does not express the amount, or it was charged with a gateway, or an account of it, that cannot be asked now (of old payments
 -- no account is known). The row that is locked decides, so refunds at the same moment never reserve more than there is
--- (payments_refunds_within_amount).
+-- (payments_refunds_within_amount). Gives the lease, as `open_requests` shows it from then on.
 -- What is reserved is counted from that row too, never from `p`: PostgreSQL checks constraints on what the snapshot shows of
 -- `p` before it finds out that the row changed since, and a reservation that was just given back would fail them.
 WITH payment AS (
@@ -30,10 +30,12 @@ WITH payment AS (
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, refund_id, %(correlation_id)s, %(traceparent)s,
            now(), 1, now() + make_interval(secs => %(lease_seconds)s)
       FROM refund
-    RETURNING locked_at
+    RETURNING key_hash, locked_at, asked, payment_id, refund_id, correlation_id, search_place
 )
-SELECT refund.refund_id, refund.amount, refund.created_at, claimed.locked_at,
-       reserved.currency, reserved.method, reserved.gateway, reserved.gateway_account, reserved.gateway_id AS payment_gateway_id,
-       reserved.reference AS payment_reference,
+SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
+       reserved.payment_token, reserved.payment_customer,
+       reserved.gateway_id AS payment_gateway_id,
+       refund.reference, refund.amount, refund.gateway_id, refund.created_at,
+       0::float8 AS age, refund.metadata ->> 'simulate' AS simulate,
        refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown
   FROM refund, reserved, claimed

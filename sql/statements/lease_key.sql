@@ -7,8 +7,4 @@ WITH leased AS (
        AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lease_seconds)s))
     RETURNING key_hash, locked_at, asked
 )
-SELECT leased.key_hash, leased.locked_at, leased.asked, u.payment_id, u.refund_id, u.correlation_id, u.traceparent,
-       u.gateway, u.method, u.currency, u.payment_token, u.payment_reference, u.payment_gateway_id, u.reference, u.amount,
-       u.gateway_id, u.created_at, extract(epoch FROM now() - u.created_at)::float8 AS age, u.simulate,
-       u.gateway_account, u.payment_customer, u.trip_id, u.search_place, u.shown::text AS shown
-  FROM leased JOIN unsettled u USING (key_hash)
+SELECT * FROM leased JOIN open_requests USING (key_hash)

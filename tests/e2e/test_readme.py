@@ -1,4 +1,4 @@
-"""The README's curl lines, run as they stand there (but for the port), with the answers it promises."""
+"""The curl lines of the README and of docs/api.md, run as they stand there (but for the port), with the answers promised."""
 
 import json
 import re
@@ -13,12 +13,13 @@ from local.place import CHECKOUT
 from tests.e2e.service import Service
 
 README = CHECKOUT / "README.md"
+PAGES = (README, CHECKOUT / "docs" / "api.md")
 ADDRESS = re.compile(r"(?:http://)?(?:localhost|127\.0\.0\.1):8082")
 
 
 @dataclass(frozen=True)
 class Example:
-    """A command of the README, and the answer that the README shows under it, if any."""
+    """A command of a page, and the answer that the page shows under it, if any."""
 
     command: str
     promised: str
@@ -45,7 +46,7 @@ def examples(text: str) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def told() -> list[Example]:
-    return examples(README.read_text(encoding="utf-8"))
+    return [example for page in PAGES for example in examples(page.read_text(encoding="utf-8"))]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def answers(service: Service, told: list[Example]) -> dict[str, str]:
     printed: dict[str, str] = {}
     for example in told:
         command = ADDRESS.sub(f"http://127.0.0.1:{service.port}", example.command)
-        # The README shows the first payment of a fresh start; here others may have come before.
+        # The pages show the first payment of a fresh start; here others may have come before.
         command = re.sub(r"/payments/\d+", f"/payments/{payment_id or 1}", command)
         ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False)
         assert ran.returncode == 0, (command, ran.stderr)

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from shared.platform import log
 from shared.platform.database import Database
-from shared.platform.settings import SETTINGS
+from tests.support.settings import ENVIRONMENT, SETTINGS
 
 FUNCTIONS = Path(__file__).parent.parent.parent / "functions"
 
@@ -48,7 +48,10 @@ def serve(silent_database: Database) -> Callable[[str], Served]:
 
     def load(name: str) -> Served:
         if name not in served:
-            app = functions_framework.create_app(name, str(FUNCTIONS / name / "main.py"))
+            with pytest.MonkeyPatch.context() as patch:
+                for setting, value in ENVIRONMENT.items():
+                    patch.setenv(setting, value)
+                app = functions_framework.create_app(name, str(FUNCTIONS / name / "main.py"))
             module = sys.modules["main"]
             if hasattr(module, "database"):
                 module.database = silent_database

@@ -3,15 +3,16 @@
 import gzip
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import flask
 import pytest
 
-from shared.web import door as door_module
 from shared.web.answers import Answer
 from shared.web.door import door
 from shared.web.problems import Problem
+from tests.support.settings import SETTINGS
 
 OWN = {
     "create_payment": ("POST", "/payments"),
@@ -170,7 +171,7 @@ def test_an_unforeseen_failure_is_logged_and_tells_the_client_nothing(
 ) -> None:
     app = flask.Flask("broken")
 
-    @door("health")
+    @door("health", SETTINGS)
     def broken(call: object) -> Answer:
         raise RuntimeError("SELECT secret FROM db-host")
 
@@ -184,11 +185,10 @@ def test_an_unforeseen_failure_is_logged_and_tells_the_client_nothing(
     assert (request["message"], request["status"]) == ("request", 500)
 
 
-def test_a_caller_who_asks_too_often_is_asked_to_wait(monkeypatch: pytest.MonkeyPatch, problem: Any) -> None:
-    monkeypatch.setattr(door_module, "SETTINGS", type("Rated", (), {"rate_limit": "3/hour"}))
+def test_a_caller_who_asks_too_often_is_asked_to_wait(problem: Any) -> None:
     app = flask.Flask("rated")
 
-    @door("health")
+    @door("health", replace(SETTINGS, rate_limit="3/hour"))
     def rated(call: object) -> Answer:
         raise Problem("not_found", "here")
 

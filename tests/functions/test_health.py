@@ -16,8 +16,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from local.place import CHECKOUT
 from shared import VERSION
 from shared.platform.database import Database
-from shared.platform.settings import SETTINGS
 from shared.web.routes import CLIENT_FUNCTIONS, ROUTES
+from tests.support.settings import SETTINGS
 from tools.openapi.document import FILE, document
 
 

@@ -50,7 +50,7 @@ PROMETHEUS_2 = "application/openmetrics-text; version=0.0.1,text/plain;version=0
 @pytest.fixture
 def answer(serve: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     served = serve("metrics")
-    monkeypatch.setattr(served.module, "read_totals", lambda _: TOTALS)
+    monkeypatch.setattr(served.module, "read_totals", lambda *_: TOTALS)
     return lambda path, accept=None: served.ask("GET", path, headers={} if accept is None else {"Accept": accept})
 
 

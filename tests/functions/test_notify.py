@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from shared.events.cloud_event import STRUCTURED
 from shared.events.event import EVENT_TYPES
-from shared.events.notifications import notify
-from shared.platform.settings import Settings
+from shared.events.notifications import NotificationService
 from tests.fakes.sink import Sink
 from tests.functions.conftest import Served
 
@@ -71,20 +70,18 @@ def picky() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def tell(picky: Sink) -> Iterator[Callable[[dict[str, str], bytes, int], int]]:
+def tell(picky: Sink) -> Callable[[dict[str, str], bytes, int], int]:
     """What notify answers to a request when the Notification Service answers with this status."""
+    service = NotificationService(f"http://127.0.0.1:{picky.port}", 5.0)
 
     def ask(headers: dict[str, str], body: bytes, status: int) -> int:
         picky.status = status
-        answer = notify(headers, body)
+        answer = service.notify(headers, body)
         assert "\n" not in answer.body
         assert len(answer.body) < 100
         return answer.status
 
-    with pytest.MonkeyPatch.context() as patch:
-        settings = Settings.read({"NOTIFICATION_SERVICE_URL": f"http://127.0.0.1:{picky.port}"})
-        patch.setattr("shared.events.notifications.SETTINGS", settings)
-        yield ask
+    return ask
 
 
 Tell = Callable[[dict[str, str], bytes, int], int]

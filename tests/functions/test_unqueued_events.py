@@ -14,7 +14,6 @@ from tests.support.till import Till, new_key
 @pytest.fixture
 def ask(serve: Any, till: Till, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Asks a function that works on this test's processor; the events have a sink."""
-    till.publisher = Publisher(till.database)
 
     def send(function: str, path: str, body: dict[str, Any]) -> Any:
         served = serve(function)

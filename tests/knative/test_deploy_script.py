@@ -289,7 +289,7 @@ def test_the_tag_follows_what_the_image_holds(tmp_path: Path) -> None:
     (copy / "shared" / "__pycache__").mkdir()
     (copy / "shared" / "__pycache__" / "x.pyc").write_text("nor this")
     assert tag() == first
-    (copy / "shared" / "fare.py").rename(copy / "shared" / "fares.py")
+    (copy / "shared" / "pricing" / "fare.py").rename(copy / "shared" / "pricing" / "fares.py")
     moved = tag()
     assert moved != first
     with (copy / "gunicorn.conf.py").open("a") as file:

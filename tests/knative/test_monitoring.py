@@ -80,12 +80,12 @@ def test_somebody_is_told_of_events_that_are_set_aside_and_how_to_see_them(built
     assert re.search(r"^events:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 
 
-def test_every_alert_is_in_the_readme_s_table(built: Built) -> None:
+def test_every_alert_is_in_the_production_page_s_table(built: Built) -> None:
     rules = named(built("base+monitoring"), "PrometheusRule", "payment-service")["spec"]["groups"][0]["rules"]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page_of_alerts = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
     for rule in rules:
         page = " (page)" if rule["labels"]["severity"] == "page" else ""
-        assert f"\n| {rule['alert']}{page} |" in readme, rule["alert"]
+        assert f"\n| {rule['alert']}{page} |" in page_of_alerts, rule["alert"]
 
 
 def test_the_totals_are_scraped_seldom_enough_for_their_function_to_sleep(built: Built) -> None:

@@ -38,6 +38,7 @@ class Bank:
     account = "acct_bank"
     methods = frozenset({"CARD", "UPI", "WALLET"})
     needs_token = False
+    settles_at_once = False
     remembers = REMEMBERS
 
     def __init__(self) -> None:

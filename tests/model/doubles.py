@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import psycopg2
 
 from shared.charging.lease import Lease
-from shared.events import delivery
+from shared.events.delivery import EventSink
 from shared.events.event import Event
 from shared.events.publisher import Publisher
 from shared.gateways.protocol import Succeeded
 from shared.platform.database import Database, DatabaseUnavailable, Row
+from shared.platform.settings import Settings
 from shared.web.answers import Answer
 from tests.support.till import Died, WatchedDatabase
 
@@ -22,19 +23,19 @@ class FragileDatabase(WatchedDatabase):
     accident: tuple[str, str, bool] | None = None
     refused = ""
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
         if self.accident is None or self.accident[0] != name:
-            return self._noting(name, attempt)
+            return self._noting(name, run)
         (_, what, after), self.accident = self.accident, None
         if after:
-            self._noting(name, attempt)
+            self._noting(name, run)
         if what == "dies":
             raise Died(name)
         raise DatabaseUnavailable("the connection broke", passing=what == "breaks")
 
-    def _noting(self, name: str, attempt: Callable[[], list[Row]]) -> list[Row]:
+    def _noting(self, name: str, run: Callable[[], list[Row]]) -> list[Row]:
         try:
-            return attempt()
+            return run()
         except psycopg2.Error as refused:
             self.refused = f"{name}: {refused}"
             raise
@@ -45,12 +46,13 @@ class PromptPublisher(Publisher):
 
     delivers = True
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, settings: Settings) -> None:
+        super().__init__(database, settings)
         self.database = database
+        self.sink = EventSink.of(settings)
 
     def publish(self, event: Event) -> None:
-        if self.delivers and delivery.deliver(event) is None:
+        if self.delivers and self.sink.deliver(event) is None:
             with suppress(DatabaseUnavailable):
                 self.database.run("mark_delivered", event_ids=[event.event_id])
 

@@ -16,11 +16,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from shared.charging import abandoned, charge, look, refund, settle
+from shared.charging import abandoned, attempt, charge, look, refund, settle
 from shared.charging.idempotency import hash_key
 from shared.charging.lease import Lease, take_over
+from shared.charging.processor import Processor
 from shared.gateways.protocol import Succeeded
 from shared.platform.database import DatabaseUnavailable
+from shared.platform.settings import Settings
 from shared.web.answers import Answer
 from shared.web.problems import Problem
 from tests.fakes.sink import Sink
@@ -37,7 +39,7 @@ REFUSALS |= {"payment_not_found"}
 STATEMENTS = [
     "look",
     "claim_payment",
-    "charge_cash",
+    "charge_at_once",
     "settle_payment",
     "claim_refund",
     "settle_refund",
@@ -62,6 +64,7 @@ WELL: dict[str, Any] = {"mood": "well", "accident": None, "delivers": True, "fre
 
 class Payments(RuleBasedStateMachine):
     place: Place
+    settings: Settings
     database: FragileDatabase
     sink: Sink
 
@@ -69,26 +72,26 @@ class Payments(RuleBasedStateMachine):
     def begin(self) -> None:
         self.place.sql.run(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         self.bank = Bank()
-        self.publisher = PromptPublisher(self.database)
-        self.till = Till(self.database, self.bank, self.publisher)  # type: ignore[arg-type]
+        self.till = Till(self.settings, self.database, self.bank)  # type: ignore[arg-type]
+        self.till.publisher = self.publisher = PromptPublisher(self.database, self.settings)
         self.database.accident, self.database.refused = None, ""
         self.asked: dict[str, Asked] = {}
         self.frozen: list[Frozen] = []
         self.freezes = ""
         for module in (charge, refund, look, abandoned):
-            module.attempt = self._carry_out  # type: ignore[attr-defined]
+            module.attempt = self._attempt  # type: ignore[attr-defined]
         self._ask("first", ("pay", 1, "CARD", "100.00"), lambda: self.till.pay("first", 1, "CARD", "100.00"), **WELL)
         self._ask("second", ("pay", 2, "CASH", None), lambda: self.till.pay("second", 2, "CASH", None), **WELL)
 
-    def _carry_out(self, database: Any, gateway: Any, publisher: Any, lease: Lease, *heard: Any) -> Answer:
-        """As settle.attempt, unless this worker is to freeze before it asks the gateway, or after."""
+    def _attempt(self, processor: Processor, lease: Lease, *on_outcome: Any) -> Answer:
+        """As attempt.attempt, unless this worker is to freeze before it asks the gateway, or after."""
         freezes, self.freezes = self.freezes, ""
         if not freezes:
-            return settle.attempt(database, gateway, publisher, lease, *heard)
+            return attempt.attempt(processor, lease, *on_outcome)
         told: object = None
         if freezes == "after asking":
             with suppress(ValueError):  # of a mood of the bank
-                told = settle.ask(gateway, lease)
+                told = attempt.ask(processor, lease)
         self.frozen.append(Frozen(lease, told if isinstance(told, Succeeded) else None))
         raise Died("frozen")
 
@@ -163,7 +166,9 @@ class Payments(RuleBasedStateMachine):
         worker = self.frozen[data.draw(st.integers(0, len(self.frozen) - 1))]
         if meanwhile != "nothing":
             self._time_passes(4)
-        if meanwhile == "another takes over and freezes" and (other := take_over(self.database, worker.lease.key_hash)):
+        if meanwhile == "another takes over and freezes" and (
+            other := take_over(self.till.processor, worker.lease.key_hash)
+        ):
             self.frozen.append(Frozen(other, None))
         if much_later:
             self._time_passes(200)
@@ -185,9 +190,9 @@ class Payments(RuleBasedStateMachine):
         self.bank.mood = mood
         with suppress(Died):
             if worker.told is None:
-                settle.attempt(self.database, self.bank, self.publisher, worker.lease)
+                attempt.attempt(self.till.processor, worker.lease)
             else:
-                settle.settle(self.database, self.publisher, worker.lease, worker.told)
+                settle.settle(self.till.processor, worker.lease, worker.told)
         if holder not in (None, "settled", worker.lease.locked_at):
             assert self._holder(worker) in (holder, "settled"), "it gave back a lease that is another's"
 
@@ -293,5 +298,9 @@ class Payments(RuleBasedStateMachine):
         for worker in self.frozen:
             lease = worker.lease
             worker.lease = replace(
-                lease, taken_at=lease.taken_at - seconds, locked_at=lease.locked_at - timedelta(seconds=seconds)
+                lease,
+                taken_at=lease.taken_at - seconds,
+                asks_until=lease.asks_until - seconds,
+                over_at=lease.over_at - seconds,
+                locked_at=lease.locked_at - timedelta(seconds=seconds),
             )

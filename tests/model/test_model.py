@@ -1,13 +1,10 @@
 """A model of payments, refunds, repeats and sweeps while anything fails: the invariants hold after every step."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from shared.charging import abandoned, charge, look, refund, settle
-from shared.platform.settings import Settings
+from shared.charging import abandoned, attempt, charge, look, refund
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
 from tests.model.doubles import FragileDatabase
@@ -20,18 +17,17 @@ def machine(
     place: Place,
     trips: TripServer,
     sink: Sink,
-    change_settings: Callable[..., Settings],
     monkeypatch: pytest.MonkeyPatch,
 ) -> type[Payments]:
     for module in (charge, refund, look, abandoned):
-        monkeypatch.setattr(module, "attempt", settle.attempt)
+        monkeypatch.setattr(module, "attempt", attempt.attempt)
     # One after the other, so that an example that fails fails again.
     for bound, value in {"WORKERS": 1, "PROBES": 1, "PROBE_PAUSE": 0}.items():
         monkeypatch.setattr(abandoned, bound, value)
-    changed = change_settings(gateway_key_retention=60.0)
+    changed = place.settings(gateway_key_retention=60.0, k_sink=sink.url)
     assert changed.idempotency_key_ttl == KEY_TTL
-    database = FragileDatabase(place.settings())
-    return type("Machine", (Payments,), {"place": place, "database": database, "sink": sink})
+    database = FragileDatabase(changed)
+    return type("Machine", (Payments,), {"place": place, "settings": changed, "database": database, "sink": sink})
 
 
 @pytest.mark.timeout(400)  # of which a passing run needs twenty: a failing example is made small before it is shown

@@ -12,7 +12,7 @@ PAYMENT = {
     "status": "SUCCESS",
     "gateway": "scripted",
 }
-# The parameters of claim_payment and charge_cash.
+# The parameters of claim_payment and charge_at_once.
 CLAIM = {
     "key_hash": bytes(32),
     "fingerprint": bytes(32),

@@ -1,7 +1,7 @@
 """The totals that the database keeps equal what the tables say, however rows get there."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from psycopg2 import errors
 
 from shared.platform.database import Database
-from shared.platform.settings import Settings
 from shared.reading.totals import Figures, Totals, read_totals
 from shared.rules.states import METHODS, STATUSES
 from tests.sql.rows import a_payment, a_refund, insert
@@ -262,19 +261,16 @@ def test_the_metrics_say_what_the_tables_say_of_each_currency(place: Place, data
     place.sql.run(INSERT, {"seed": 11, "count": 200})
     for payment_id in range(1, 12):
         a_refund(place.sql, payment_id, amount="2.50", status=("REFUNDED", "FAILED", "PENDING")[payment_id % 3])
-    totals = read_totals(database)
+    totals = read_totals(database, "INR")
     assert (totals.currency, totals.figures) == ("INR", figures_of_the_tables(place.sql, "INR"))
     assert totals.others == {currency: figures_of_the_tables(place.sql, currency) for currency in ("JPY", "USD")}
     assert totals.figures.refund_count + sum(other.refund_count for other in totals.others.values()) == 3
     assert (totals.pending_count, totals.pending_oldest) == (0, 0)  # rows of history are not waited for
 
 
-def test_the_service_s_own_currency_has_its_figures_before_its_first_payment(
-    place: Place, database: Database, change_settings: Callable[..., Settings]
-) -> None:
+def test_the_service_s_own_currency_has_its_figures_before_its_first_payment(place: Place, database: Database) -> None:
     a_payment(place.sql)
-    change_settings(currency="USD")
-    totals = read_totals(database)
+    totals = read_totals(database, "USD")
     assert (totals.currency, totals.figures) == ("USD", figures_of_the_tables(place.sql, "USD"))
     assert list(totals.others) == ["INR"]
 
@@ -282,14 +278,14 @@ def test_the_service_s_own_currency_has_its_figures_before_its_first_payment(
 def test_a_currency_of_which_nothing_is_left_is_not_shown(place: Place, database: Database) -> None:
     a_payment(place.sql, currency="USD")
     place.sql.run("DELETE FROM payments")
-    assert read_totals(database).others == {}
+    assert read_totals(database, "INR").others == {}
 
 
 def test_a_status_or_method_that_this_version_does_not_know_is_shown(place: Place, database: Database) -> None:
     place.sql.run("ALTER TABLE payments DROP CONSTRAINT payments_status_check, DROP CONSTRAINT payments_method_check")
     a_payment(place.sql, status="REVERSED", method="CRYPTO", gateway=None)
     a_payment(place.sql)
-    figures = read_totals(database).figures
+    figures = read_totals(database, "INR").figures
     assert figures.by_status == {"PENDING": 0, "SUCCESS": 1, "FAILED": 0, "REFUNDED": 0, "REVERSED": 1}
     assert figures.by_method == {"CARD": 1, "UPI": 0, "WALLET": 0, "CASH": 0, "CRYPTO": 1}
 
@@ -316,18 +312,18 @@ def test_a_payment_is_not_deleted_together_with_the_refunds_that_are_counted_und
 def test_contradictions_are_counted(place: Place, database: Database) -> None:
     payment_id = a_payment(place.sql)
     entry = {"actor": "a", "payment_id": payment_id, "outcome": "succeeded", "reason": "r", "gateway_said": "pi_1"}
-    assert read_totals(database).contradiction_count == 0
+    assert read_totals(database, "INR").contradiction_count == 0
     for gateway_id, action in enumerate(("contradiction", "settle_payment", "contradiction")):
         insert(place.sql, "audit_log", entry | {"action": action, "gateway_id": str(gateway_id)})
-    assert read_totals(database).contradiction_count == 2
+    assert read_totals(database, "INR").contradiction_count == 2
 
 
 def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
-    totals = read_totals(database)
+    totals = read_totals(database, "INR")
     nothing = Figures(dict.fromkeys(STATUSES, 0), dict.fromkeys(METHODS, 0), Decimal(0), Decimal(0), 0, Decimal(0))
     assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0)
 
 
 def test_the_totals_take_two_round_trips(database: WatchedDatabase) -> None:
-    read_totals(database)
+    read_totals(database, "INR")
     assert database.ran == ["payment_totals", "watch_totals"]

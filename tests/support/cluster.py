@@ -10,7 +10,8 @@ from itertools import count
 
 from local.place import CHECKOUT
 from local.postgres import Postgres
-from shared.platform.settings import SETTINGS, Settings
+from shared.platform.settings import Settings
+from tests.support.settings import SETTINGS
 from tests.support.sql import Sql
 
 TEMPLATE = "template_payments"

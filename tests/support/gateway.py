@@ -36,6 +36,7 @@ class ScriptedGateway:
     """
 
     needs_token = False
+    settles_at_once = False
     methods = frozenset({"CARD", "UPI", "WALLET"})
     remembers = math.inf
 

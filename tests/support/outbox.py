@@ -48,4 +48,4 @@ def deliver_left(till: Till, seconds: float = 20) -> int:
     settled = threading.Event()
     settled.set()
     until = time.monotonic() + seconds
-    return redelivery.deliver_left(till.database, until, until + 5, settled).count
+    return redelivery.deliver_left(till.database, till.settings, until, until + 5, settled).count

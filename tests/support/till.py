@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,9 +13,11 @@ from shared.charging import refund as refunding
 from shared.charging import sweep
 from shared.charging.processor import Processor
 from shared.events.publisher import Publisher
+from shared.gateways.registry import Gateways, present
 from shared.platform.database import Database, Row
 from shared.platform.database.statements import STATEMENTS, statement
 from shared.platform.settings import Settings
+from shared.pricing.price import Pricing
 from shared.web.answers import Answer
 from shared.web.models import read_payment, read_refund
 from shared.web.problems import Problem
@@ -47,22 +49,30 @@ class WatchedDatabase(Database):
             raise Died(self.dies_after)
         return rows
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
         """One try of a statement, for tests that have more happen at it."""
-        return attempt()
+        return run()
 
 
-@dataclass
 class Till:
-    """A processor, with the calls of its doors in one line each."""
+    """What the functions that move money work with, and their calls in one line each."""
 
-    database: WatchedDatabase
-    gateway: ScriptedGateway
-    publisher: Publisher
+    def __init__(self, settings: Settings, database: WatchedDatabase, gateway: ScriptedGateway) -> None:
+        self.settings = settings
+        self.database = database
+        self.gateway = gateway
+        self.publisher = Publisher(database, settings)
 
     @property
     def processor(self) -> Processor:
-        return Processor(self.database, self.gateway, self.publisher)
+        gateways = Gateways(self.gateway, present(self.settings))
+        return Processor(self.settings, self.database, gateways, self.publisher)
+
+    def change(self, **changes: Any) -> None:
+        """Changes settings from here on: `till.change(currency="JPY")`."""
+        self.settings = replace(self.settings, **changes)
+        self.publisher.drain()
+        self.publisher = Publisher(self.database, self.settings)
 
     def pay(
         self,
@@ -76,7 +86,7 @@ class Till:
         body = {"trip_id": trip_id, "method": method} | more
         if amount is not None:
             body["amount"] = Decimal(amount)
-        return charging.charge(self.processor, read_payment(body), key or new_key(), trace())
+        return charging.charge(self.processor, Pricing(self.settings), read_payment(body), key or new_key(), trace())
 
     def refund(self, payment_id: int, amount: str | None = None, key: str | None = None, **more: Any) -> Answer:
         """POST /payments/{payment_id}/refunds, as `pay`."""

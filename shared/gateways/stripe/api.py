@@ -14,6 +14,8 @@ from shared.platform.log import correlation_id, log
 # Pinned: without the header the account's own default decides what the answers look like, and somebody may raise that with
 # one click, between two tries of one request. Everything read here is in this version as its documentation says.
 VERSION = "2024-06-20"
+# Seconds between tries of one request within its deadline: a conflict is over in a moment, a limit on requests counts by the
+# second. An asking that has less than the shortest call left would only be cut off.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 SHORTEST_CALL = 0.02
@@ -142,16 +144,16 @@ _PASSING = ("idempotency_key_in_use", "lock_timeout", "rate_limit")
 
 
 def _read_error(reply: http_client.Response, error: dict[str, Any]) -> Refused | Unknown:
-    kind, code = word(error.get("type")), word(error.get("code"))
+    error_type, code = word(error.get("type")), word(error.get("code"))
     if reply.status in (401, 403):
         request = word(reply.headers.get("Request-Id"))
-        about = {"status": reply.status, "type": kind, "code": code, "stripe_request": request}
+        about = {"status": reply.status, "type": error_type, "code": code, "stripe_request": request}
         log.error("Stripe refuses our API key", extra=about)
-    final = reply.status in (400, 402, 404) and kind in ("card_error", "invalid_request_error")
-    if kind is None or not final or code in _PASSING:
-        return Unknown(f"Stripe answered {reply.status} {kind or ''} {code or ''}".rstrip())
+    final = reply.status in (400, 402, 404) and error_type in ("card_error", "invalid_request_error")
+    if error_type is None or not final or code in _PASSING:
+        return Unknown(f"Stripe answered {reply.status} {error_type or ''} {code or ''}".rstrip())
     intent = error.get("payment_intent")
-    return Refused(word(error.get("decline_code")) or code or kind, intent if isinstance(intent, dict) else None)
+    return Refused(word(error.get("decline_code")) or code or error_type, intent if isinstance(intent, dict) else None)
 
 
 def word(value: object) -> str | None:

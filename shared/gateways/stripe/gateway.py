@@ -4,7 +4,6 @@ https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/api/refunds
 https://docs.stripe.com/error-low-level (what is repeated, and what an idempotency key remembers).
 """
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +12,10 @@ from urllib.parse import quote
 
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe import listing
+from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, word
 from shared.gateways.stripe.money import minor_units
-from shared.gateways.stripe.objects import bears, last_decline, ours, refunded
-from shared.platform.log import log
-from shared.platform.settings import SETTINGS
+from shared.gateways.stripe.objects import has_reference, last_decline, ours, refunded
 
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
@@ -35,13 +33,14 @@ class Stripe:
     `timeout` bounds each call as a whole, in seconds, whatever it takes: repeats, a cancellation, reading page after page.
     `certain_after` is how old, in seconds, a claim must be before what is not found counts as absent: nobody asks for it
     any more, and nothing that was asked can still be under way. Everything is asked while the gateway remembers the key,
-    goes out within a lease, and Stripe gets as long again to finish. `account` is the name of the key's account (acct_...),
-    so that a new key of the same account is known for what it is.
+    goes out within a lease, and Stripe gets as long again to finish. `account` is the name of the key's account (acct_...), or
+    empty.
     """
 
     name = "stripe"
     methods = frozenset({"CARD"})
     needs_token = True
+    settles_at_once = False
     remembers = 86400.0  # https://docs.stripe.com/api/idempotent_requests: at least 24 hours
 
     def __init__(
@@ -51,23 +50,16 @@ class Stripe:
         timeout: float,
         *,
         account: str = "",
-        certain_after: float = SETTINGS.gateway_key_retention + 2 * SETTINGS.idempotency_lock_timeout,
+        certain_after: float,
     ) -> None:
         self._api = Api(api_base.rstrip("/"), api_key)
         self._timeout = timeout
         self._certain_after = certain_after
-        self._named, self._confirmed = account, False
-        self.account = _account(api_key, self._api.base, account)
+        self._account = Account(self._api, account)
+        self.account = self._account.recorded()
 
     def confirms_account(self) -> bool:
-        """As the protocol says. Only a yes is remembered. A key that may not see its account confirms nothing."""
-        if not self._confirmed:
-            answer = self._api.get("/v1/account", (), Deadline(self._timeout))
-            shown = word(answer.fields.get("id")) if isinstance(answer, StripeObject) else None
-            self._confirmed = shown == self._named
-            if shown is not None and not self._confirmed:
-                log.error("STRIPE_API_KEY is not of STRIPE_ACCOUNT", extra={"account": shown})
-        return self._confirmed
+        return self._account.confirmed(Deadline(self._timeout))
 
     def charge(self, request: GatewayRequest) -> Outcome:
         """Asks for a charge, unless Stripe has a name for it already: then it is read, since a refusal to make it once more
@@ -156,10 +148,10 @@ class Stripe:
 
         A card that is declined on a repeat, and not as a replay, was tried by this very request: Stripe found nothing stored
         under the key, which it remembers (nobody asks later), in the account of the claim (nobody asks another). So nothing
-        came of the requests before, and the decline is believed, but only where it carries its proof: an intent that bears
-        our reference, with no money in it. Any other is read, by its id.
+        came of the requests before, and the decline is believed, but only where it carries its proof: an intent with
+        our reference and no money in it. Any other is read, by its id.
         """
-        is_ours = bears(intent, request.reference)
+        is_ours = has_reference(intent, request.reference)
         if is_ours and intent.get("status") in _EMPTY:
             return Declined(refused.code, word(intent.get("id")))
         if is_ours and "status" in intent:
@@ -238,13 +230,6 @@ class Stripe:
             if not isinstance(outcome, Unknown):
                 return outcome
         return self._read_charge(request, gateway_id, deadline, cancel=False)
-
-
-def _account(api_key: str, api_base: str, named: str) -> str:
-    """What claims are recorded with: a fingerprint of the key, which gives nothing of it away; before it the account that the
-    settings name, with the key's mode, since live and test see nothing of each other."""
-    fingerprint = "key-" + hashlib.sha256(f"{api_key} {api_base}".encode()).hexdigest()[:16]
-    return f"{named}/{api_key.split('_')[1]}#{fingerprint}" if named else fingerprint
 
 
 def _metadata(request: GatewayRequest) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from shared.gateways.protocol import GatewayRequest, Unknown
 from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, word
-from shared.gateways.stripe.objects import bears
+from shared.gateways.stripe.objects import has_reference
 
+# The most that Stripe gives at once (https://docs.stripe.com/api/pagination).
 PAGE = 100
 # How far Stripe's clock and the database's may be apart, in seconds.
 CLOCKS = 600
@@ -73,7 +74,7 @@ def windows(request: GatewayRequest, until: int) -> list[Fields]:
 def find(
     api: Api, path: str, queries: Sequence[Fields], place: Place, reference: str, deadline: Deadline
 ) -> dict[str, Any] | Unknown | None:
-    """The object whose metadata bears the reference; None where every page from `place` on was read and none does.
+    """The object whose metadata has_reference the reference; None where every page from `place` on was read and none does.
 
     Where the time is up first, or Stripe asks for patience, the Unknown says where to go on. Raises nothing.
     """
@@ -84,7 +85,7 @@ def find(
             goes_on = str(place) if page.search_place is None else page.search_place
             return replace(page, answered=page.answered or place != began, search_place=goes_on)
         for found in page.objects:
-            if bears(found, reference):
+            if has_reference(found, reference):
                 return dict(found)
         if page.last is None:
             place = replace(place, window=place.window + 1, after=None)

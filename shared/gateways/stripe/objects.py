@@ -9,7 +9,7 @@ from shared.gateways.stripe.money import minor_units
 from shared.platform.log import log
 
 
-def bears(candidate: object, reference: str) -> bool:
+def has_reference(candidate: object, reference: str) -> bool:
     """Whether this is an object of Stripe's that was made for the reference."""
     metadata = candidate.get("metadata") if isinstance(candidate, dict) else None
     return isinstance(metadata, dict) and metadata.get("reference") == reference
@@ -36,13 +36,17 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
     return Unknown(f"the refund is {word(status)}", gateway_id)
 
 
-def ours(request: GatewayRequest, kind: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
+def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
     """The object in an answer, if it is what was asked for; what the request knows of its id is kept in any case."""
     if isinstance(answer, Unknown):
         return replace(answer, gateway_id=answer.gateway_id or request.gateway_id)
     found = answer.fields
-    if found.get("object") != kind or word(found.get("id")) is None or not bears(found, request.reference):
-        return Unknown(f"Stripe answered with something that is not our {kind}", request.gateway_id)
+    if (
+        found.get("object") != object_type
+        or word(found.get("id")) is None
+        or not has_reference(found, request.reference)
+    ):
+        return Unknown(f"Stripe answered with something that is not our {object_type}", request.gateway_id)
     asked = (minor_units(request.amount, request.currency), request.currency.lower())
     if (found.get("amount"), found.get("currency")) != asked:
         log.error(

@@ -9,6 +9,8 @@ from shared.platform.database.execution import DatabaseUnavailable
 
 T = TypeVar("T")
 
+# Seconds. Each try that ends badly leaves a process of the server waiting, of which PostgreSQL has 100 by default: at one
+# every 15 s an instance takes minutes to use up its share of them.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 

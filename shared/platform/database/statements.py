@@ -10,7 +10,7 @@ from typing import Any
 from shared.platform.database.breaker import Breaker
 from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute
 from shared.platform.database.pool import Pool
-from shared.platform.settings import SETTINGS, Settings
+from shared.platform.settings import Settings
 
 __all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
 
@@ -33,7 +33,7 @@ def _awaits_its_commit(text: str) -> bool:
 class Database:
     """A database that DB_* name, over at most DB_POOL_SIZE connections, all of them to a server that takes writes."""
 
-    def __init__(self, settings: Settings = SETTINGS) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._pool = Pool(settings)
         self._breaker = Breaker(self._commits_are_waiting)
         self._patience = settings.db_statement_timeout + 1  # the server's own time-out comes first

@@ -171,9 +171,9 @@ def test_requests_that_cannot_be_read_keep_no_other_from_being_settled(till: Til
 class Undecodable(WatchedDatabase):
     """Holds rows of another encoding than UTF-8."""
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
-        rows = attempt()
-        if name == "leased" and rows[0]["payment_id"] <= 10:
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
+        rows = run()
+        if name == "open_request" and rows[0]["payment_id"] <= 10:
             b"\xe9".decode()
         return rows
 
@@ -210,6 +210,6 @@ def test_a_lease_that_its_last_holder_settles_after_all_is_passed_over(till: Til
 class SettledMeanwhile(WatchedDatabase):
     """The first request that is leased is settled before it is read."""
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
-        rows = attempt()
-        return [] if name == "leased" and rows[0]["payment_id"] == 1 else rows
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
+        rows = run()
+        return [] if name == "open_request" and rows[0]["payment_id"] == 1 else rows

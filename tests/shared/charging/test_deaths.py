@@ -10,7 +10,6 @@ import pytest
 
 from shared.charging.lease import take_next
 from shared.gateways.protocol import Declined, Succeeded, Unknown
-from shared.platform.settings import Settings
 from shared.reading.totals import read_totals
 from shared.web.problems import Problem
 from tests.sql.rows import a_payment
@@ -53,7 +52,7 @@ DEATHS: dict[str, Callable[[Till], None]] = {
 
 def _move_and_die(till: Till) -> Turn:
     def turn(request: Any) -> Any:
-        till.gateway._move(request, till.gateway.charged if request.charge_reference is None else till.gateway.refunded)
+        till.gateway._move(request, till.gateway.charged if request.charge_id is None else till.gateway.refunded)
         raise Died
 
     return turn
@@ -92,7 +91,7 @@ def test_a_charge_whose_worker_died_is_carried_to_its_end_once(
 
 def test_a_cash_payment_whose_worker_died_is_all_there_or_not_at_all(till: Till, place: Place) -> None:
     for key, death, there in (("a", "dies_before", 0), ("b", "dies_after", 1)):
-        setattr(till.database, death, "charge_cash")
+        setattr(till.database, death, "charge_at_once")
         with pytest.raises(Died):
             till.pay(key=key, method="CASH")
         live_on(till)
@@ -257,7 +256,7 @@ def test_a_sweep_settles_what_has_been_due_longest_first(till: Till, place: Plac
     for number, age in enumerate(ages):
         change = "UPDATE idempotency_keys SET ask_after = now() - make_interval(secs => %s) WHERE key_hash = sha256(%s)"
         place.sql.run(change, (age, f"k{number}"))
-    leases = [take_next(till.database) for _ in range(6)]
+    leases = [take_next(till.processor) for _ in range(6)]
     assert [lease and lease.request.reference for lease in leases] == [
         *(references[number] for number in (2, 4, 0, 3, 1)),
         None,
@@ -302,7 +301,7 @@ def test_what_the_gateway_calls_it_is_kept_and_asked_with(till: Till, place: Pla
 
 
 @pytest.fixture
-def forgotten(till: Till, place: Place, change_settings: Callable[..., Settings]) -> Callable[[str], None]:
+def forgotten(till: Till, place: Place) -> Callable[[str], None]:
     """Makes the gateway forget the keys of what it was asked so far, by moving the claims into the past."""
 
     def age(table: str) -> None:
@@ -482,7 +481,7 @@ def test_a_refund_that_is_stuck_shows_as_a_charge_does(till: Till, place: Place)
     till.gateway.always = till.gateway.finding = Unknown("time-out")
     till.refund(payment_id)
     place.sql.run("UPDATE idempotency_keys SET created_at = created_at - interval '10 min'")
-    totals = read_totals(till.database)
+    totals = read_totals(till.database, till.settings.currency)
     assert totals.pending_count == 1
     assert totals.pending_oldest >= 600
 

@@ -9,12 +9,19 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.charging.lease import Lease, give_back, take_next, take_over
+from shared.charging.processor import Processor
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.platform.database import Row
-from shared.platform.settings import SETTINGS, Settings
+from shared.platform.settings import Settings
 from tests.sql.rows import a_key, a_payment
 from tests.support.cluster import Place
+from tests.support.settings import SETTINGS
 from tests.support.till import Died, Till, WatchedDatabase, shown
+
+
+@pytest.fixture
+def processor(till: Till) -> Processor:
+    return till.processor
 
 
 @pytest.fixture
@@ -28,9 +35,9 @@ def key(place: Place) -> dict[str, object]:
     return place.sql.run("SELECT * FROM idempotency_keys")[0]
 
 
-def test_a_lease_is_written_by_the_databases_clock(database: WatchedDatabase, place: Place, open_key: bytes) -> None:
+def test_a_lease_is_written_by_the_databases_clock(processor: Processor, place: Place, open_key: bytes) -> None:
     before = place.sql.value("SELECT clock_timestamp()")
-    lease = take_over(database, open_key)
+    lease = take_over(processor, open_key)
     assert lease
     assert before < lease.locked_at < place.sql.value("SELECT clock_timestamp()")
     row = key(place)
@@ -39,23 +46,23 @@ def test_a_lease_is_written_by_the_databases_clock(database: WatchedDatabase, pl
     assert row["ask_after"] - lease.locked_at == pytest.approx(timedelta(seconds=3), abs=timedelta(seconds=0.2))
 
 
-def test_a_lease_tells_what_the_gateway_is_asked_with(database: WatchedDatabase, open_key: bytes) -> None:
-    lease = take_over(database, open_key)
+def test_a_lease_tells_what_the_gateway_is_asked_with(processor: Processor, open_key: bytes) -> None:
+    lease = take_over(processor, open_key)
     assert lease
     assert (lease.request.payment_token, lease.request.gateway_id, lease.request.amount) == ("tok_1", "pi_1", 100)
     assert (lease.payment_id, lease.refund_id, lease.gateway) == (1, None, "scripted")
     assert 0 <= lease.request.age < 5
 
 
-@pytest.mark.parametrize("take", [lambda d, k: take_over(d, k), lambda d, k: take_next(d)], ids=["repeat", "sweep"])
+@pytest.mark.parametrize("take", [lambda p, k: take_over(p, k), lambda p, k: take_next(p)], ids=["repeat", "sweep"])
 def test_a_lease_is_taken_by_one_at_a_time(
-    database: WatchedDatabase, place: Place, open_key: bytes, take: Callable[[WatchedDatabase, bytes], Lease | None]
+    processor: Processor, place: Place, open_key: bytes, take: Callable[[Processor, bytes], Lease | None]
 ) -> None:
     barrier = threading.Barrier(5)
 
     def work(_: int) -> Lease | None:
         barrier.wait(10)
-        return take(database, open_key)
+        return take(processor, open_key)
 
     with ThreadPoolExecutor(5) as pool:
         taken = [lease for lease in pool.map(work, range(5)) if lease]
@@ -66,63 +73,63 @@ def test_a_lease_is_taken_by_one_at_a_time(
 @pytest.mark.parametrize(("age", "taken"), [(2.5, False), (3.1, True)])
 @pytest.mark.parametrize("by", ["repeat", "sweep"])
 def test_a_lease_is_taken_over_at_its_age_and_not_before(
-    database: WatchedDatabase, place: Place, open_key: bytes, age: float, taken: bool, by: str
+    processor: Processor, place: Place, open_key: bytes, age: float, taken: bool, by: str
 ) -> None:
     place.sql.run("UPDATE idempotency_keys SET locked_at = now() - make_interval(secs => %s)", (age,))
-    lease = take_over(database, open_key) if by == "repeat" else take_next(database)
+    lease = take_over(processor, open_key) if by == "repeat" else take_next(processor)
     assert bool(lease) == taken
 
 
-def test_a_lease_is_released_only_by_its_holder(database: WatchedDatabase, place: Place, open_key: bytes) -> None:
-    lost = take_over(database, open_key)
+def test_a_lease_is_released_only_by_its_holder(processor: Processor, place: Place, open_key: bytes) -> None:
+    lost = take_over(processor, open_key)
     assert lost
     place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '4 s'")
-    held = take_over(database, open_key)
+    held = take_over(processor, open_key)
     assert held
-    give_back(database, lost, Unknown("busy", "pi_of_the_loser"))
+    give_back(processor, lost, Unknown("busy", "pi_of_the_loser"))
     assert key(place)["locked_at"] == held.locked_at
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
-    give_back(database, held, Unknown("busy", "pi_2"))
+    give_back(processor, held, Unknown("busy", "pi_2"))
     assert key(place)["locked_at"] is None
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_2"
 
 
 def test_giving_a_lease_back_without_a_name_keeps_the_one_that_is_known(
-    database: WatchedDatabase, place: Place, open_key: bytes
+    processor: Processor, place: Place, open_key: bytes
 ) -> None:
-    lease = take_over(database, open_key)
+    lease = take_over(processor, open_key)
     assert lease
-    give_back(database, lease, Unknown("busy"))
+    give_back(processor, lease, Unknown("busy"))
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
 
 
 def test_the_place_of_a_search_is_kept_until_another_is_named(
-    database: WatchedDatabase, place: Place, open_key: bytes
+    processor: Processor, place: Place, open_key: bytes
 ) -> None:
     for said, kept in (("a", "a"), (None, "a"), ("b", "b"), ("", "")):
-        lease = take_over(database, open_key)
+        lease = take_over(processor, open_key)
         assert lease
-        give_back(database, lease, Unknown("busy", search_place=said))
-        again = take_over(database, open_key)
+        give_back(processor, lease, Unknown("busy", search_place=said))
+        again = take_over(processor, open_key)
         assert again
         assert again.request.search_place == kept
-        give_back(database, again, Unknown("busy"))
+        give_back(processor, again, Unknown("busy"))
 
 
-def test_a_lease_given_back_twice_is_given_back_once(database: WatchedDatabase, place: Place, open_key: bytes) -> None:
-    first = take_over(database, open_key)
+def test_a_lease_given_back_twice_is_given_back_once(processor: Processor, place: Place, open_key: bytes) -> None:
+    first = take_over(processor, open_key)
     assert first
-    give_back(database, first, Unknown("busy"))
-    second = take_over(database, open_key)
+    give_back(processor, first, Unknown("busy"))
+    second = take_over(processor, open_key)
     assert second
-    give_back(database, first, Unknown("busy"))
+    give_back(processor, first, Unknown("busy"))
     assert key(place)["locked_at"] == second.locked_at
 
 
 def test_a_call_is_allowed_for_the_lock_time_out_less_the_gateways(
-    database: WatchedDatabase, open_key: bytes, monkeypatch: pytest.MonkeyPatch
+    processor: Processor, open_key: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease = take_over(database, open_key)
+    lease = take_over(processor, open_key)
     assert lease
     safe = SETTINGS.idempotency_lock_timeout - SETTINGS.gateway_timeout
     for later, allowed in ((0.0, True), (safe - 0.01, True), (safe + 0.01, False), (safe + 100, False)):
@@ -131,16 +138,13 @@ def test_a_call_is_allowed_for_the_lock_time_out_less_the_gateways(
 
 
 def test_with_the_default_lease_a_read_is_allowed_after_an_asking_that_took_all_its_time(
-    database: WatchedDatabase,
+    till: Till,
     open_key: bytes,
     monkeypatch: pytest.MonkeyPatch,
-    change_settings: Callable[..., Settings],
 ) -> None:
     defaults = Settings.read({})
-    change_settings(
-        idempotency_lock_timeout=defaults.idempotency_lock_timeout, gateway_timeout=defaults.gateway_timeout
-    )
-    lease = take_over(database, open_key)
+    till.change(idempotency_lock_timeout=defaults.idempotency_lock_timeout, gateway_timeout=defaults.gateway_timeout)
+    lease = take_over(till.processor, open_key)
     assert lease
     read_begins = defaults.gateway_timeout + 1  # and what the claim and the way took
     read_ends = read_begins + defaults.gateway_timeout
@@ -151,9 +155,9 @@ def test_with_the_default_lease_a_read_is_allowed_after_an_asking_that_took_all_
 
 
 def test_a_lease_is_over_when_its_time_is(
-    database: WatchedDatabase, open_key: bytes, monkeypatch: pytest.MonkeyPatch
+    processor: Processor, open_key: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease = take_over(database, open_key)
+    lease = take_over(processor, open_key)
     assert lease
     for later, over in ((0.0, False), (2.99, False), (3.01, True)):
         monkeypatch.setattr("shared.charging.lease.time.monotonic", lambda later=later: lease.taken_at + later)
@@ -190,8 +194,8 @@ class Frozen(WatchedDatabase):
         super().__init__(settings)
         self.after, self.freeze = after, freeze
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
-        rows = attempt()
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
+        rows = run()
         if name == self.after and rows:
             self.freeze()
         return rows
@@ -214,7 +218,7 @@ def test_a_worker_frozen_past_its_lease_asks_nobody_and_gives_up(
         place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '60 s'")
         woken.append(other.pay(key="k").status)
 
-    other = Till(WatchedDatabase(place.settings()), till.gateway, till.publisher)
+    other = Till(till.settings, WatchedDatabase(place.settings()), till.gateway)
     till.database = Frozen(place.settings(), statement, freeze)
     answer = None if statement == "lease_next" else till.pay(key="k")
     if statement == "lease_next":

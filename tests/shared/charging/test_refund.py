@@ -1,6 +1,5 @@
 """Refunds: the contract's table, what is reserved and given back, and what is refused."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.platform.database import DatabaseUnavailable
-from shared.platform.settings import Settings
 from shared.reading.totals import read_totals
 from shared.web.answers import Answer
 from shared.web.problems import Problem
@@ -72,7 +70,7 @@ def test_the_gateway_is_told_which_charge_is_given_back(till: Till, place: Place
     till.refund(payment_id, "30.00")
     charged, refunded = (request for _, request in till.gateway.calls)
     assert (refunded.amount, refunded.currency) == (30, "INR")
-    assert (refunded.charge_reference, refunded.charge_id) == (charged.reference, f"scr_{charged.reference}")
+    assert refunded.charge_id == f"scr_{charged.reference}"
     assert refunded.reference != charged.reference
     assert refunded.gateway_id is None
 
@@ -159,11 +157,11 @@ def test_more_than_is_left_is_422(till: Till, place: Place, payment_id: int) -> 
 
 @pytest.mark.parametrize("now", ["INR", "JPY"])
 def test_an_amount_that_the_payments_currency_cannot_express_is_400_whatever_the_currency_is_now(
-    till: Till, place: Place, change_settings: Callable[..., Settings], now: str
+    till: Till, place: Place, now: str
 ) -> None:
-    change_settings(currency="JPY")
+    till.change(currency="JPY")
     payment_id = shown(till.pay(amount="100.00"))["payment_id"]
-    change_settings(currency=now)
+    till.change(currency=now)
     problem = refusal(till, payment_id, "10.50")
     assert (problem.code, problem.status) == ("invalid_request", 400)
     assert problem.errors == [("amount", "must be a multiple of 1 in JPY")]
@@ -172,9 +170,9 @@ def test_an_amount_that_the_payments_currency_cannot_express_is_400_whatever_the
 
 
 def test_an_amount_that_the_payments_currency_expresses_is_given_back_whatever_the_currency_is_now(
-    till: Till, payment_id: int, change_settings: Callable[..., Settings]
+    till: Till, payment_id: int
 ) -> None:
-    change_settings(currency="JPY")
+    till.change(currency="JPY")
     first = till.refund(payment_id, "10.50", key="k")
     assert (first.status, shown(first)["currency"]) == (201, "INR")
     assert till.refund(payment_id, "10.50", key="k") == first.replayed()
@@ -284,5 +282,5 @@ def test_metrics_of_refunds_count_settled_ones_only(till: Till, place: Place, pa
     till.gateway.next(Declined("no"), Unknown("time-out"), Succeeded("re_1"))
     for amount in ("10.00", "20.00", "30.00"):
         till.refund(payment_id, amount)
-    figures = read_totals(till.database).figures
+    figures = read_totals(till.database, till.settings.currency).figures
     assert (figures.refund_count, figures.refund_amount) == (1, 30)

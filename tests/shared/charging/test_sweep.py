@@ -27,10 +27,10 @@ class Faulty(WatchedDatabase):
 
     failures: dict[str, Exception] = {}  # noqa: RUF012 - replaced, never changed
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
         if name in self.failures:
             raise self.failures[name]
-        return attempt()
+        return run()
 
 
 def something_for_each_job(place: Place) -> None:
@@ -132,11 +132,11 @@ class OneBad(WatchedDatabase):
         super().__init__(settings)
         self._bad = (statement, parameter, value)
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
         statement, parameter, value = self._bad
         if name == statement and value in parameters[parameter]:
             b"\xe9".decode()
-        return attempt()
+        return run()
 
 
 def test_a_batch_with_an_event_that_the_sink_refuses_does_not_end_the_delivery(
@@ -163,10 +163,8 @@ def test_keys_that_cannot_be_deleted_keep_no_other_from_it(till: Till, place: Pl
 
 
 @pytest.mark.parametrize("column", ["delivered_at", "created_at"])
-def test_events_that_cannot_be_deleted_keep_no_other_from_it(
-    till: Till, place: Place, change_settings: Callable[..., Settings], column: str
-) -> None:
-    change_settings(k_sink="")
+def test_events_that_cannot_be_deleted_keep_no_other_from_it(till: Till, place: Place, column: str) -> None:
+    till.change(k_sink="")
     for number in range(20):
         an_event(place.sql, f"e{number:02}", **{column: OLD})
     place.sql.run(REFUSES.format("outbox", "OLD.event_id IN ('e00', 'e07')"))

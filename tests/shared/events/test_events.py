@@ -2,12 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 
-from shared.charging import sweep
+from shared.charging import expiry
 from shared.events.delivery import is_for_good
 from shared.gateways.protocol import Declined
 from shared.platform.settings import Settings
@@ -73,12 +72,10 @@ def test_an_events_data_is_what_a_client_sees_of_the_payment(till: Till, place: 
     assert said["reference"] == payment["reference"]
 
 
-def test_overrides_are_extensions_of_every_event(
-    events: Till, sink: Sink, change_settings: Callable[..., Settings]
-) -> None:
+def test_overrides_are_extensions_of_every_event(events: Till, sink: Sink) -> None:
     """What is not visible ASCII is percent-encoded (CloudEvents HTTP protocol binding 1.0.2, 3.1.3.2)."""
     overrides = {"tenant": "north", "zone": "a b", "city": "Zürich ☃", "share": '5%"'}
-    change_settings(k_sink=sink.url, k_ce_overrides=overrides)
+    events.change(k_sink=sink.url, k_ce_overrides=overrides)
     events.pay(method="CASH")
     [received] = sink.wait_for(1)
     assert (received.headers["ce-tenant"], received.headers["ce-zone"]) == ("north", "a%20b")
@@ -87,10 +84,8 @@ def test_overrides_are_extensions_of_every_event(
 
 
 @pytest.mark.parametrize("path", ["/payments/default", "/events/", "/events?broker=a%20b&x=1", "/a//b/?x=/"])
-def test_the_sinks_address_is_used_as_it_is_given(
-    events: Till, sink: Sink, change_settings: Callable[..., Settings], path: str
-) -> None:
-    change_settings(k_sink=Settings.read({"K_SINK": f"http://127.0.0.1:{sink.port}{path}"}).k_sink)
+def test_the_sinks_address_is_used_as_it_is_given(events: Till, sink: Sink, path: str) -> None:
+    events.change(k_sink=Settings.read({"K_SINK": f"http://127.0.0.1:{sink.port}{path}"}).k_sink)
     events.pay(method="CASH")
     assert sink.wait_for(1)[0].path == path
 
@@ -105,14 +100,14 @@ def test_a_refusal_for_good_is_4xx_but_what_came_too_slowly_too_early_or_too_oft
 
 
 def delete_events(till: Till) -> int:
-    return sweep.delete_events(till.database, time.monotonic() + 20).count
+    return expiry.delete_events(till.database, till.settings, time.monotonic() + 20).count
 
 
 @pytest.mark.parametrize(("k_sink", "left"), [("http://sink.test", ["old undelivered"]), ("", [])])
 def test_events_are_deleted_when_their_time_is_over_but_a_sink_gets_them_first(
-    till: Till, place: Place, change_settings: Callable[..., Settings], k_sink: str, left: list[str]
+    till: Till, place: Place, k_sink: str, left: list[str]
 ) -> None:
-    change_settings(event_retention=100.0, k_sink=k_sink)
+    till.change(event_retention=100.0, k_sink=k_sink)
     for name, age in (("old", 101), ("young", 99)):
         past = place.sql.value("SELECT now() - make_interval(secs => %s)", (age,))
         an_event(place.sql, name, created_at="2020-01-01", delivered_at=past)
@@ -127,6 +122,6 @@ def test_the_metrics_say_what_was_not_delivered(till: Till, place: Place) -> Non
     an_event(place.sql, "a", created_at=place.sql.value("SELECT now() - interval '90 s'"))
     an_event(place.sql, "b")
     an_event(place.sql, "c", delivered_at="now")
-    totals = read_totals(till.database)
+    totals = read_totals(till.database, till.settings.currency)
     assert totals.undelivered_count == 2
     assert totals.undelivered_oldest == pytest.approx(90, abs=5)

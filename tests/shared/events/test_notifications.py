@@ -2,13 +2,13 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from shared.events.cloud_event import STRUCTURED
-from shared.events.notifications import notify
-from shared.platform.settings import Settings
+from shared.events.notifications import NotificationService
+from shared.web.answers import Answer
 from tests.fakes.sink import Sink
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -26,15 +26,22 @@ HEADERS = {
 PAYMENT = b'{"payment_id": 351, "amount": 150.00, "metadata": {"note": "\xc3\xa9"}}'
 
 
+Notify = Callable[[Mapping[str, str], bytes], Answer]
+
+
 @pytest.fixture
-def notifications(sink: Sink, change_settings: Callable[..., Settings]) -> Sink:
+def notifications(sink: Sink) -> Sink:
     """The Notification Service, under a path of its own."""
-    change_settings(notification_service_url=sink.url, notification_service_timeout=0.5)
     return sink
 
 
+@pytest.fixture
+def notify(sink: Sink) -> Notify:
+    return NotificationService(sink.url, 0.5).notify
+
+
 @pytest.mark.parametrize("kind", ["payment.succeeded", "payment.failed", "payment.refunded", "refund.failed"])
-def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind: str) -> None:
+def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind: str, notify: Notify) -> None:
     answer = notify(HEADERS | {"ce-type": f"com.ridehailing.{kind}.v1"}, PAYMENT)
     assert (answer.status, answer.body) == (204, "")
     (received,) = notifications.received
@@ -52,7 +59,7 @@ def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind
     assert b"150.00" in received.body, "an amount went through a binary number"
 
 
-def test_what_is_written_is_compact_and_a_byte_order_mark_is_not_passed_on(notifications: Sink) -> None:
+def test_what_is_written_is_compact_and_a_byte_order_mark_is_not_passed_on(notifications: Sink, notify: Notify) -> None:
     assert notify(HEADERS, b"\xef\xbb\xbf" + PAYMENT).status == 204
     (received,) = notifications.received
     assert received.body.startswith(b'{"event_id":"PAY-20261124-7QH4V0ZK3MDX9T2C.succeeded","type":"com.')
@@ -65,7 +72,7 @@ def structured(**more: object) -> bytes:
 
 
 @pytest.mark.parametrize("member", ["data", "data_base64"])
-def test_a_structured_event_is_passed_on_as_a_binary_one_is(notifications: Sink, member: str) -> None:
+def test_a_structured_event_is_passed_on_as_a_binary_one_is(notifications: Sink, member: str, notify: Notify) -> None:
     written = PAYMENT if member == "data" else b'"' + b64encode(PAYMENT) + b'"'
     body = structured()[:-1] + b', "' + member.encode() + b'": ' + written + b"}"
     assert notify(HEADERS, PAYMENT).status == 204
@@ -77,7 +84,7 @@ def test_a_structured_event_is_passed_on_as_a_binary_one_is(notifications: Sink,
         assert as_structured.headers[name] == as_binary.headers[name]
 
 
-def test_an_id_that_no_header_holds_becomes_a_key_that_one_does(notifications: Sink) -> None:
+def test_an_id_that_no_header_holds_becomes_a_key_that_one_does(notifications: Sink, notify: Notify) -> None:
     assert notify(HEADERS | {"ce-id": "a%20%22%e2%82%ac%25"}, PAYMENT).status == 204
     assert notify({"content-type": STRUCTURED}, structured(id='a "€%', data={"payment_id": 1})).status == 204
     assert [received.headers["idempotency-key"] for received in notifications.received] == ["a%20%22%E2%82%AC%25"] * 2
@@ -108,7 +115,9 @@ BROKEN: dict[str, tuple[dict[str, str | None], bytes]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_no_event_of_ours_is_refused_for_good_in_one_short_line(notifications: Sink, case: str) -> None:
+def test_what_is_no_event_of_ours_is_refused_for_good_in_one_short_line(
+    notifications: Sink, case: str, notify: Notify
+) -> None:
     changes, body = BROKEN[case]
     headers = {} if case == "no headers" else {k: v for k, v in (HEADERS | changes).items() if v is not None}
     answer = notify(headers, body)
@@ -119,7 +128,9 @@ def test_what_is_no_event_of_ours_is_refused_for_good_in_one_short_line(notifica
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 499])
-def test_a_refusal_for_good_is_passed_on_as_one_that_nobody_repeats(notifications: Sink, status: int) -> None:
+def test_a_refusal_for_good_is_passed_on_as_one_that_nobody_repeats(
+    notifications: Sink, status: int, notify: Notify
+) -> None:
     """Knative repeats after 404, 408, 409, 429 and every 5xx, whoever said it."""
     notifications.status = status
     answer = notify(HEADERS, PAYMENT)
@@ -128,7 +139,9 @@ def test_a_refusal_for_good_is_passed_on_as_one_that_nobody_repeats(notification
 
 
 @pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 503])
-def test_a_notification_service_that_does_not_take_it_is_told_again_later(notifications: Sink, status: int) -> None:
+def test_a_notification_service_that_does_not_take_it_is_told_again_later(
+    notifications: Sink, status: int, notify: Notify
+) -> None:
     notifications.status = status
     answer = notify(HEADERS, PAYMENT)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
@@ -136,14 +149,16 @@ def test_a_notification_service_that_does_not_take_it_is_told_again_later(notifi
 
 
 @pytest.mark.parametrize("fault", ["down", "mute", "hangs"])
-def test_a_notification_service_that_does_not_answer_is_told_again_later(notifications: Sink, fault: str) -> None:
+def test_a_notification_service_that_does_not_answer_is_told_again_later(
+    notifications: Sink, fault: str, notify: Notify
+) -> None:
     {"down": notifications.down, "mute": lambda: setattr(notifications, "mute", True), "hangs": notifications.hold}[
         fault
     ]()
     assert notify(HEADERS, PAYMENT).status == 503
 
 
-def test_a_repeat_is_passed_on_under_the_same_id(notifications: Sink) -> None:
+def test_a_repeat_is_passed_on_under_the_same_id(notifications: Sink, notify: Notify) -> None:
     for _ in range(2):
         assert notify(HEADERS, PAYMENT).status == 204
     assert [received.headers["idempotency-key"] for received in notifications.received] == [HEADERS["ce-id"]] * 2

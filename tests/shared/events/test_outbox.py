@@ -101,7 +101,7 @@ def test_more_that_were_set_aside_than_are_counted_hide_nothing_else(till: Till,
     many(place, MOST_COUNTED + 10)
     place.sql.run("UPDATE outbox SET refused_at = now(), attempts = 5")
     an_event(place.sql, "f", subject="payments/f")
-    totals = read_totals(till.database)
+    totals = read_totals(till.database, till.settings.currency)
     assert (totals.refused_count, totals.undelivered_count) == (MOST_COUNTED, 1)
     assert totals.undelivered_oldest < 60
 
@@ -110,6 +110,6 @@ def test_the_metrics_count_what_was_set_aside_and_no_longer_wait_for_it(till: Ti
     an_event(place.sql, "e", created_at="yesterday")
     an_event(place.sql, "f")
     refuse(till, "e", 5)
-    totals = read_totals(till.database)
+    totals = read_totals(till.database, till.settings.currency)
     assert (totals.refused_count, totals.undelivered_count) == (1, 1)
     assert totals.undelivered_oldest < 60

@@ -15,10 +15,10 @@ import pytest
 
 from local.place import CHECKOUT
 from shared.events import delivery as module
-from shared.events.publisher import SENDERS, Publisher
+from shared.events.publisher import Publisher
+from shared.events.senders import SENDERS
 from shared.gateways.protocol import Declined
 from shared.platform.database import DatabaseUnavailable, Row
-from shared.platform.settings import Settings
 from tests.fakes.sink import Sink
 from tests.support.cluster import Place
 from tests.support.outbox import UNDELIVERED, deliver_left, delivered, grow_old, until
@@ -50,7 +50,7 @@ def test_no_answer_waits_for_a_delivery(events: Till, sink: Sink) -> None:
 def test_events_leave_side_by_side_within_a_bound(
     events: Till, sink: Sink, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.events.publisher.MOST_SLOW", 0)
+    monkeypatch.setattr("shared.events.senders.MOST_SLOW", 0)
     sink.hold()
     for _ in range(SENDERS + 5):
         events.pay(method="CASH")
@@ -132,11 +132,9 @@ def test_what_a_process_held_that_is_gone_is_due_within_seconds(events: Till, si
     assert left <= 5
 
 
-def test_events_that_do_not_fit_the_queue_go_with_the_sweep(
-    events: Till, sink: Sink, place: Place, change_settings: Callable[..., Settings]
-) -> None:
-    change_settings(k_sink=sink.url, event_queue_size=3)  # queued or under way
-    events.publisher = Publisher(events.database)
+def test_events_that_do_not_fit_the_queue_go_with_the_sweep(events: Till, sink: Sink, place: Place) -> None:
+    events.change(k_sink=sink.url, event_queue_size=3)  # queued or under way
+    events.publisher = Publisher(events.database, events.settings)
     sink.hold()
     for _ in range(10):
         assert events.pay(method="CASH").status == 201
@@ -151,19 +149,19 @@ def test_events_that_do_not_fit_the_queue_go_with_the_sweep(
 class Unwilling(WatchedDatabase):
     """Notes nothing that was delivered."""
 
-    def attempt(self, name: str, parameters: Row, attempt: Callable[[], list[Row]]) -> list[Row]:
+    def attempt(self, name: str, parameters: Row, run: Callable[[], list[Row]]) -> list[Row]:
         if name == "mark_delivered":
             raise DatabaseUnavailable("it cannot")
-        return attempt()
+        return run()
 
 
 @pytest.mark.parametrize("fault", ["refused", "cut off", "not noted"])
 def test_whatever_becomes_of_an_event_its_place_is_free_again(
-    events: Till, sink: Sink, place: Place, change_settings: Callable[..., Settings], fault: str
+    events: Till, sink: Sink, place: Place, fault: str
 ) -> None:
-    change_settings(k_sink=sink.url, event_queue_size=2)
+    events.change(k_sink=sink.url, event_queue_size=2)
     database = Unwilling(place.settings()) if fault == "not noted" else events.database
-    events.publisher = Publisher(database)
+    events.publisher = Publisher(database, events.settings)
     sink.status, sink.mute = 422 if fault == "refused" else 200, fault == "cut off"
     noting = "mark_delivered" if fault == "not noted" else "note_failed"
     for number in range(1, 7):
@@ -199,7 +197,7 @@ def test_what_the_sink_did_not_take_goes_with_a_later_sweep(events: Till, sink: 
     for _ in range(3):
         events.pay(method="CASH")
     events.publisher.drain()
-    events.publisher = Publisher(events.database)
+    events.publisher = Publisher(events.database, events.settings)
     assert place.sql.run("SELECT attempts FROM outbox WHERE delivered_at IS NULL") == [{"attempts": 1}] * 3
     grow_old(place)
     assert deliver_left(events) == 0
@@ -225,7 +223,7 @@ def test_marking_comes_in_batches_while_events_queue_up(events: Till, sink: Sink
 
 def test_a_mark_that_fails_is_left_to_the_sweep(events: Till, sink: Sink, place: Place, wire: object) -> None:
     broken = WatchedDatabase(place.settings(db_port=1))
-    events.publisher = Publisher(broken)
+    events.publisher = Publisher(broken, events.settings)
     events.pay(method="CASH")
     sink.wait_for(1)
     events.publisher.drain()
@@ -269,19 +267,20 @@ def test_what_is_queued_is_delivered_before_the_publisher_ends(events: Till, sin
 def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: Sink) -> None:
     """A real process: it pays in cash and falls off its end at once."""
     program = (
-        "from tests.support.gateway import ScriptedGateway\n"
-        "from shared.platform.database import Database\n"
-        "from shared.events.publisher import Publisher\n"
+        "from shared.platform.settings import read_settings\n"
+        "from shared.pricing.price import Price\n"
+        "from shared.charging.idempotency import identify\n"
         "from shared.charging.processor import Processor\n"
-        "from shared.charging.charge import collect_cash, _claim_of\n"
+        "from shared.charging.charge import charge_at_once, new_payment\n"
         "from shared.web.models import read_payment\n"
         "from shared.web.tracing import Trace\n"
         "from decimal import Decimal\n"
-        "database = Database()\n"
-        "processor = Processor(database, ScriptedGateway(), Publisher(database))\n"
+        "processor = Processor.of(read_settings())\n"
+        "cash = processor.gateways.named('cash')\n"
         "for n in range(10):\n"
         "    request = read_payment({'trip_id': 1, 'method': 'CASH', 'amount': 5})\n"
-        "    collect_cash(processor, _claim_of(request, Decimal(5), None, bytes([n] * 32), bytes(32), Trace('c')))\n"
+        "    payment = new_payment(cash, request, Price(Decimal(5), 'INR', None))\n"
+        "    charge_at_once(processor, identify(str(n), '/payments', {}, Trace('c')), payment)\n"
     )
     environment = {"PATH": os.environ["PATH"], "K_SINK": sink.url, **place.environment}
     subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, env=environment, check=True, timeout=30)
@@ -307,7 +306,7 @@ def test_the_publisher_begins_with_the_first_event(place: Place, events: Till) -
         return sum(thread.name == "publisher" for thread in threading.enumerate())
 
     before = publishers()
-    publisher = Publisher(events.database)
+    publisher = Publisher(events.database, events.settings)
     assert publishers() == before
     events.publisher = publisher
     barrier = threading.Barrier(8)

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Barrier
@@ -12,7 +11,6 @@ import pytest
 
 from shared.events import delivery as module
 from shared.events.redelivery import FAILED_BEFORE, SENDERS
-from shared.platform.settings import Settings
 from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
@@ -20,10 +18,8 @@ from tests.support.outbox import UNDELIVERED, deliver_left, grow_old, many
 from tests.support.till import Till
 
 
-def test_a_sweep_leaves_young_events_to_their_function(
-    events: Till, sink: Sink, place: Place, change_settings: Callable[..., Settings]
-) -> None:
-    change_settings(k_sink=sink.url, event_sweep_age=3.0)
+def test_a_sweep_leaves_young_events_to_their_function(events: Till, sink: Sink, place: Place) -> None:
+    events.change(k_sink=sink.url, event_sweep_age=3.0)
     an_event(place.sql, "young", created_at=place.sql.value("SELECT now() - interval '2 s'"))
     an_event(place.sql, "old", created_at=place.sql.value("SELECT now() - interval '4 s'"))
     assert events.sweep()["delivered"] == 1

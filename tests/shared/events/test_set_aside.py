@@ -63,7 +63,7 @@ def test_nothing_else_is_resent(set_aside: Till, which: str) -> None:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, till: Till, *arguments: str) -> None:
-    monkeypatch.setattr(module, "Database", lambda: till.database)
+    monkeypatch.setattr(module, "Database", lambda _: till.database)
     monkeypatch.setattr(sys, "argv", ["set_aside", *arguments])
     module.main()
 

@@ -2,60 +2,66 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from local.place import CHECKOUT
+from shared.gateways.cash import Cash
 from shared.gateways.protocol import GatewayRequest, Succeeded
-from shared.gateways.registry import CASH, accounts, chosen_gateway, gateway_for, gateway_of, named
+from shared.gateways.registry import Gateways, present
 from shared.platform.settings import Settings
 from tests.support.gateway import ScriptedGateway
 
 KEY = "sk_test_1"
-Change = Callable[..., Settings]
+CASH = Cash()
 
 
-def test_a_gateway_is_known_by_its_name_whichever_is_chosen(change_settings: Change) -> None:
-    change_settings(stripe_api_key=KEY)
-    known = [named(name) for name in ("cash", "simulated", "stripe")]
+def gateways(**settings: str) -> Gateways:
+    return Gateways.of(Settings.read(settings))
+
+
+def with_the_scripted(**settings: str) -> Gateways:
+    return Gateways(ScriptedGateway(), present(Settings.read(settings)))
+
+
+def test_a_gateway_is_known_by_its_name_whichever_is_chosen() -> None:
+    every = gateways(STRIPE_API_KEY=KEY)
+    known = [every.named(name) for name in ("cash", "simulated", "stripe")]
     assert [gateway and gateway.name for gateway in known] == ["cash", "simulated", "stripe"]
-    assert named("another") is None
-    assert chosen_gateway().name == "simulated"
+    assert every.named("another") is None
+    assert every.chosen.name == "simulated"
 
 
 def test_without_its_settings_a_gateway_is_not_known() -> None:
-    assert named("stripe") is None
+    assert gateways().named("stripe") is None
 
 
 def test_cash_goes_to_nobody_and_all_else_to_the_chosen_one() -> None:
-    chosen = ScriptedGateway()
-    assert gateway_for(chosen, "CASH") is CASH
-    assert all(gateway_for(chosen, method) is chosen for method in ("CARD", "UPI", "WALLET"))
+    scripted = with_the_scripted()
+    assert scripted.for_method("CASH") is scripted.named("cash")
+    assert all(scripted.for_method(method) is scripted.chosen for method in ("CARD", "UPI", "WALLET"))
 
 
 def test_a_payment_belongs_to_the_gateway_that_it_was_claimed_with() -> None:
-    chosen = ScriptedGateway()
-    assert gateway_of(chosen, "scripted") is chosen
-    assert gateway_of(chosen, "cash") is CASH
-    assert gateway_of(chosen, "stripe") is None
+    scripted = with_the_scripted()
+    assert scripted.named("scripted") is scripted.chosen
+    assert isinstance(scripted.named("cash"), Cash)
+    assert scripted.named("stripe") is None
 
 
-def test_refunds_are_made_with_every_account_whose_settings_are_there(change_settings: Change) -> None:
-    assert accounts(ScriptedGateway()) == {
+def test_refunds_are_made_with_every_account_whose_settings_are_there() -> None:
+    assert with_the_scripted().accounts() == {
         "cash": "cash",
         "simulated": "simulated",
         "scripted": "acct_scripted",
     }
-    change_settings(stripe_api_key=KEY, stripe_account="acct_1")
-    assert accounts(ScriptedGateway())["stripe"] == "acct_1/test"
+    assert with_the_scripted(STRIPE_API_KEY=KEY, STRIPE_ACCOUNT="acct_1").accounts()["stripe"] == "acct_1/test"
 
 
-def test_every_method_is_some_gateways(change_settings: Change) -> None:
-    change_settings(stripe_api_key=KEY)
-    declared = {name: gateway.methods for name in ("cash", "simulated", "stripe") if (gateway := named(name))}
+def test_every_method_is_some_gateways() -> None:
+    declared = {gateway.name: gateway.methods for gateway in present(Settings.read({"STRIPE_API_KEY": KEY}))}
     assert declared == {"cash": {"CASH"}, "simulated": {"CARD", "UPI", "WALLET"}, "stripe": {"CARD"}}
 
 
@@ -69,7 +75,8 @@ def test_cash_that_was_collected_or_given_back_is_done() -> None:
 def start(environment: dict[str, str], program: str = "") -> subprocess.CompletedProcess[str]:
     """Chooses the gateway in a process of its own, then runs what a test adds."""
     code = (
-        f"import sys\nfrom shared.gateways.registry import chosen_gateway, named\ngateway = chosen_gateway()\n{program}"
+        "import sys\nfrom shared.gateways.registry import Gateways\nfrom shared.platform.settings import read_settings\n"
+        f"gateways = Gateways.of(read_settings())\n{program}"
     )
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -104,7 +111,7 @@ def test_a_gateway_that_never_forgets_may_be_asked_for_years() -> None:
 def test_nothing_of_requests_is_imported_until_stripe_is_really_asked() -> None:
     """Not even where a payment of Stripe's could be given back: the settings are there."""
     environment = {"STRIPE_API_KEY": KEY, "STRIPE_API_BASE": "http://127.0.0.1:9"}
-    asks = "from shared.gateways.registry import accounts\naccounts(gateway)\nprint('requests' in sys.modules)"
+    asks = "gateways.accounts()\nprint('requests' in sys.modules)"
     assert start(environment, asks).stdout == "False\n"
     chosen = start(environment | {"GATEWAY": "stripe"}, "print('requests' in sys.modules)")
     assert chosen.stdout == "True\n", "the first passenger would wait for it"

@@ -283,7 +283,13 @@ def test_a_wrong_value_stops_the_start_with_one_clear_line(function: str) -> Non
 
 def test_a_gateway_without_its_key_stops_the_start_with_one_clear_line() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from shared.gateways.registry import chosen_gateway; chosen_gateway()"],
+        [
+            sys.executable,
+            "-c",
+            "from shared.gateways.registry import Gateways\n"
+            "from shared.platform.settings import read_settings\n"
+            "Gateways.of(read_settings())",
+        ],
         cwd=CHECKOUT,
         env={"PATH": "/usr/bin:/bin", "GATEWAY": "stripe"},
         capture_output=True,

@@ -3,32 +3,31 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from shared.platform import http_client
-from shared.platform.settings import SETTINGS, Settings
-from shared.pricing.trips import Trip, completed_trip, require_completed
+from shared.pricing.trips import Trip, TripService
 from shared.web.problems import Problem
 from shared.web.tracing import Trace
 from tests.fakes.trips import COMPLETED, Cut, Drips, Says, TripServer
+from tests.support.settings import SETTINGS
 
 TRACE = Trace("a-correlation-id", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-TIMEOUT = SETTINGS.trip_service_timeout
+URL, TIMEOUT = SETTINGS.trip_service_url, SETTINGS.trip_service_timeout
 JSON = {"Content-Type": "application/json"}
 GOOD = b'{"status": "COMPLETED", "distance_km": 10.5}'
 
 
-def ask(trip_id: int = 101) -> Trip:
-    return completed_trip(trip_id, TRACE)
+def ask(trip_id: int = 101, *, url: str = URL, timeout: float = TIMEOUT) -> Trip:
+    return TripService(url, timeout).completed_trip(trip_id, TRACE)
 
 
-def refusal(trip_id: int = 101) -> Problem:
+def refusal(trip_id: int = 101, *, url: str = URL, timeout: float = TIMEOUT) -> Problem:
     with pytest.raises(Problem) as refused:
-        ask(trip_id)
+        ask(trip_id, url=url, timeout=timeout)
     return refused.value
 
 
@@ -97,10 +96,10 @@ NONSENSE = ("NaN", "1e400", "-Infinity", "9" * 5000, "-1", "true", '"far"', "{}"
 def test_where_nothing_is_computed_only_the_completion_of_a_trip_matters(trips: TripServer, distance: str) -> None:
     told = f'{{"status": "COMPLETED", "distance": {distance}, "surge_multiplier": {distance}}}'
     trips.says(101, Says(body=told.encode()))
-    require_completed(101, TRACE)
+    TripService(URL, TIMEOUT).require_completed(101, TRACE)
     trips.says(101, Says(body=told.replace("COMPLETED", "CANCELLED").encode()))
     with pytest.raises(Problem, match="not completed"):
-        require_completed(101, TRACE)
+        TripService(URL, TIMEOUT).require_completed(101, TRACE)
 
 
 def test_numbers_are_exact_decimals(trips: TripServer) -> None:
@@ -223,56 +222,43 @@ SLOW = {
 
 
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW.keys())
-def test_a_call_is_bounded_as_a_whole_however_the_answer_drips(
-    trips: TripServer, answer: Drips, change_settings: Callable[..., Settings]
-) -> None:
-    change_settings(trip_service_timeout=0.4)
+def test_a_call_is_bounded_as_a_whole_however_the_answer_drips(trips: TripServer, answer: Drips) -> None:
     trips.says(101, answer)
     began = time.monotonic()
-    assert refusal().code == "trip_service_unavailable"
+    assert refusal(timeout=0.4).code == "trip_service_unavailable"
     assert 0.3 < time.monotonic() - began < 0.8
 
 
-def test_a_trip_service_that_says_nothing_is_given_up_in_time(
-    trips: TripServer, change_settings: Callable[..., Settings]
-) -> None:
-    change_settings(trip_service_timeout=0.3)
+def test_a_trip_service_that_says_nothing_is_given_up_in_time(trips: TripServer) -> None:
     trips.says(101, Drips(b"x", 60))
     began = time.monotonic()
-    assert refusal().code == "trip_service_unavailable"
+    assert refusal(timeout=0.3).code == "trip_service_unavailable"
     assert time.monotonic() - began < 0.7
 
 
-def test_a_trip_service_that_is_not_there_is_known_at_once(change_settings: Callable[..., Settings]) -> None:
+def test_a_trip_service_that_is_not_there_is_known_at_once() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        change_settings(trip_service_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
         began = time.monotonic()
-        assert refusal().code == "trip_service_unavailable"
+        assert refusal(url=f"http://127.0.0.1:{bound.getsockname()[1]}").code == "trip_service_unavailable"
         assert time.monotonic() - began < 0.5
 
 
 @pytest.mark.parametrize("url", ["http://trip-service.invalid", "https://127.0.0.1:{port}"])
-def test_a_name_that_is_none_and_a_server_without_tls_are_unavailable(
-    trips: TripServer, change_settings: Callable[..., Settings], url: str
-) -> None:
-    change_settings(trip_service_url=url.format(port=trips.url.split(":")[2].split("/")[0]))
-    assert refusal().code == "trip_service_unavailable"
+def test_a_name_that_is_none_and_a_server_without_tls_are_unavailable(trips: TripServer, url: str) -> None:
+    assert refusal(url=url.format(port=trips.url.split(":")[2].split("/")[0])).code == "trip_service_unavailable"
 
 
-def test_a_name_server_that_hangs_is_given_up_in_time(
-    change_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_server_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve, released = socket.getaddrinfo, threading.Event()
 
     def hang(*arguments: Any, **options: Any) -> Any:
         released.wait(3)
         return resolve(*arguments, **options)
 
-    change_settings(trip_service_url="http://localhost:1", trip_service_timeout=0.4)
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     began = time.monotonic()
-    assert refusal().code == "trip_service_unavailable"
+    assert refusal(url="http://localhost:1", timeout=0.4).code == "trip_service_unavailable"
     took = time.monotonic() - began
     released.set()
     assert took < 0.8
@@ -286,17 +272,16 @@ def test_a_connection_is_kept_and_one_that_was_closed_meanwhile_is_replaced(trip
     assert ask().distance_km == Decimal("10.5")
 
 
-def test_many_calls_at_once_are_each_bounded(trips: TripServer, change_settings: Callable[..., Settings]) -> None:
-    change_settings(trip_service_timeout=0.5)
+def test_many_calls_at_once_are_each_bounded(trips: TripServer) -> None:
     trips.says(101, SLOW["drips its body"])
     took: list[float] = []
 
     def work(number: int) -> None:
         began = time.monotonic()
         if number % 2:
-            refusal(101)
+            refusal(101, timeout=0.5)
         else:
-            ask(102)
+            ask(102, timeout=0.5)
         took.append(time.monotonic() - began)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.platform.json_text import Written
 from shared.web.problems import TITLES, TYPE, Problem, invalid, of_status
 
 CONTRACT = {
@@ -70,7 +71,7 @@ def test_fields_at_fault_are_listed_and_told_in_the_detail() -> None:
 
 
 def test_further_members_are_json_as_it_was_stored() -> None:
-    problem = Problem("payment_declined", "no", members={"payment": '{"amount": 150.00}', "failure_code": '"x"'})
+    problem = Problem("payment_declined", "no", members={"payment": Written('{"amount": 150.00}'), "failure_code": "x"})
     text = problem.document("/payments", None)
     assert text.endswith(',"payment":{"amount": 150.00},"failure_code":"x"}')
     assert json.loads(text)["failure_code"] == "x"

@@ -7,6 +7,10 @@ from itertools import count
 from typing import Any
 
 from shared.gateways.protocol import GatewayRequest
+from tests.support.settings import SETTINGS
+
+# Seconds after a claim from which on what is not found is absent.
+CERTAIN = SETTINGS.gateway_key_retention + 2 * SETTINGS.idempotency_lock_timeout
 
 _numbers = count(1)
 

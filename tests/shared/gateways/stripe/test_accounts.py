@@ -9,14 +9,14 @@ from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.fakes.stripe_books import Books
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.requests_of_ours import a_charge, claimed_ago
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge, claimed_ago
 
 OTHER_KEY = "sk_test_of_another_account"
 BASE = "https://api.stripe.com"
 
 
 def account(key: str, base: str = BASE, name: str = "") -> str:
-    return Stripe(key, base, 1.0, account=name).account
+    return Stripe(key, base, 1.0, account=name, certain_after=CERTAIN).account
 
 
 def test_an_account_that_is_named_outlives_its_keys_but_not_its_mode() -> None:
@@ -45,18 +45,18 @@ def test_an_account_is_confirmed_by_the_gateway_alone_and_a_wrong_name_is_an_err
 ) -> None:
     """Two keys of one account, and one that the settings say is of it."""
     gateway.account_ids = {API_KEY: "acct_1", OTHER_KEY: "acct_2"}
-    assert Stripe(API_KEY, gateway.url, 5.0, account="acct_1").confirms_account()
+    assert Stripe(API_KEY, gateway.url, 5.0, account="acct_1", certain_after=CERTAIN).confirms_account()
     assert not logged
-    assert not Stripe(OTHER_KEY, gateway.url, 5.0, account="acct_1").confirms_account()
+    assert not Stripe(OTHER_KEY, gateway.url, 5.0, account="acct_1", certain_after=CERTAIN).confirms_account()
     assert [record.levelname for record in logged] == ["ERROR"]
     asked = len(gateway.requests)
-    confirmed = Stripe(API_KEY, gateway.url, 5.0, account="acct_1")
+    confirmed = Stripe(API_KEY, gateway.url, 5.0, account="acct_1", certain_after=CERTAIN)
     assert [confirmed.confirms_account() for _ in range(3)] == [True] * 3
     assert len(gateway.requests) == asked + 1
 
 
 def test_a_gateway_that_does_not_say_confirms_nothing(gateway: StripeLike) -> None:
-    assert not Stripe(API_KEY, gateway.url, 5.0, account="acct_1").confirms_account()
+    assert not Stripe(API_KEY, gateway.url, 5.0, account="acct_1", certain_after=CERTAIN).confirms_account()
 
 
 def test_another_account_knows_nothing_of_a_charge(gateway: StripeLike, stripe: Stripe, other: Stripe) -> None:

@@ -10,7 +10,7 @@ from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from shared.platform.log import correlation_id
 from tests.fakes.gateway import StripeLike
-from tests.shared.gateways.stripe.requests_of_ours import a_charge
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge
 
 
 def error(kind: str, code: str | None = None) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def test_an_answer_that_is_lost_every_time_is_unknown_and_charges_once(gateway: 
 def test_nobody_listening_is_unknown(gateway: StripeLike) -> None:
     nobody = StripeLike()
     nobody.stop()
-    assert isinstance(Stripe("sk_test_1", nobody.url, 1.0).charge(a_charge()), Unknown)
+    assert isinstance(Stripe("sk_test_1", nobody.url, 1.0, certain_after=CERTAIN).charge(a_charge()), Unknown)
 
 
 def test_a_request_while_the_first_is_under_way_waits_for_it(gateway: StripeLike, stripe: Stripe) -> None:

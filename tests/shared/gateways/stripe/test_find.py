@@ -9,13 +9,11 @@ from hypothesis import strategies as some
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from shared.gateways.stripe.listing import CLOCKS, Place, windows
-from shared.platform.settings import SETTINGS
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund, claimed_ago
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge, a_refund, claimed_ago
 
 DAY = 86400.0
-CERTAIN = SETTINGS.gateway_key_retention + 2 * SETTINGS.idempotency_lock_timeout
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from shared.gateways.protocol import Succeeded
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.requests_of_ours import a_charge
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge
 
 PROGRAM = CHECKOUT / "tests" / "fakes" / "gateway.py"
 
@@ -36,7 +36,7 @@ def ask(url: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def test_a_process_of_its_own_charges_loses_answers_and_keeps_a_ledger(process: str) -> None:
-    stripe, request = Stripe(API_KEY, process, 0.5), a_charge()
+    stripe, request = Stripe(API_KEY, process, 0.5, certain_after=CERTAIN), a_charge()
     assert ask(process + "/_control", {"lose": 1, "seed": 7}) == {"seed": 7, "shares": {"lose": 1.0}}
     stripe.charge(request)
     assert ask(process + "/_control", {"calm": True}) == {"seed": 7, "shares": {}}

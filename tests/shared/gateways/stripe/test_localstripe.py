@@ -20,7 +20,7 @@ import requests
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.trips import TripServer
-from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge, a_refund
 from tests.support.cluster import Place
 from tests.support.functions import Functions
 
@@ -65,7 +65,7 @@ def _wait_until_listening(port: int, running: subprocess.Popen[bytes], log: Path
 
 @pytest.fixture(scope="module")
 def stripe(address: str) -> Stripe:
-    return Stripe(API_KEY, address, 10.0)
+    return Stripe(API_KEY, address, 10.0, certain_after=CERTAIN)
 
 
 def card(address: str, number: str) -> str:
@@ -120,7 +120,9 @@ def test_part_of_a_charge_is_given_back_and_the_refund_found_with_and_without_it
 
 
 def test_a_key_it_does_not_accept_is_unknown(address: str) -> None:
-    assert isinstance(Stripe("pk_public", address, 5.0).charge(a_charge(payment_token="pm_card_visa")), Unknown)
+    assert isinstance(
+        Stripe("pk_public", address, 5.0, certain_after=CERTAIN).charge(a_charge(payment_token="pm_card_visa")), Unknown
+    )
 
 
 def test_the_whole_flow_runs_over_stripe_with_no_change_but_settings(

@@ -16,7 +16,7 @@ from shared.gateways.stripe.api import Api
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge, a_refund
 
 SPARE = 0.5
 
@@ -57,7 +57,7 @@ def drip() -> Iterator[str]:
 
 
 def test_a_server_that_drips_is_given_up_in_time(drip: str) -> None:
-    stripe, began = Stripe(API_KEY, drip, 0.4), time.monotonic()
+    stripe, began = Stripe(API_KEY, drip, 0.4, certain_after=CERTAIN), time.monotonic()
     assert isinstance(stripe.charge(a_charge()), Unknown)
     assert time.monotonic() - began < 0.4 + SPARE
 

@@ -10,7 +10,7 @@ from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeede
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
-from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
+from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge, a_refund
 
 EVERYTHING = {
     "lose": 0.2,
@@ -57,7 +57,7 @@ def carried_to_its_end(
 @pytest.mark.parametrize("seed", range(3))
 def test_every_outcome_is_the_truth_whatever_fails(seed: int) -> None:
     with StripeLike(seed=seed) as gateway:
-        stripe = Stripe(API_KEY, gateway.url, 0.3)
+        stripe = Stripe(API_KEY, gateway.url, 0.3, certain_after=CERTAIN)
         for _ in range(8):
             charge = a_charge(created_at=datetime.fromtimestamp(gateway.books.now(), UTC))
             charged = carried_to_its_end(charge, stripe.charge, stripe.find_charge, gateway, EVERYTHING)

@@ -12,10 +12,11 @@ from psycopg2.extensions import adapt
 from local.postgres import Postgres
 from shared.platform.database import Conflict, Database, DatabaseUnavailable
 from shared.platform.database.statements import STATEMENTS, statement
-from shared.platform.settings import SETTINGS, Settings
+from shared.platform.settings import Settings
 from tests.sql.rows import CLAIM, a_payment
 from tests.support.cluster import ROLE, Cluster, Place, migrate
 from tests.support.frozen import frozen
+from tests.support.settings import SETTINGS
 from tests.support.sql import Sql
 from tests.support.till import WatchedDatabase
 from tests.support.wire import Wire

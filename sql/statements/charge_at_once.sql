@@ -1,4 +1,4 @@
--- Cash needs no gateway: claimed and settled at once, in one commit: payment, receipt, event, key with its answer.
+-- Where there is nobody to ask (cash): claimed and settled at once, in one commit: payment, receipt, event, key with its answer.
 -- A race for the key or for the trip's fare aborts the whole, as in claim_payment.
 WITH payment AS (
     INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway,
@@ -21,9 +21,9 @@ WITH payment AS (
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, %(correlation_id)s, %(traceparent)s,
            201, shown, now() + make_interval(secs => %(key_ttl)s)
       FROM payment
-    RETURNING answer_status, answer
+    RETURNING answer_status, answer::text AS answer, payment_id, refund_id
 )
-SELECT payment.payment_id, answered.answer_status, answered.answer::text AS answer,
+SELECT answered.*,
        event.event_id, event.type, event.subject, event.correlation_id, event.traceparent,
        event.data::text AS data, event.created_at
   FROM payment, answered, event

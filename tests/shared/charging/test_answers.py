@@ -1,12 +1,15 @@
 """Final and pending answers, made from what is stored, so that every repetition is the same."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from shared.charging.answers import final_answer, pending_answer
+from shared.charging.lease import Lease
 from shared.platform import json_text
 from shared.web.answers import Answer
+from tests.shared.gateways.stripe.requests_of_ours import a_charge
 
 CHARGED = '{"payment_id":351,"amount":150.00,"status":"SUCCESS","failure_code":null}'
 DECLINED = '{"payment_id":351,"amount":150.00,"status":"FAILED","failure_code":"card_declined"}'
@@ -41,15 +44,34 @@ OLD_REFUND_DECLINED_ANSWER = (
 )
 
 
+def final(status: int, answer: str, payment_id: int, refund_id: int | None, correlation_id: str) -> Answer:
+    return final_answer(
+        {
+            "answer_status": status,
+            "answer": answer,
+            "payment_id": payment_id,
+            "refund_id": refund_id,
+            "correlation_id": correlation_id,
+        }
+    )
+
+
+def pending(shown: str, payment_id: int, refund_id: int | None) -> Answer:
+    moment, request = datetime.now(UTC), a_charge()
+    return pending_answer(
+        Lease(b"", moment, 0.0, 0.0, 0.0, payment_id, refund_id, "first", "scripted", None, request, shown)
+    )
+
+
 def test_a_charge_is_answered_with_the_payment_as_it_was_settled_and_its_address() -> None:
-    answer = final_answer(201, CHARGED, 351, None, "first")
+    answer = final(201, CHARGED, 351, None, "first")
     assert (answer.status, answer.body, answer.content_type) == (201, CHARGED, "application/json")
     assert answer.headers == {"Location": "/payments/351"}
     assert answer.about == {"payment_id": 351}
 
 
 def test_a_declined_charge_is_a_problem_that_holds_the_payment() -> None:
-    answer = final_answer(402, DECLINED, 351, None, "first")
+    answer = final(402, DECLINED, 351, None, "first")
     problem = json.loads(answer.body)
     assert (answer.status, answer.content_type) == (402, "application/problem+json")
     assert problem["payment"] == json.loads(DECLINED)
@@ -64,13 +86,13 @@ def test_a_declined_charge_is_a_problem_that_holds_the_payment() -> None:
 
 
 def test_a_refund_is_answered_as_it_was_settled() -> None:
-    answer = final_answer(201, REFUNDED, 351, 7, "first")
+    answer = final(201, REFUNDED, 351, 7, "first")
     assert (answer.status, answer.body, answer.headers) == (201, REFUNDED, {})
     assert answer.about == {"payment_id": 351, "refund_id": 7}
 
 
 def test_a_declined_refund_is_a_problem_that_holds_the_refund() -> None:
-    problem = json.loads(final_answer(402, REFUND_DECLINED, 351, 7, "first").body)
+    problem = json.loads(final(402, REFUND_DECLINED, 351, 7, "first").body)
     assert problem["refund"] == json.loads(REFUND_DECLINED)
     expected = {
         "code": "refund_declined",
@@ -82,21 +104,21 @@ def test_a_declined_refund_is_a_problem_that_holds_the_refund() -> None:
 
 
 def test_what_was_stored_with_blanks_is_answered_as_it_was_then() -> None:
-    charge = final_answer(402, OLD_DECLINED, 1, None, "74ee9ed2-680c-42b6-8151-383e64f3a63f")
+    charge = final(402, OLD_DECLINED, 1, None, "74ee9ed2-680c-42b6-8151-383e64f3a63f")
     assert charge.body == OLD_DECLINED_ANSWER
-    refund = final_answer(402, OLD_REFUND_DECLINED, 2, 1, "9ccfc80d-109c-4c36-8a64-d7536476c2d7")
+    refund = final(402, OLD_REFUND_DECLINED, 2, 1, "9ccfc80d-109c-4c36-8a64-d7536476c2d7")
     assert refund.body == OLD_REFUND_DECLINED_ANSWER
-    assert final_answer(201, OLD_DECLINED, 1, None, "first").body == OLD_DECLINED
+    assert final(201, OLD_DECLINED, 1, None, "first").body == OLD_DECLINED
 
 
 @pytest.mark.parametrize(("stored", "refund_id"), [(DECLINED, None), (REFUND_DECLINED, 7)])
 def test_what_is_stored_without_blanks_is_answered_without_any(stored: str, refund_id: int | None) -> None:
-    body = final_answer(402, stored, 351, refund_id, "first").body
+    body = final(402, stored, 351, refund_id, "first").body
     assert body == json_text.write(json_text.read(body.encode()))
 
 
 def test_a_replay_differs_in_one_header_only() -> None:
-    first = final_answer(201, CHARGED, 351, None, "first")
+    first = final(201, CHARGED, 351, None, "first")
     again = first.replayed()
     assert again.headers == first.headers | {"Idempotent-Replayed": "true"}
     assert (again.status, again.body) == (first.status, first.body)
@@ -104,14 +126,14 @@ def test_a_replay_differs_in_one_header_only() -> None:
 
 
 def test_a_pending_answer_asks_for_patience_and_says_where_the_payment_is() -> None:
-    answer = pending_answer(CHARGED, 351, None)
+    answer = pending(CHARGED, 351, None)
     assert (answer.status, answer.body) == (202, CHARGED)
     assert answer.headers["Location"] == "/payments/351"
     assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_pending_refund_asks_for_patience_too() -> None:
-    answer = pending_answer(REFUNDED, 351, 7)
+    answer = pending(REFUNDED, 351, 7)
     assert (answer.status, set(answer.headers)) == (202, {"Retry-After"})
 
 

@@ -1,0 +1,89 @@
+"""One attempt to carry a claim to its end: the gateway is asked, and what it says stored. First requests, repeats and sweeps
+all end here."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from shared.charging.answers import pending_answer
+from shared.charging.lease import Lease, give_back
+from shared.charging.processor import Processor
+from shared.charging.settle import settle
+from shared.gateways.protocol import Declined, Gateway, Outcome, Succeeded, Unknown, account_name, describe
+from shared.platform.log import log
+from shared.web.answers import Answer
+
+UNKNOWN_TO_GATEWAY = "gateway_unknown"
+
+
+def attempt(
+    processor: Processor, lease: Lease, on_outcome: Callable[[Outcome], object] = lambda outcome: None
+) -> Answer:
+    """Asks the gateway and settles; raises nothing. Whatever fails, the answer is the PENDING payment or refund (202): the
+    claim stands, and a repeat or a sweep carries it to its end. `on_outcome` is told what the gateway said."""
+    outcome: Outcome = Unknown("it was not asked")
+    try:
+        outcome = ask(processor, lease)
+        on_outcome(outcome)
+        if isinstance(outcome, Unknown):
+            log.warning("outcome unknown", extra=lease.about() | {"why": outcome.why, "asked": lease.request.asked})
+            give_back(processor, lease, outcome)
+        else:
+            return settle(processor, lease, outcome)
+    except Exception:
+        gateway_said = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
+        log.exception("not settled; it will be asked again", extra=lease.about() | gateway_said)
+    return pending_answer(lease)
+
+
+def ask(processor: Processor, lease: Lease) -> Outcome:
+    """What the gateway that a charge or refund was claimed with says of it.
+
+    Asked again with the same reference it charges once, but only while it remembers the reference
+    (GATEWAY_KEY_RETENTION, seconds), and only in the account that was asked first: otherwise it is only read. A repeat that
+    is not final is followed by a read too, since gateways replay stored answers that were not final.
+    """
+    gateway = processor.gateways.named(lease.gateway)
+    outcome = Unknown("the lease is too old to ask")
+    remembered = lease.request.age < processor.settings.gateway_key_retention
+    if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
+        asked = (gateway.charge if lease.refund_id is None else gateway.refund)(lease.request)
+        if lease.request.asked == 1 or not isinstance(asked, Unknown):
+            return asked
+        outcome = asked
+    if not lease.allows_a_call():
+        return outcome
+    if outcome.gateway_id is not None:
+        lease = replace(lease, request=replace(lease.request, gateway_id=outcome.gateway_id))
+    found = find(processor, lease)
+    if found is not None:
+        return found
+    return outcome if remembered else Declined(UNKNOWN_TO_GATEWAY)
+
+
+def find(processor: Processor, lease: Lease) -> Outcome | None:
+    """What became of a charge or refund, without asking for it again: None where it provably never was.
+
+    Only the account that it was claimed with can tell that. What another shows under our reference is ours all the same (the
+    account was renamed, or got a new key); whatever else that one says decides nothing.
+    """
+    gateway = processor.gateways.named(lease.gateway)
+    if gateway is None:
+        return Unknown(f"its gateway is {lease.gateway}, whose settings are absent")
+    found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.request)
+    if _is_its_account(gateway, lease) or isinstance(found, Succeeded | Declined):
+        return found
+    return Unknown(
+        f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account}, which"
+        " does not show it: set the API key of that account again until it is settled, or settle it with make pending"
+    )
+
+
+def _is_its_account(gateway: Gateway, lease: Lease) -> bool:
+    """Whether the gateway may be asked about it as if it were the first to be: of the account's own key, or of another that
+    the gateway confirms to be the account's. A refund names the charge, which no other account knows: there the name will do.
+    """
+    if lease.account in (None, gateway.account):
+        return True
+    if account_name(lease.account or "") != account_name(gateway.account):
+        return False
+    return lease.refund_id is not None or gateway.confirms_account()

@@ -1,0 +1,54 @@
+"""The price of a trip: the amount that came with the request, or the fare that is computed from the trip."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.platform.settings import Settings
+from shared.pricing.fare import Fare, NotChargeable, compute_fare
+from shared.pricing.trips import TripService, missing_distance
+from shared.web.models import refuse_inexpressible
+from shared.web.problems import Problem
+from shared.web.tracing import Trace
+
+
+@dataclass(frozen=True)
+class Price:
+    """What to charge, and how it was computed unless the amount came with the request."""
+
+    amount: Decimal
+    currency: str
+    fare: Fare | None
+
+
+class Pricing:
+    """The tariff of the service, and the Trip Service that it is applied to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._trips = TripService(settings.trip_service_url, settings.trip_service_timeout)
+
+    def price(self, trip_id: int, amount: Decimal | None, trace: Trace) -> Price:
+        """The price of a completed trip, in CURRENCY: `amount` where it is given, else its fare.
+
+        Raises Problem invalid_request where the currency does not express the amount, trip_not_chargeable where the fare is
+        nothing or too much, and what TripService raises.
+        """
+        currency = self._settings.currency
+        refuse_inexpressible(amount, currency)
+        if amount is not None:
+            self._trips.require_completed(trip_id, trace)
+            return Price(amount, currency, None)
+        fare = self._fare(trip_id, trace)
+        return Price(fare.total, currency, fare)
+
+    def _fare(self, trip_id: int, trace: Trace) -> Fare:
+        trip = self._trips.completed_trip(trip_id, trace)
+        if trip.distance_km is None:
+            raise missing_distance()
+        tariff = self._settings
+        try:
+            return compute_fare(
+                tariff.base_fare, trip.distance_km, tariff.rate_per_km, trip.surge_multiplier, tariff.fare_rounding
+            )
+        except NotChargeable as wrong:
+            raise Problem("trip_not_chargeable", f"Trip {trip_id}: {wrong}.") from wrong
