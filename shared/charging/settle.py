@@ -21,13 +21,13 @@ def settle(processor: Processor, lease: Lease, outcome: Succeeded | Declined) ->
     settled = [] if too_late else processor.database.run_again(name, **parameters)
     if settled:
         processor.publisher.publish(event_in(settled[0]))
-        return _stored_answer(lease, settled[0])
+        return final_answer(settled[0])
     note_contradiction(processor, lease, outcome)
     seconds = processor.settings.idempotency_lock_timeout
     stored = processor.database.one("look", key_hash=lease.key_hash, lease_seconds=seconds)
     if stored is None or stored["answer_status"] is None:
         return pending_answer(lease)
-    return _stored_answer(lease, stored)
+    return final_answer(stored)
 
 
 def settlement(processor: Processor, lease: Lease, outcome: Succeeded | Declined) -> tuple[str, Row]:
@@ -62,9 +62,3 @@ def note_contradiction(processor: Processor, lease: Lease, outcome: Succeeded | 
     for row in rows:
         contradiction = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id, "stored": row["stored"]}
         log.error("the gateway contradicts what is stored", extra=lease.about() | contradiction)
-
-
-def _stored_answer(lease: Lease, stored: Row) -> Answer:
-    """The answer in a row of `look`, or of a settling statement, which does not repeat what the lease knows."""
-    of_lease = {name: getattr(lease, name) for name in ("payment_id", "refund_id", "correlation_id")}
-    return final_answer(stored | of_lease)

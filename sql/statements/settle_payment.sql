@@ -10,21 +10,21 @@ WITH settled AS (
     INSERT INTO payment_receipts (payment_id, amount, currency)
     SELECT payment_id, amount, currency FROM settled WHERE status = 'SUCCESS'
 ), answered AS (
-    UPDATE idempotency_keys
+    UPDATE idempotency_keys AS k
        SET answer_status = CASE settled.status WHEN 'SUCCESS' THEN 201 ELSE 402 END, answer = settled.shown,
            expires_at = now() + make_interval(secs => %(key_ttl)s), locked_at = NULL, ask_after = NULL
       FROM settled
      WHERE key_hash = %(key_hash)s
-    RETURNING answer_status, answer, correlation_id, traceparent
+    RETURNING answer_status, answer::text AS answer, k.payment_id, k.refund_id, correlation_id, traceparent
 ), event AS (
     INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data)
     SELECT reference || CASE status WHEN 'SUCCESS' THEN '.succeeded' ELSE '.failed' END,
            'com.ridehailing.payment.' || CASE status WHEN 'SUCCESS' THEN 'succeeded' ELSE 'failed' END || '.v1',
-           'payments/' || payment_id, correlation_id, traceparent, shown
+           'payments/' || settled.payment_id, correlation_id, traceparent, shown
       FROM settled, answered
     RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at
 )
-SELECT answered.answer_status, answered.answer::text AS answer,
+SELECT answered.answer_status, answered.answer, answered.payment_id, answered.refund_id,
        event.event_id, event.type, event.subject, event.correlation_id, event.traceparent,
        event.data::text AS data, event.created_at
   FROM answered, event

@@ -23,24 +23,24 @@ WITH settled AS (
            refund_event_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS event
       FROM settled, payment
 ), answered AS (
-    UPDATE idempotency_keys
+    UPDATE idempotency_keys AS k
        SET answer_status = CASE shown.status WHEN 'REFUNDED' THEN 201 ELSE 402 END, answer = shown.refund,
            expires_at = now() + make_interval(secs => %(key_ttl)s), locked_at = NULL, ask_after = NULL
       FROM shown
      WHERE key_hash = %(key_hash)s
-    RETURNING answer_status, answer, correlation_id, traceparent
+    RETURNING answer_status, answer::text AS answer, k.payment_id, k.refund_id, correlation_id, traceparent
 ), event AS (
     -- By the clock, since the payment's row is locked by now: refunds of one payment are told in the order of their effect.
     INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data, created_at)
     SELECT reference || CASE status WHEN 'REFUNDED' THEN '.refunded' ELSE '.failed' END,
            CASE status WHEN 'REFUNDED' THEN 'com.ridehailing.payment.refunded.v1'
                        ELSE 'com.ridehailing.refund.failed.v1' END,
-           'payments/' || payment_id, correlation_id, traceparent, shown.event,
+           'payments/' || shown.payment_id, correlation_id, traceparent, shown.event,
            clock_timestamp()
       FROM shown, answered
     RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at
 )
-SELECT answered.answer_status, answered.answer::text AS answer,
+SELECT answered.answer_status, answered.answer, answered.payment_id, answered.refund_id,
        event.event_id, event.type, event.subject, event.correlation_id, event.traceparent,
        event.data::text AS data, event.created_at
   FROM answered, event
