@@ -52,7 +52,7 @@ Amount = Annotated[
             "type": "number",
             "description": "At most two decimals, as written, and no more than the currency has (ISO 4217).",
             "exclusiveMinimum": 0,
-            "maximum": 9999999999.99,
+            "maximum": float(GREATEST),
             "examples": [150.00],
         }
     ),

@@ -35,20 +35,16 @@ class Connection(extensions.connection):
         super().__init__(dsn)
         self.autocommit = True
 
-    @property
-    def age(self) -> float:
-        """Seconds since it was opened."""
-        return time.monotonic() - self._opened_at
+    def may_be_used(self, longest: float) -> bool:
+        """Whether it was opened less than `longest` seconds ago, and the other side has neither closed it nor says what
+        nobody asked for."""
+        old = time.monotonic() - self._opened_at >= longest
+        return not (old or self.closed or _ready(self, select.POLLIN, 0))
 
     @property
     def stale(self) -> bool:
         """Whether it was idle for so long that it has to prove that it still leads to the server."""
         return time.monotonic() - self.used_at > TRUSTED_FOR
-
-    @property
-    def hung_up(self) -> bool:
-        """Whether the other side has closed it, or says what nobody asked for."""
-        return bool(self.closed) or bool(_ready(self, select.POLLIN, 0))
 
     @property
     def lost_its_writes(self) -> bool:

@@ -63,7 +63,7 @@ class Pool:
         while self._idle:
             with suppress(IndexError):
                 connection = self._idle.pop()
-                if connection.age < self._settings.db_max_lifetime and not connection.hung_up:
+                if connection.may_be_used(self._settings.db_max_lifetime):
                     if not connection.stale:
                         return connection
                     if self._proving.acquire(timeout=OVERTAKES_AFTER):

@@ -142,6 +142,6 @@ def test_connections_of_others_in_this_process_wait_as_long_as_it_takes(place: P
 
 def test_a_connection_knows_that_the_other_side_hung_up(place: Place) -> None:
     with closing(open_connection(place.settings(), soon())) as connection:
-        assert not connection.hung_up
+        assert connection.may_be_used(60)
         place.sql.run("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
-        assert connection.hung_up
+        assert not connection.may_be_used(60)
