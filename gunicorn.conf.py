@@ -39,9 +39,8 @@ def on_starting(server: Any) -> None:
 
 class JsonLine(Formatter):
     def format(self, record: LogRecord) -> str:
-        from shared.platform.log import (
-            Line,  # when something is said at all: a start that goes well waits for no import
-        )
+        # When something is said at all: a start that goes well waits for no import.
+        from shared.platform.log import Line
 
         return Line().format(record)
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from local import place, surroundings, system
 from local.ports import pick
 from local.postgres import ClusterError, Postgres
+from shared.platform.settings import read_settings
 from sql.owner import DatabaseUnavailableError
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     module, *arguments = sys.argv[1:]
     operator = {name: value for name, value in os.environ.items() if name == "OPERATOR"}
     surroundings.keep_what_is_ours()
+    read_settings()
     with ExitStack() as ending:
         try:
             settings = {} if os.environ.get("DB_HOST") else _embedded(ending)

@@ -18,6 +18,7 @@ from local.ports import HOST, addresses, pick, refusal
 from local.postgres import ClusterError, Postgres
 from local.supervisor import Supervisor, SupervisorDiedError
 from seed.load import load
+from shared.platform.settings import read_settings
 from sql.migrate import migrate
 from sql.owner import DatabaseUnavailableError
 
@@ -54,6 +55,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ask_to_stop)
     surroundings.keep_what_is_ours()
+    read_settings()
     try:
         with ExitStack() as ending:
             _run(ending)

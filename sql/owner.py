@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection
 
-from shared.platform.settings import Settings
+from shared.platform.settings import Settings, read_settings
 
 FINAL = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
@@ -57,6 +57,7 @@ def connect(environment: Mapping[str, str], wait: float = 30, **other: str) -> c
 
 def run(job: Callable[[Mapping[str, str]], str]) -> None:
     """Runs a job of the owner's from the command line: prints what it did, or one clear line and exit status 1."""
+    read_settings()
     try:
         print(job(os.environ), flush=True)
     except (DatabaseUnavailableError, psycopg2.Error) as refused:

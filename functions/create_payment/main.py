@@ -3,7 +3,7 @@
 import functions_framework
 
 from shared.charging.charge import charge
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
 from shared.platform.settings import read_settings
 from shared.pricing.price import Pricing
 from shared.web.answers import Answer
@@ -12,7 +12,7 @@ from shared.web.door import door
 from shared.web.models import read_payment
 
 settings = read_settings()
-processor = Processor.of(settings)
+deps = Dependencies.of(settings)
 pricing = Pricing(settings)
 
 
@@ -20,4 +20,4 @@ pricing = Pricing(settings)
 @door("create_payment", settings)
 def create_payment(call: Call) -> Answer:
     key, request = call.keyed(call.json_object(), read_payment)
-    return charge(processor, pricing, request, key, call.trace)
+    return charge(deps, pricing, request, key, call.trace)

@@ -2,7 +2,7 @@
 
 import functions_framework
 
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
 from shared.charging.refund import refund
 from shared.platform.settings import read_settings
 from shared.web.answers import Answer
@@ -12,7 +12,7 @@ from shared.web.models import read_refund
 from shared.web.routes import read_payment_id
 
 settings = read_settings()
-processor = Processor.of(settings)
+deps = Dependencies.of(settings)
 
 
 @functions_framework.http
@@ -20,4 +20,4 @@ processor = Processor.of(settings)
 def create_refund(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     key, request = call.keyed(call.json_object(may_be_empty=True), read_refund)
-    return refund(processor, payment_id, request, key, call.trace)
+    return refund(deps, payment_id, request, key, call.trace)

@@ -2,7 +2,7 @@
 
 import functions_framework
 
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
 from shared.charging.sweep import sweep as sweep_once
 from shared.platform.settings import read_settings
 from shared.web.answers import Answer
@@ -10,11 +10,11 @@ from shared.web.call import Call
 from shared.web.door import door
 
 settings = read_settings()
-processor = Processor.of(settings)
+deps = Dependencies.of(settings)
 
 
 @functions_framework.http
 @door("sweep", settings, limited=False)
 def sweep(call: Call) -> Answer:
-    sweep_once(processor)
+    sweep_once(deps)
     return Answer(204)

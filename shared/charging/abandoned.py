@@ -6,11 +6,11 @@ from enum import Enum, auto
 from queue import Empty, SimpleQueue
 
 from shared.charging.attempt import attempt
+from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Unreadable, take_next
-from shared.charging.processor import Processor
 from shared.gateways.protocol import Outcome, Unknown
+from shared.platform.batches import Done
 from shared.platform.log import correlation_id, function_name, log
-from shared.platform.progress import Done
 
 # Ten thousand in two minutes, of which sweeps that are called once a minute work three quarters, are a hundred and more a
 # second, at a tenth of a second each. They wait for the gateway most of the time, so a few connections serve them all.
@@ -30,7 +30,7 @@ class _Found(Enum):
     UNANSWERED = auto()
 
 
-def settle_abandoned(processor: Processor, until: float, late: float) -> Done:
+def settle_abandoned(deps: Dependencies, until: float, late: float) -> Done:
     """Asks the gateway about what is due, until nothing is; says how many askings there were.
 
     Nothing begins after `until`, and what has not ended by `late` (both on the monotonic clock) is not waited for: it goes on
@@ -38,7 +38,7 @@ def settle_abandoned(processor: Processor, until: float, late: float) -> Done:
     """
     workers = ThreadPoolExecutor(WORKERS, "settling", function_name.set, (function_name.get(),))
     try:
-        return _Askings(processor, workers, until).go_on(late)
+        return _Askings(deps, workers, until).go_on(late)
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
 
@@ -46,8 +46,8 @@ def settle_abandoned(processor: Processor, until: float, late: float) -> Done:
 class _Askings:
     """Hands out the work of one sweep and counts what comes of it, on one thread; `_ask_next` alone runs on the workers'."""
 
-    def __init__(self, processor: Processor, workers: ThreadPoolExecutor, until: float) -> None:
-        self._processor = processor
+    def __init__(self, deps: Dependencies, workers: ThreadPoolExecutor, until: float) -> None:
+        self._deps = deps
         self._workers = workers
         self._until = until
         self._ended: SimpleQueue[Future[_Found]] = SimpleQueue()
@@ -104,10 +104,10 @@ class _Askings:
         return True
 
     def _ask_next(self) -> _Found:
-        processor = self._processor
+        deps = self._deps
         correlation_id.set(None)
         try:
-            lease = take_next(processor)
+            lease = take_next(deps)
         except Unreadable:
             log.exception("an abandoned request is left for later")
             return _Found.UNREADABLE
@@ -115,6 +115,6 @@ class _Askings:
             return _Found.NOTHING_DUE
         correlation_id.set(lease.correlation_id)
         outcomes: list[Outcome] = []
-        attempt(processor, lease, outcomes.append)
+        attempt(deps, lease, outcomes.append)
         answered = any(not isinstance(outcome, Unknown) or outcome.answered for outcome in outcomes)
         return _Found.ANSWERED if answered else _Found.UNANSWERED

@@ -4,9 +4,9 @@ all end here."""
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared.charging.answers import pending_answer
-from shared.charging.lease import Lease, give_back
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
+from shared.charging.lease import Lease, release
+from shared.charging.payment_answers import pending_answer
 from shared.charging.settle import settle
 from shared.gateways.protocol import Declined, Gateway, Outcome, Succeeded, Unknown, account_name, describe
 from shared.platform.log import log
@@ -15,36 +15,34 @@ from shared.web.answers import Answer
 UNKNOWN_TO_GATEWAY = "gateway_unknown"
 
 
-def attempt(
-    processor: Processor, lease: Lease, on_outcome: Callable[[Outcome], object] = lambda outcome: None
-) -> Answer:
+def attempt(deps: Dependencies, lease: Lease, on_outcome: Callable[[Outcome], object] = lambda outcome: None) -> Answer:
     """Asks the gateway and settles; raises nothing. Whatever fails, the answer is the PENDING payment or refund (202): the
     claim stands, and a repeat or a sweep carries it to its end. `on_outcome` is told what the gateway said."""
     outcome: Outcome = Unknown("it was not asked")
     try:
-        outcome = ask(processor, lease)
+        outcome = ask(deps, lease)
         on_outcome(outcome)
         if isinstance(outcome, Unknown):
             log.warning("outcome unknown", extra=lease.about() | {"why": outcome.why, "asked": lease.request.asked})
-            give_back(processor, lease, outcome)
+            release(deps, lease, outcome)
         else:
-            return settle(processor, lease, outcome)
+            return settle(deps, lease, outcome)
     except Exception:
         gateway_said = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
         log.exception("not settled; it will be asked again", extra=lease.about() | gateway_said)
     return pending_answer(lease)
 
 
-def ask(processor: Processor, lease: Lease) -> Outcome:
+def ask(deps: Dependencies, lease: Lease) -> Outcome:
     """What the gateway that a charge or refund was claimed with says of it.
 
     Asked again with the same reference it charges once, but only while it remembers the reference
     (GATEWAY_KEY_RETENTION, seconds), and only in the account that was asked first: otherwise it is only read. A repeat that
     is not final is followed by a read too, since gateways replay stored answers that were not final.
     """
-    gateway = processor.gateways.named(lease.gateway)
+    gateway = deps.gateways.named(lease.gateway)
     outcome = Unknown("the lease is too old to ask")
-    remembered = lease.request.age < processor.settings.gateway_key_retention
+    remembered = lease.request.age < deps.settings.gateway_key_retention
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
         asked = (gateway.charge if lease.refund_id is None else gateway.refund)(lease.request)
         if lease.request.asked == 1 or not isinstance(asked, Unknown):
@@ -54,19 +52,19 @@ def ask(processor: Processor, lease: Lease) -> Outcome:
         return outcome
     if outcome.gateway_id is not None:
         lease = replace(lease, request=replace(lease.request, gateway_id=outcome.gateway_id))
-    found = find(processor, lease)
+    found = find(deps, lease)
     if found is not None:
         return found
     return outcome if remembered else Declined(UNKNOWN_TO_GATEWAY)
 
 
-def find(processor: Processor, lease: Lease) -> Outcome | None:
+def find(deps: Dependencies, lease: Lease) -> Outcome | None:
     """What became of a charge or refund, without asking for it again: None where it provably never was.
 
     Only the account that it was claimed with can tell that. What another shows under our reference is ours all the same (the
     account was renamed, or got a new key); whatever else that one says decides nothing.
     """
-    gateway = processor.gateways.named(lease.gateway)
+    gateway = deps.gateways.named(lease.gateway)
     if gateway is None:
         return Unknown(f"its gateway is {lease.gateway}, whose settings are absent")
     found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.request)

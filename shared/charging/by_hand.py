@@ -9,8 +9,8 @@ import sys
 import time
 
 from shared.charging.attempt import find
-from shared.charging.lease import Lease, give_back, lease_of, take_over
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
+from shared.charging.lease import Lease, lease_of, release, take_over
 from shared.charging.settle import note_contradiction, settlement
 from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown, describe
 from shared.platform import log
@@ -27,13 +27,13 @@ class NotSettled(Exception):
     """Nothing was changed; the message says why."""
 
 
-def list_pending(processor: Processor) -> list[str]:
+def list_pending(deps: Dependencies) -> list[str]:
     """One line for each charge and refund that is not settled, oldest first: what it is, its age, how often the gateway was
     asked, and what the gateway says now (it is read, never asked to charge). Raises DatabaseUnavailable."""
     lines = []
-    for row in processor.database.run_again("pending", limit=MOST):
-        lease = lease_of(processor, row, taken_at=time.monotonic())  # not taken: it is only read
-        request, found = lease.request, find(processor, lease)
+    for row in deps.database.run_again("pending", limit=MOST):
+        lease = lease_of(deps, row, taken_at=time.monotonic())  # not taken: it is only read
+        request, found = lease.request, find(deps, lease)
         lines.append(
             f"{_name(lease)}  {request.reference}  {request.amount} {request.currency}  pending {_age(request.age)},"
             f" asked {request.asked} times, {lease.gateway}: {describe(found)}"
@@ -42,7 +42,7 @@ def list_pending(processor: Processor) -> list[str]:
 
 
 def settle_by_hand(
-    processor: Processor, which: str, succeeded: bool, actor: str, reason: str, *, force: bool = False
+    deps: Dependencies, which: str, succeeded: bool, actor: str, reason: str, *, force: bool = False
 ) -> str:
     """Settles one as succeeded or failed, with its event and answer, and an entry in the audit trail in the same commit.
 
@@ -50,25 +50,25 @@ def settle_by_hand(
     is settled, unless `force`. `which` is the id of a payment, or the reference of a payment or refund. Raises NotSettled,
     and DatabaseUnavailable.
     """
-    named = processor.database.one("pending_named", which=which)
+    named = deps.database.one("pending_named", which=which)
     if named is None:
         raise NotSettled(f"{which} is not pending")
-    lease = take_over(processor, bytes(named["key_hash"]))
+    lease = take_over(deps, bytes(named["key_hash"]))
     if lease is None:
         raise NotSettled(f"{which} is being worked on at this moment; try again in a minute")
-    found = find(processor, lease)
+    found = find(deps, lease)
     wanted, against = _weigh(found, succeeded)
     if against and not force:
-        give_back(processor, lease, Unknown("somebody wanted to settle it otherwise"))
+        release(deps, lease, Unknown("somebody wanted to settle it otherwise"))
         raise NotSettled(
             f"{lease.gateway} says of {which}: {describe(found)}; to settle it otherwise all the same, FORCE=1"
         )
-    name, parameters = settlement(processor, lease, wanted)
+    name, parameters = settlement(deps, lease, wanted)
     parameters |= {"actor": actor, "reason": reason, "outcome": "succeeded" if succeeded else "failed"}
     parameters |= {"gateway_said": describe(found), "forced": against}
-    if not processor.database.run_together("audit", name, **parameters):
+    if not deps.database.run_together("audit", name, **parameters):
         if isinstance(found, Succeeded | Declined):
-            note_contradiction(processor, lease, found)
+            note_contradiction(deps, lease, found)
         raise NotSettled(f"{which} was settled in the meantime")
     return f"{_name(lease)} is settled as {parameters['outcome']}, by {actor}"
 
@@ -123,13 +123,13 @@ def main() -> None:
     arguments = _arguments()
     settings = read_settings()
     log.set_level(settings.log_level)
-    processor = Processor.of(settings)
+    deps = Dependencies.of(settings)
     try:
         if arguments.settle:
             succeeded, actor, reason = arguments.outcome == "succeeded", arguments.actor, arguments.reason
-            print(settle_by_hand(processor, arguments.settle, succeeded, actor, reason, force=arguments.force))
+            print(settle_by_hand(deps, arguments.settle, succeeded, actor, reason, force=arguments.force))
         else:
-            print("\n".join(list_pending(processor)) or "Nothing is pending.")
+            print("\n".join(list_pending(deps)) or "Nothing is pending.")
     except NotSettled as refusal:
         sys.exit(str(refusal))
     except DatabaseUnavailable as failure:

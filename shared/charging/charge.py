@@ -2,12 +2,12 @@
 
 import time
 
-from shared.charging.answers import final_answer
 from shared.charging.attempt import attempt
-from shared.charging.idempotency import Identity, identify
+from shared.charging.dependencies import Dependencies
+from shared.charging.idempotency import IdempotencyKey
 from shared.charging.lease import Lease, lease_of
 from shared.charging.look import RACES, in_progress, look
-from shared.charging.processor import Processor
+from shared.charging.payment_answers import final_answer
 from shared.events.event import event_in
 from shared.gateways.protocol import Gateway
 from shared.platform import json_text
@@ -23,32 +23,32 @@ from shared.web.tracing import Trace
 ONE_FARE = "payments_one_fare_per_trip"
 
 
-def charge(processor: Processor, pricing: Pricing, request: PaymentRequest, key: str, trace: Trace) -> Answer:
+def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: str, trace: Trace) -> Answer:
     """Charges a trip once for a key, whatever dies in between, and answers as the contract says.
 
     Nothing is written before the claim, so a refusal uses up nothing. Raises Problem for a refusal, and DatabaseUnavailable
     where the claim's outcome is not known; once it is, every failure answers 202.
     """
-    identity = identify(key, "/payments", request.content(), trace)
-    gateway = processor.gateways.for_method(request.method)
+    idempotency_key = IdempotencyKey.of(key, "/payments", request.content(), trace)
+    gateway = deps.gateways.for_method(request.method)
     price: Price | None = None
     lost_to = ""
     for _ in range(RACES):
-        if answer := look(processor, identity):
+        if answer := look(deps, idempotency_key):
             return answer
         if lost_to == ONE_FARE:
-            refuse_if_collected(processor, request.trip_id)
+            refuse_if_collected(deps, request.trip_id)
         refuse_if_not_chargeable(gateway, request)
         price = price or pricing.price(request.trip_id, request.amount, trace)
         payment = new_payment(gateway, request, price)
         try:
             if gateway.settles_at_once:
-                return charge_at_once(processor, identity, payment)
-            lease = claim(processor, identity, payment)
+                return charge_at_once(deps, idempotency_key, payment)
+            lease = claim(deps, idempotency_key, payment)
         except Conflict as lost:
             lost_to = lost.constraint
         else:
-            return attempt(processor, lease)
+            return attempt(deps, lease)
     raise in_progress()
 
 
@@ -82,33 +82,33 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
     }
 
 
-def claim(processor: Processor, identity: Identity, payment: Row) -> Lease:
+def claim(deps: Dependencies, idempotency_key: IdempotencyKey, payment: Row) -> Lease:
     """The claim, in one commit, and the lease that it takes. Raises Conflict where another request was faster."""
     taken_at = time.monotonic()
-    [row] = processor.database.run(
+    [row] = deps.database.run(
         "claim_payment",
-        lease_seconds=processor.settings.idempotency_lock_timeout,
-        **vars(identity),
+        lease_seconds=deps.settings.idempotency_lock_timeout,
+        **vars(idempotency_key),
         **payment,
     )
-    return lease_of(processor, row, taken_at)
+    return lease_of(deps, row, taken_at)
 
 
-def charge_at_once(processor: Processor, identity: Identity, payment: Row) -> Answer:
+def charge_at_once(deps: Dependencies, idempotency_key: IdempotencyKey, payment: Row) -> Answer:
     """Where there is nobody to ask, claimed and settled in one commit. Raises Conflict where another request was faster."""
-    [row] = processor.database.run(
+    [row] = deps.database.run(
         "charge_at_once",
-        key_ttl=processor.settings.idempotency_key_ttl,
-        **vars(identity),
+        key_ttl=deps.settings.idempotency_key_ttl,
+        **vars(idempotency_key),
         **payment,
     )
-    processor.publisher.publish(event_in(row))
+    deps.publisher.publish(event_in(row))
     return final_answer(row)
 
 
-def refuse_if_collected(processor: Processor, trip_id: int) -> None:
+def refuse_if_collected(deps: Dependencies, trip_id: int) -> None:
     """Raises Problem trip_already_paid, naming the payment that has the trip's fare, unless it was declined meanwhile."""
-    collected = processor.database.one("fare_of_trip", trip_id=trip_id)
+    collected = deps.database.one("fare_of_trip", trip_id=trip_id)
     if collected:
         raise Problem(
             "trip_already_paid",

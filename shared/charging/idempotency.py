@@ -2,25 +2,25 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from shared.platform import json_text
 from shared.web.tracing import Trace
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What makes a request the same as another, as it is stored, and the trace of the one that claims it."""
+class IdempotencyKey:
+    """A key as it is stored: hashed, with the fingerprint of the request that it came with, and the trace of that request."""
 
     key_hash: bytes
     fingerprint: bytes
     correlation_id: str
     traceparent: str | None
 
-
-def identify(key: str, path: str, content: dict[str, Any], trace: Trace) -> Identity:
-    """The identity of a request: see `hash_key` and `fingerprint`."""
-    return Identity(hash_key(key), fingerprint(path, content), trace.correlation_id, trace.traceparent)
+    @classmethod
+    def of(cls, key: str, path: str, content: dict[str, Any], trace: Trace) -> Self:
+        """See `hash_key` and `fingerprint`."""
+        return cls(hash_key(key), fingerprint(path, content), trace.correlation_id, trace.traceparent)
 
 
 def hash_key(key: str) -> bytes:

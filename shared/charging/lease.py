@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
 from shared.gateways.protocol import GatewayRequest, Unknown
 from shared.platform.database import Row
 
@@ -51,7 +51,7 @@ class Lease:
         return about if self.refund_id is None else about | {"refund_id": self.refund_id}
 
 
-def lease_of(processor: Processor, row: Row, taken_at: float) -> Lease:
+def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
     """The lease in a row of a claim, of lease_key or pending, or of lease_next and open_request."""
     is_refund = row["refund_id"] is not None
     request = GatewayRequest(
@@ -67,11 +67,11 @@ def lease_of(processor: Processor, row: Row, taken_at: float) -> Lease:
         # A claim without an account is of the version before, which sent no description: a repeat is the same request.
         description=None if is_refund or row["gateway_account"] is None else f"Trip {row['trip_id']}",
         gateway_id=row["gateway_id"],
-        search_place=row["search_place"],
+        search_cursor=row["search_cursor"],
         charge_id=row["payment_gateway_id"] if is_refund else None,
         simulate=row["simulate"],
     )
-    seconds, call_seconds = processor.settings.idempotency_lock_timeout, processor.settings.gateway_timeout
+    seconds, call_seconds = deps.settings.idempotency_lock_timeout, deps.settings.gateway_timeout
     return Lease(
         key_hash=bytes(row["key_hash"]),
         locked_at=row["locked_at"],
@@ -88,12 +88,12 @@ def lease_of(processor: Processor, row: Row, taken_at: float) -> Lease:
     )
 
 
-def take_over(processor: Processor, key_hash: bytes) -> Lease | None:
+def take_over(deps: Dependencies, key_hash: bytes) -> Lease | None:
     """Takes an unsettled request over by its key; None where somebody else holds it or it is settled."""
     taken_at = time.monotonic()
-    seconds = processor.settings.idempotency_lock_timeout
-    rows = processor.database.run("lease_key", lease_seconds=seconds, key_hash=key_hash)
-    return lease_of(processor, rows[0], taken_at) if rows else None
+    seconds = deps.settings.idempotency_lock_timeout
+    rows = deps.database.run("lease_key", lease_seconds=seconds, key_hash=key_hash)
+    return lease_of(deps, rows[0], taken_at) if rows else None
 
 
 class Unreadable(Exception):
@@ -103,31 +103,31 @@ class Unreadable(Exception):
         super().__init__(f"the request of the key {key_hash.hex()} cannot be read")
 
 
-def take_next(processor: Processor) -> Lease | None:
+def take_next(deps: Dependencies) -> Lease | None:
     """Takes over the unsettled request that has been due longest; None where nothing is due. Raises Unreadable, after which
     the next call gets the next request; and DatabaseUnavailable."""
     while True:
         taken_at = time.monotonic()
-        taken = processor.database.one("lease_next", lease_seconds=processor.settings.idempotency_lock_timeout)
+        taken = deps.database.one("lease_next", lease_seconds=deps.settings.idempotency_lock_timeout)
         if taken is None:
             return None
         try:
-            rows = processor.database.run_again("open_request", key_hash=taken["key_hash"])
+            rows = deps.database.run_again("open_request", key_hash=taken["key_hash"])
             if rows:  # none where the worker that had the lease before settled after all
-                return lease_of(processor, taken | rows[0], taken_at)
+                return lease_of(deps, taken | rows[0], taken_at)
         except Exception as failure:
             raise Unreadable(bytes(taken["key_hash"])) from failure
 
 
-def give_back(processor: Processor, lease: Lease, unknown: Unknown) -> None:
+def release(deps: Dependencies, lease: Lease, unknown: Unknown) -> None:
     """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, and where a search for it goes
     on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile."""
     pause = min(max(FIRST_PAUSE, lease.request.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
-    processor.database.run_again(
+    deps.database.run_again(
         "release_key",
         key_hash=lease.key_hash,
         locked_at=lease.locked_at,
         pause=pause,
         gateway_id=unknown.gateway_id,
-        search_place=unknown.search_place,
+        search_cursor=unknown.search_cursor,
     )

@@ -1,10 +1,10 @@
 """The look: what is known of a key before anything is written."""
 
-from shared.charging.answers import final_answer
 from shared.charging.attempt import attempt
-from shared.charging.idempotency import Identity
+from shared.charging.dependencies import Dependencies
+from shared.charging.idempotency import IdempotencyKey
 from shared.charging.lease import take_over
-from shared.charging.processor import Processor
+from shared.charging.payment_answers import final_answer
 from shared.web.answers import Answer
 from shared.web.problems import Problem
 
@@ -13,27 +13,27 @@ from shared.web.problems import Problem
 RACES = 5
 
 
-def look(processor: Processor, identity: Identity) -> Answer | None:
+def look(deps: Dependencies, idempotency_key: IdempotencyKey) -> Answer | None:
     """None for a key that was never used; otherwise the answer that its request has, or gets by this attempt.
 
     The fingerprint comes first, always. Raises Problem idempotency_key_reused for another request, and
     idempotency_in_progress while somebody holds the lease. Raises DatabaseUnavailable.
     """
-    seconds = processor.settings.idempotency_lock_timeout
-    stored = processor.database.one("look", key_hash=identity.key_hash, lease_seconds=seconds)
+    seconds = deps.settings.idempotency_lock_timeout
+    stored = deps.database.one("look", key_hash=idempotency_key.key_hash, lease_seconds=seconds)
     if stored is None:
         return None
-    if bytes(stored["fingerprint"]) != identity.fingerprint:
+    if bytes(stored["fingerprint"]) != idempotency_key.fingerprint:
         raise Problem(
             "idempotency_key_reused",
             "This Idempotency-Key came before, with other content or on another path.",
         )
     if stored["answer_status"] is not None:
         return final_answer(stored).replayed()
-    lease = None if stored["leased"] else take_over(processor, identity.key_hash)
+    lease = None if stored["leased"] else take_over(deps, idempotency_key.key_hash)
     if lease is None:
         raise in_progress()
-    return attempt(processor, lease)
+    return attempt(deps, lease)
 
 
 def in_progress() -> Problem:

@@ -3,10 +3,10 @@
 import time
 
 from shared.charging.attempt import attempt
-from shared.charging.idempotency import Identity, identify
+from shared.charging.dependencies import Dependencies
+from shared.charging.idempotency import IdempotencyKey
 from shared.charging.lease import Lease, lease_of
 from shared.charging.look import RACES, in_progress, look
-from shared.charging.processor import Processor
 from shared.gateways.protocol import account_name
 from shared.platform import json_text
 from shared.platform.database import Conflict
@@ -19,34 +19,36 @@ from shared.web.problems import Problem
 from shared.web.tracing import Trace
 
 
-def refund(processor: Processor, payment_id: int, request: RefundRequest, key: str, trace: Trace) -> Answer:
+def refund(deps: Dependencies, payment_id: int, request: RefundRequest, key: str, trace: Trace) -> Answer:
     """Refunds a payment once for a key; under any concurrency the sum of refunds never exceeds the payment.
 
     Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
     once it is, every failure answers 202.
     """
-    identity = identify(key, f"/payments/{payment_id}/refunds", request.content(), trace)
+    idempotency_key = IdempotencyKey.of(key, f"/payments/{payment_id}/refunds", request.content(), trace)
     for _ in range(RACES):
-        if answer := look(processor, identity):
+        if answer := look(deps, idempotency_key):
             return answer
         try:
-            lease = reserve(processor, identity, payment_id, request)
+            lease = reserve(deps, idempotency_key, payment_id, request)
         except Conflict:
             continue
         if lease:
-            return attempt(processor, lease)
-        if answer := look(processor, identity):  # the same key may have reserved what is missing
+            return attempt(deps, lease)
+        if answer := look(deps, idempotency_key):  # the same key may have reserved what is missing
             return answer
-        refuse(processor, payment_id, request)
+        refuse(deps, payment_id, request)
     raise in_progress()
 
 
-def reserve(processor: Processor, identity: Identity, payment_id: int, request: RefundRequest) -> Lease | None:
+def reserve(
+    deps: Dependencies, idempotency_key: IdempotencyKey, payment_id: int, request: RefundRequest
+) -> Lease | None:
     """The claim: reserves the amount on the payment's row, in one commit, and takes the lease. None where the payment does not
     allow it. Raises Conflict where another request with this key was faster."""
     taken_at = time.monotonic()
-    accounts = processor.gateways.accounts()
-    rows = processor.database.run(
+    accounts = deps.gateways.accounts()
+    rows = deps.database.run(
         "claim_refund",
         payment_id=payment_id,
         amount=request.amount,
@@ -56,19 +58,19 @@ def reserve(processor: Processor, identity: Identity, payment_id: int, request: 
         reference=new_reference("REF"),
         reason=request.reason,
         metadata=json_text.write(request.metadata),
-        lease_seconds=processor.settings.idempotency_lock_timeout,
-        **vars(identity),
+        lease_seconds=deps.settings.idempotency_lock_timeout,
+        **vars(idempotency_key),
     )
-    return lease_of(processor, rows[0], taken_at) if rows else None
+    return lease_of(deps, rows[0], taken_at) if rows else None
 
 
-def refuse(processor: Processor, payment_id: int, request: RefundRequest) -> None:
+def refuse(deps: Dependencies, payment_id: int, request: RefundRequest) -> None:
     """Raises the Problem that says why a refund was not claimed; returns where nothing stands in its way any more."""
-    payment = processor.database.one("refundable", payment_id=payment_id)
+    payment = deps.database.one("refundable", payment_id=payment_id)
     if payment is None:
         raise Problem("payment_not_found", f"There is no payment {payment_id}.")
     refuse_inexpressible(request.amount, payment["currency"])
-    account = processor.gateways.accounts().get(payment["gateway"])
+    account = deps.gateways.accounts().get(payment["gateway"])
     if account is None or account_name(payment["gateway_account"] or account) != account:
         raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
     if payment["status"] != "SUCCESS":

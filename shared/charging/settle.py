@@ -1,8 +1,8 @@
 """The settle: what the gateway said, stored in one commit with receipt, event and answer."""
 
-from shared.charging.answers import final_answer, pending_answer
+from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease
-from shared.charging.processor import Processor
+from shared.charging.payment_answers import final_answer, pending_answer
 from shared.events.event import event_in
 from shared.gateways.protocol import Declined, Succeeded, describe
 from shared.platform.database import Row
@@ -10,27 +10,27 @@ from shared.platform.log import function_name, log
 from shared.web.answers import Answer
 
 
-def settle(processor: Processor, lease: Lease, outcome: Succeeded | Declined) -> Answer:
+def settle(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> Answer:
     """Settles, unless somebody was faster; the answer is the stored one in either case. Raises DatabaseUnavailable.
 
     A decline that comes after the lease is over settles nothing: whoever holds it by then may have been told otherwise. An
     answer that comes late and contradicts what is stored is noted.
     """
-    name, parameters = settlement(processor, lease, outcome)
+    name, parameters = settlement(deps, lease, outcome)
     too_late = isinstance(outcome, Declined) and lease.is_over()
-    settled = [] if too_late else processor.database.run_again(name, **parameters)
+    settled = [] if too_late else deps.database.run_again(name, **parameters)
     if settled:
-        processor.publisher.publish(event_in(settled[0]))
+        deps.publisher.publish(event_in(settled[0]))
         return final_answer(settled[0])
-    note_contradiction(processor, lease, outcome)
-    seconds = processor.settings.idempotency_lock_timeout
-    stored = processor.database.one("look", key_hash=lease.key_hash, lease_seconds=seconds)
+    note_contradiction(deps, lease, outcome)
+    seconds = deps.settings.idempotency_lock_timeout
+    stored = deps.database.one("look", key_hash=lease.key_hash, lease_seconds=seconds)
     if stored is None or stored["answer_status"] is None:
         return pending_answer(lease)
     return final_answer(stored)
 
 
-def settlement(processor: Processor, lease: Lease, outcome: Succeeded | Declined) -> tuple[str, Row]:
+def settlement(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> tuple[str, Row]:
     """The statement that stores a final outcome with its receipt, event and answer, in one commit, and its parameters. It
     changes nothing, and gives no row, where somebody was faster."""
     succeeded = "SUCCESS" if lease.refund_id is None else "REFUNDED"
@@ -41,16 +41,16 @@ def settlement(processor: Processor, lease: Lease, outcome: Succeeded | Declined
         "status": succeeded if isinstance(outcome, Succeeded) else "FAILED",
         "failure_code": outcome.code if isinstance(outcome, Declined) else None,
         "gateway_id": outcome.gateway_id,
-        "key_ttl": processor.settings.idempotency_key_ttl,
+        "key_ttl": deps.settings.idempotency_key_ttl,
     }
     return "settle_payment" if lease.refund_id is None else "settle_refund", parameters
 
 
-def note_contradiction(processor: Processor, lease: Lease, outcome: Succeeded | Declined) -> None:
+def note_contradiction(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> None:
     """Where the gateway says otherwise than what is stored of a settled charge or refund: an ERROR in the log and an entry in
     the audit trail, once for each thing that it says. Money moved, or did not, against the books; a person must look.
     Raises DatabaseUnavailable."""
-    rows = processor.database.run_again(
+    rows = deps.database.run_again(
         "note_contradiction",
         actor=function_name.get() or "payment-service",
         payment_id=lease.payment_id,

@@ -8,12 +8,13 @@ from contextvars import copy_context
 from threading import Event as Signal
 
 from shared.charging.abandoned import settle_abandoned
-from shared.charging.expiry import delete_events, delete_keys
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
+from shared.charging.expiry import delete_keys
+from shared.events.expiry import delete_events
 from shared.events.redelivery import deliver_left
 from shared.platform import log
+from shared.platform.batches import Done
 from shared.platform.database import Database, DatabaseUnavailable
-from shared.platform.progress import Done
 from shared.reading.totals import MOST_COUNTED
 
 # A sweep begins nothing after so many seconds, waits so many more for what is under way, and answers after so many at
@@ -26,7 +27,7 @@ LATEST = 50.0
 STUCK_AFTER = 300
 
 
-def sweep(processor: Processor) -> dict[str, int]:
+def sweep(deps: Dependencies) -> dict[str, int]:
     """Settles, delivers and deletes, side by side, each bounded in time and rows; any number may run at once.
 
     Returns how much of each it did, and for how many of them more is left to do (`more`): the next sweep goes on. A job that
@@ -36,22 +37,22 @@ def sweep(processor: Processor) -> dict[str, int]:
     until = began + LONGEST
     settled = Signal()
     work: dict[str, Callable[[], Done]] = {
-        "settled": lambda: settle_abandoned(processor, until, until + STRAGGLERS),
-        "delivered": lambda: deliver_left(processor.database, processor.settings, until, until + STRAGGLERS, settled),
-        "keys_deleted": lambda: delete_keys(processor.database, until),
-        "events_deleted": lambda: delete_events(processor.database, processor.settings, until),
+        "settled": lambda: settle_abandoned(deps, until, until + STRAGGLERS),
+        "delivered": lambda: deliver_left(deps.database, deps.settings, until, until + STRAGGLERS, settled),
+        "keys_deleted": lambda: delete_keys(deps.database, until),
+        "events_deleted": lambda: delete_events(deps.database, deps.settings, until),
     }
-    crew = ThreadPoolExecutor(len(work), "sweep")
-    jobs = {name: _begin(crew, name, job) for name, job in work.items()}
+    workers = ThreadPoolExecutor(len(work), "sweep")
+    jobs = {name: _begin(workers, name, job) for name, job in work.items()}
     jobs["settled"].add_done_callback(lambda _: settled.set())
-    crew.shutdown(wait=False)
+    workers.shutdown(wait=False)
     wait(jobs.values(), began + LATEST - time.monotonic())
     failures: list[BaseException] = []
     figures = {name: _ended(name, job, failures) for name, job in jobs.items()}
     counts = {name: done.count for name, done in figures.items()}
     counts["more"] = sum(done.more for done in figures.values())
     try:
-        _log_swept(processor.database, counts)
+        _log_swept(deps.database, counts)
     except Exception as failure:
         failures.append(failure)
     if failures:
@@ -59,7 +60,7 @@ def sweep(processor: Processor) -> dict[str, int]:
     return counts
 
 
-def _begin(crew: ThreadPoolExecutor, name: str, job: Callable[[], Done]) -> "Future[Done]":
+def _begin(workers: ThreadPoolExecutor, name: str, job: Callable[[], Done]) -> "Future[Done]":
     """Starts a job on a thread of its own; where it fails, that is in the log, also of one that nobody waits for any more."""
 
     def work() -> Done:
@@ -72,7 +73,7 @@ def _begin(crew: ThreadPoolExecutor, name: str, job: Callable[[], Done]) -> "Fut
             log.log.exception("a sweep's job failed", extra={"job": name})
             raise
 
-    return crew.submit(copy_context().run, work)
+    return workers.submit(copy_context().run, work)
 
 
 def _ended(name: str, job: "Future[Done]", failures: list[BaseException]) -> Done:

@@ -74,8 +74,8 @@ def _refuse_what_is_no_event(attributes: dict[str, Any]) -> None:
             continue
         if not isinstance(value, str) or not value or _UNFIT.search(value):
             raise ValueError(f"the attribute {name} is missing or no text")
-    kind = _media_type(attributes.get("datacontenttype"))
-    if kind and not kind.endswith(("/json", "+json")):
+    media_type = _media_type(attributes.get("datacontenttype"))
+    if media_type and not media_type.endswith(("/json", "+json")):
         raise ValueError("the data is not JSON")
 
 

@@ -74,9 +74,9 @@ def note_failed(database: Database, failures: list[Failed], *, tried: bool = Tru
     return set_aside
 
 
-def keep(database: Database, event_ids: list[str]) -> None:
+def hold(database: Database, event_ids: list[str]) -> None:
     """Keeps events from being sent by a sweep for the next 5 seconds. Raises DatabaseUnavailable."""
-    _together_or_each(lambda ids: database.run_again("keep_events", event_ids=ids, lease=QUEUE_LEASE), event_ids)
+    _together_or_each(lambda ids: database.run_again("hold_events", event_ids=ids, lease=QUEUE_LEASE), event_ids)
 
 
 def that_wait(database: Database, event_ids: list[str]) -> set[str]:

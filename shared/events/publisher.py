@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from shared.events.delivery import EventSink, Failed
 from shared.events.event import FIRST_TYPES, Event
-from shared.events.outbox import keep, mark_delivered, note_failed, that_wait
+from shared.events.outbox import hold, mark_delivered, note_failed, that_wait
 from shared.events.senders import Message, Senders, started
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.log import log
@@ -35,7 +35,7 @@ class Publisher:
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._senders = Senders(self._sink, self._inbox)
         kept_every = min(KEEP_EVERY, settings.event_sweep_age / 3)
-        self._books = _Books(database, self._inbox, self._senders, self._room, kept_every)
+        self._held = _Held(database, self._inbox, self._senders, self._room, kept_every)
         self._beginning = threading.Lock()
         self._keeper: threading.Thread | None = None
 
@@ -70,11 +70,11 @@ class Publisher:
             if self._keeper is None:
                 if not self._senders.number:
                     self._senders.hire()
-                self._keeper = started(self._books.work, "publisher")
+                self._keeper = started(self._held.work, "publisher")
                 atexit.register(self.drain)
 
 
-class _Books:
+class _Held:
     """What one thread knows of the events that this process holds, and writes to the outbox."""
 
     def __init__(
@@ -156,7 +156,7 @@ class _Books:
         ended = {event.event_id for event, _ in self._sent}
         held = [event_id for event_id, since in self._since.items() if now - since >= every and event_id not in ended]
         if held and now >= self._keep_at:
-            keep(self._database, held)
+            hold(self._database, held)
             self._keep_at = now + every
 
     def _let_go(self) -> None:

@@ -7,9 +7,9 @@ from threading import Event as Signal
 from shared.events.delivery import EventSink, Failed
 from shared.events.event import Event
 from shared.events.outbox import lease_events, mark_delivered, note_failed
+from shared.platform.batches import Done
 from shared.platform.database import Database
 from shared.platform.log import correlation_id, function_name
-from shared.platform.progress import Done
 from shared.platform.settings import Settings
 
 # 640 a second to a sink that takes 50 ms. Events that failed before get half of the places, however many they are, unless
@@ -36,21 +36,23 @@ def deliver_left(database: Database, settings: Settings, until: float, late: flo
     sink = EventSink.of(settings)
     if not sink.url:
         return Done(0)
-    crew = ThreadPoolExecutor(SENDERS, "sending", function_name.set, (function_name.get(),))
+    workers = ThreadPoolExecutor(SENDERS, "sending", function_name.set, (function_name.get(),))
     try:
-        return _Deliveries(database, sink, settings.event_sweep_age, crew, until).go_on(late, settled)
+        return _Deliveries(database, sink, settings.event_sweep_age, workers, until).go_on(late, settled)
     finally:
-        crew.shutdown(wait=False, cancel_futures=True)
+        workers.shutdown(wait=False, cancel_futures=True)
 
 
 class _Deliveries:
     """Hands out the events of one sweep and notes what comes of each, on one thread; `_deliver` alone runs on the others."""
 
-    def __init__(self, database: Database, sink: EventSink, age: float, crew: ThreadPoolExecutor, until: float) -> None:
+    def __init__(
+        self, database: Database, sink: EventSink, age: float, workers: ThreadPoolExecutor, until: float
+    ) -> None:
         self._database = database
         self._sink = sink
         self._age = age
-        self._crew = crew
+        self._workers = workers
         self._until = until
         self._under_way: dict[Future[Failed | None], Event] = {}
         self._taken = 0
@@ -92,7 +94,7 @@ class _Deliveries:
             return 0
         events = lease_events(self._database, self._age, free, max(0, failed), untried)
         for event in events:
-            self._under_way[self._crew.submit(self._deliver, event)] = event
+            self._under_way[self._workers.submit(self._deliver, event)] = event
         places = self._failed_before
         if untried:
             others_are_due = not all(event.failed_before for event in events)

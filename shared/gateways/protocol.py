@@ -26,14 +26,14 @@ class Unknown:
     """Whether the money moved is not known: it may have, or may yet. `why` is for the log.
 
     `answered` is False where the gateway gave no answer at all, or said that it cannot serve now: that is an outage, not a
-    payment that is not final. `search_place` is where a search for it goes on at the next try, in the gateway's own words;
+    payment that is not final. `search_cursor` is where a search for it goes on at the next try, in the gateway's own words;
     empty: from the beginning; None: where it would have gone on before.
     """
 
     why: str
     gateway_id: str | None = None
     answered: bool = True
-    search_place: str | None = None
+    search_cursor: str | None = None
 
 
 Outcome = Succeeded | Declined | Unknown
@@ -55,12 +55,12 @@ def describe(outcome: Outcome | None) -> str:
 @dataclass(frozen=True)
 class GatewayRequest:
     """A charge, or a refund, as the gateway is asked for it: the same however often it is asked, but for `age`, `asked` and
-    `search_place`, which are in no request.
+    `search_cursor`, which are in no request.
 
     `amount` in `currency`; `reference` is ours and the idempotency key; `created_at` is when it was claimed, by the
     database's clock, and `age` how long ago that was, in seconds; `asked` is how often somebody was to ask for it, this
     time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it, as
-    far as known, and `search_place` where looking for it goes on (see Unknown). `charge_id` is what it
+    far as known, and `search_cursor` where looking for it goes on (see Unknown). `charge_id` is what it
     calls the charge that a refund gives back. `simulate` is for the simulated gateway alone.
     """
 
@@ -75,7 +75,7 @@ class GatewayRequest:
     payment_customer: str | None = None
     description: str | None = None
     gateway_id: str | None = None
-    search_place: str | None = None
+    search_cursor: str | None = None
     charge_id: str | None = None
     simulate: str | None = None
 

@@ -32,7 +32,7 @@ class Gateways:
         if chosen is None:
             stop("STRIPE_API_KEY is required with GATEWAY=stripe")
         if chosen.name == "stripe":
-            import shared.gateways.stripe.transport  # noqa: F401 - here, and not while the first passenger waits
+            import shared.gateways.stripe.session  # noqa: F401 - here, and not while the first passenger waits
         return cls(chosen, usable.values())
 
     def named(self, name: str) -> Gateway | None:

@@ -2,7 +2,7 @@
 
 -- Every request that is not settled, as the gateway is asked for it: a charge, or a refund where refund_id is set.
 CREATE VIEW open_requests AS
-    SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place,
+    SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place AS search_cursor,
            p.gateway, p.gateway_account, p.currency, p.trip_id, p.payment_token, p.payment_customer,
            p.gateway_id AS payment_gateway_id,
            coalesce(r.reference, p.reference) AS reference,

@@ -15,7 +15,7 @@ WITH payment AS (
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, %(correlation_id)s, %(traceparent)s,
            now(), 1, now() + make_interval(secs => %(lease_seconds)s)
       FROM payment
-    RETURNING key_hash, locked_at, asked, refund_id, correlation_id, search_place
+    RETURNING key_hash, locked_at, asked, refund_id, correlation_id, search_place AS search_cursor
 )
 SELECT claimed.*, payment_id, gateway, gateway_account, currency, trip_id, payment_token, payment_customer,
        gateway_id AS payment_gateway_id, reference, amount, gateway_id, created_at,

@@ -30,7 +30,7 @@ WITH payment AS (
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, refund_id, %(correlation_id)s, %(traceparent)s,
            now(), 1, now() + make_interval(secs => %(lease_seconds)s)
       FROM refund
-    RETURNING key_hash, locked_at, asked, payment_id, refund_id, correlation_id, search_place
+    RETURNING key_hash, locked_at, asked, payment_id, refund_id, correlation_id, search_place AS search_cursor
 )
 SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
        reserved.payment_token, reserved.payment_customer,

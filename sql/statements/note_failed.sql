@@ -1,7 +1,7 @@
 -- Notes tries that failed, or (`tried` 0) what another saw of them, and when the next is due: pauses grow with the tries. An
 -- event that was refused for good `most_refusals` times is set aside; gives those that are now. It need not be durable at
 -- once: what is lost is tried once more. Rows are locked in one order.
-WITH unhurried AS (
+WITH asynchronous_commit AS (
     SELECT set_config('synchronous_commit', 'off', true)
 ), failed AS (
     SELECT * FROM unnest(%(event_ids)s::text[], %(refused)s::int[], %(whys)s::text[]) AS failed (event_id, refused, why)
@@ -9,7 +9,7 @@ WITH unhurried AS (
     SELECT event_id, attempts + %(tried)s AS attempts, refusals + refused AS refusals,
            CASE refused WHEN 1 THEN why ELSE refusal END AS refusal,
            refused = 1 AND refusals + 1 >= %(most_refusals)s AS set_aside
-      FROM outbox JOIN failed USING (event_id), unhurried
+      FROM outbox JOIN failed USING (event_id), asynchronous_commit
      WHERE delivered_at IS NULL AND refused_at IS NULL
      ORDER BY event_id
        FOR UPDATE OF outbox

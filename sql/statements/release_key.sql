@@ -3,7 +3,7 @@
 WITH released AS (
     UPDATE idempotency_keys
        SET locked_at = NULL, ask_after = now() + make_interval(secs => %(pause)s),
-           search_place = coalesce(%(search_place)s, search_place)
+           search_place = coalesce(%(search_cursor)s, search_place)
      WHERE key_hash = %(key_hash)s AND locked_at = %(locked_at)s AND answer_status IS NULL
     RETURNING payment_id, refund_id
 ), named_charge AS (

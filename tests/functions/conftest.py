@@ -55,8 +55,8 @@ def serve(silent_database: Database) -> Callable[[str], Served]:
             module = sys.modules["main"]
             if hasattr(module, "database"):
                 module.database = silent_database
-            if hasattr(module, "processor"):
-                module.processor = replace(module.processor, database=silent_database)
+            if hasattr(module, "deps"):
+                module.deps = replace(module.deps, database=silent_database)
             served[name] = Served(app.test_client(), module)
         return served[name]
 

@@ -13,11 +13,11 @@ from tests.support.till import Till, new_key
 
 @pytest.fixture
 def ask(serve: Any, till: Till, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Asks a function that works on this test's processor; the events have a sink."""
+    """Asks a function that works on this test's till; the events have a sink."""
 
     def send(function: str, path: str, body: dict[str, Any]) -> Any:
         served = serve(function)
-        monkeypatch.setattr(served.module, "processor", till.processor)
+        monkeypatch.setattr(served.module, "deps", till.deps)
         return served.ask("POST", path, json=body, headers={"Idempotency-Key": new_key()})
 
     return send

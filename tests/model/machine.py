@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 )
 
 from shared.charging import abandoned, attempt, charge, look, refund, settle
+from shared.charging.dependencies import Dependencies
 from shared.charging.idempotency import hash_key
 from shared.charging.lease import Lease, take_over
-from shared.charging.processor import Processor
 from shared.gateways.protocol import Succeeded
 from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import Settings
@@ -83,15 +83,15 @@ class Payments(RuleBasedStateMachine):
         self._ask("first", ("pay", 1, "CARD", "100.00"), lambda: self.till.pay("first", 1, "CARD", "100.00"), **WELL)
         self._ask("second", ("pay", 2, "CASH", None), lambda: self.till.pay("second", 2, "CASH", None), **WELL)
 
-    def _attempt(self, processor: Processor, lease: Lease, *on_outcome: Any) -> Answer:
+    def _attempt(self, deps: Dependencies, lease: Lease, *on_outcome: Any) -> Answer:
         """As attempt.attempt, unless this worker is to freeze before it asks the gateway, or after."""
         freezes, self.freezes = self.freezes, ""
         if not freezes:
-            return attempt.attempt(processor, lease, *on_outcome)
+            return attempt.attempt(deps, lease, *on_outcome)
         told: object = None
         if freezes == "after asking":
             with suppress(ValueError):  # of a mood of the bank
-                told = attempt.ask(processor, lease)
+                told = attempt.ask(deps, lease)
         self.frozen.append(Frozen(lease, told if isinstance(told, Succeeded) else None))
         raise Died("frozen")
 
@@ -118,7 +118,7 @@ class Payments(RuleBasedStateMachine):
         delivers=st.booleans(),
         freezes=freezings,
     )
-    def give_back(self, key: str, payment_id: int, amount: str | None, **circumstances: Any) -> None:
+    def release(self, key: str, payment_id: int, amount: str | None, **circumstances: Any) -> None:
         content = ("refund", payment_id, amount)
         self._ask(key, content, lambda: self.till.refund(payment_id, amount, key), **circumstances)
 
@@ -167,7 +167,7 @@ class Payments(RuleBasedStateMachine):
         if meanwhile != "nothing":
             self._time_passes(4)
         if meanwhile == "another takes over and freezes" and (
-            other := take_over(self.till.processor, worker.lease.key_hash)
+            other := take_over(self.till.deps, worker.lease.key_hash)
         ):
             self.frozen.append(Frozen(other, None))
         if much_later:
@@ -190,9 +190,9 @@ class Payments(RuleBasedStateMachine):
         self.bank.mood = mood
         with suppress(Died):
             if worker.told is None:
-                attempt.attempt(self.till.processor, worker.lease)
+                attempt.attempt(self.till.deps, worker.lease)
             else:
-                settle.settle(self.till.processor, worker.lease, worker.told)
+                settle.settle(self.till.deps, worker.lease, worker.told)
         if holder not in (None, "settled", worker.lease.locked_at):
             assert self._holder(worker) in (holder, "settled"), "it gave back a lease that is another's"
 

@@ -11,7 +11,7 @@ from typing import Any
 from shared.charging import charge as charging
 from shared.charging import refund as refunding
 from shared.charging import sweep
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
 from shared.events.publisher import Publisher
 from shared.gateways.registry import Gateways, present
 from shared.platform.database import Database, Row
@@ -64,9 +64,9 @@ class Till:
         self.publisher = Publisher(database, settings)
 
     @property
-    def processor(self) -> Processor:
+    def deps(self) -> Dependencies:
         gateways = Gateways(self.gateway, present(self.settings))
-        return Processor(self.settings, self.database, gateways, self.publisher)
+        return Dependencies(self.settings, self.database, gateways, self.publisher)
 
     def change(self, **changes: Any) -> None:
         """Changes settings from here on: `till.change(currency="JPY")`."""
@@ -86,15 +86,15 @@ class Till:
         body = {"trip_id": trip_id, "method": method} | more
         if amount is not None:
             body["amount"] = Decimal(amount)
-        return charging.charge(self.processor, Pricing(self.settings), read_payment(body), key or new_key(), trace())
+        return charging.charge(self.deps, Pricing(self.settings), read_payment(body), key or new_key(), trace())
 
     def refund(self, payment_id: int, amount: str | None = None, key: str | None = None, **more: Any) -> Answer:
         """POST /payments/{payment_id}/refunds, as `pay`."""
         body = dict(more) if amount is None else {"amount": Decimal(amount)} | more
-        return refunding.refund(self.processor, payment_id, read_refund(body), key or new_key(), trace())
+        return refunding.refund(self.deps, payment_id, read_refund(body), key or new_key(), trace())
 
     def sweep(self) -> dict[str, int]:
-        return sweep.sweep(self.processor)
+        return sweep.sweep(self.deps)
 
 
 def new_key() -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from shared.gateways.stripe.api import Api, Deadline, StripeObject, word
+from shared.gateways.stripe.api import Api, Deadline, StripeObject, code_or_id
 from shared.platform.log import log
 
 
@@ -26,7 +26,7 @@ class Account:
         not see its account confirms nothing."""
         if not self._confirmed:
             answer = self._api.get("/v1/account", (), deadline)
-            shown = word(answer.fields.get("id")) if isinstance(answer, StripeObject) else None
+            shown = code_or_id(answer.fields.get("id")) if isinstance(answer, StripeObject) else None
             self._confirmed = shown == self._named
             if shown is not None and not self._confirmed:
                 log.error("STRIPE_API_KEY is not of STRIPE_ACCOUNT", extra={"account": shown})

@@ -78,7 +78,7 @@ class Api:
         headers |= {"Authorization": f"Bearer {self.key}", "Stripe-Version": VERSION, "Accept": "application/json"}
         if request := correlation_id.get():
             headers["X-Correlation-ID"] = request
-        from shared.gateways.stripe.transport import send  # what it imports is slow, and many never ask Stripe
+        from shared.gateways.stripe.session import send  # what it imports is slow, and many never ask Stripe
 
         pause, repeated = FIRST_PAUSE, False
         while True:
@@ -144,18 +144,20 @@ _PASSING = ("idempotency_key_in_use", "lock_timeout", "rate_limit")
 
 
 def _read_error(reply: http_client.Response, error: dict[str, Any]) -> Refused | Unknown:
-    error_type, code = word(error.get("type")), word(error.get("code"))
+    error_type, code = code_or_id(error.get("type")), code_or_id(error.get("code"))
     if reply.status in (401, 403):
-        request = word(reply.headers.get("Request-Id"))
+        request = code_or_id(reply.headers.get("Request-Id"))
         about = {"status": reply.status, "type": error_type, "code": code, "stripe_request": request}
         log.error("Stripe refuses our API key", extra=about)
     final = reply.status in (400, 402, 404) and error_type in ("card_error", "invalid_request_error")
     if error_type is None or not final or code in _PASSING:
         return Unknown(f"Stripe answered {reply.status} {error_type or ''} {code or ''}".rstrip())
     intent = error.get("payment_intent")
-    return Refused(word(error.get("decline_code")) or code or error_type, intent if isinstance(intent, dict) else None)
+    return Refused(
+        code_or_id(error.get("decline_code")) or code or error_type, intent if isinstance(intent, dict) else None
+    )
 
 
-def word(value: object) -> str | None:
+def code_or_id(value: object) -> str | None:
     """An identifier or a code of Stripe's, if that is what this is: short, and safe to store, show and log."""
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,255}", value) else None

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe import listing
 from shared.gateways.stripe.account import Account
-from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, word
+from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, code_or_id
 from shared.gateways.stripe.money import minor_units
 from shared.gateways.stripe.objects import has_reference, last_decline, ours, refunded
 
@@ -153,41 +153,41 @@ class Stripe:
         """
         is_ours = has_reference(intent, request.reference)
         if is_ours and intent.get("status") in _EMPTY:
-            return Declined(refused.code, word(intent.get("id")))
+            return Declined(refused.code, code_or_id(intent.get("id")))
         if is_ours and "status" in intent:
             return self._charged(request, StripeObject(intent), deadline)
-        gateway_id = word(intent.get("id"))
+        gateway_id = code_or_id(intent.get("id"))
         if gateway_id is None:
             return self._refused(request, refused, self._search_charge, deadline)
         return self._read_charge(request, gateway_id, deadline)
 
     def _search_charge(self, request: GatewayRequest, deadline: Deadline) -> Outcome | None:
-        place = self._place(request)
-        queries = listing.windows(request, place.until)
-        found = listing.find(self._api, INTENTS, queries, place, request.reference, deadline)
+        cursor = self._cursor(request)
+        queries = listing.windows(request, cursor.until)
+        found = listing.find(self._api, INTENTS, queries, cursor, request.reference, deadline)
         if isinstance(found, dict):
             return self._charged(request, StripeObject(found), deadline)
-        return found or self._absent(place)
+        return found or self._absent(cursor)
 
     def _search_refund(self, request: GatewayRequest, deadline: Deadline) -> Outcome | None:
         """A charge has few refunds, and Stripe lists them by charge: no windows in time are needed. Of a charge without a name
         no refund was ever asked for."""
         if request.charge_id is None:
             return None
-        place, of_charge = self._place(request), [[("payment_intent", request.charge_id)]]
-        found = listing.find(self._api, REFUNDS, of_charge, place, request.reference, deadline)
+        cursor, of_charge = self._cursor(request), [[("payment_intent", request.charge_id)]]
+        found = listing.find(self._api, REFUNDS, of_charge, cursor, request.reference, deadline)
         if isinstance(found, dict):
             return refunded(request, StripeObject(found))
-        return found or self._absent(place)
+        return found or self._absent(cursor)
 
-    def _place(self, request: GatewayRequest) -> listing.Place:
-        return listing.Place.of(request, self.account, self._certain_after)
+    def _cursor(self, request: GatewayRequest) -> listing.Cursor:
+        return listing.Cursor.of(request, self.account, self._certain_after)
 
-    def _absent(self, place: listing.Place) -> Unknown | None:
+    def _absent(self, cursor: listing.Cursor) -> Unknown | None:
         """What it says that every page was read and nothing was found."""
-        if place.is_certain(self._certain_after):
+        if cursor.is_certain(self._certain_after):
             return None
-        return Unknown("Stripe has nothing under the reference so far", search_place=listing.ANEW)
+        return Unknown("Stripe has nothing under the reference so far", search_cursor=listing.FROM_THE_START)
 
     def _read_charge(
         self, request: GatewayRequest, gateway_id: str, deadline: Deadline, *, cancel: bool = True
@@ -214,10 +214,10 @@ class Stripe:
         if status == "canceled":
             return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
         if status in _WAITING and cancel:
-            return self._call_off(replace(request, gateway_id=gateway_id), gateway_id, deadline)
-        return Unknown(f"the intent is {word(status)}", gateway_id)
+            return self._cancel(replace(request, gateway_id=gateway_id), gateway_id, deadline)
+        return Unknown(f"the intent is {code_or_id(status)}", gateway_id)
 
-    def _call_off(self, request: GatewayRequest, gateway_id: str, deadline: Deadline) -> Outcome:
+    def _cancel(self, request: GatewayRequest, gateway_id: str, deadline: Deadline) -> Outcome:
         """Cancels an intent that waits for somebody, and says what became of it: it may have succeeded meanwhile, or the
         answer that made us cancel was an old one, replayed.
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from shared.gateways.protocol import GatewayRequest, Unknown
-from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, word
+from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, code_or_id
 from shared.gateways.stripe.objects import has_reference
 
 # The most that Stripe gives at once (https://docs.stripe.com/api/pagination).
@@ -16,19 +16,19 @@ PAGE = 100
 # How far Stripe's clock and the database's may be apart, in seconds.
 CLOCKS = 600
 # Seconds after the claim. Most charges are made within moments of it, so the little windows around it are read first: on a
-# busy account the whole time is not read before the deadline. A Place counts by these: other edges want another form of it.
+# busy account the whole time is not read before the deadline. A Cursor counts by these: other edges want another form of it.
 _EDGES = (-2, 15, 120, 900, 7200)
 # What a search writes down where it ends without having read everything, so that the next try begins a new one.
-ANEW = ""
+FROM_THE_START = ""
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """Where one pass through a list stands.
 
     `begun` is how old the claim was when the pass began, and `until` up to which age of it charges are looked for, both in
     whole seconds: together they fix the windows, so that every try of the pass reads the same ones. `window` is the one being
-    read, `after` the last object that was read of it. A place is good for one account: another has other objects.
+    read, `after` the last object that was read of it. A cursor is good for one account: another has other objects.
     """
 
     account: str
@@ -44,12 +44,12 @@ class Place:
     def of(cls, request: GatewayRequest, account: str, certain_after: float) -> Self:
         """Where the search for a request goes on. It begins anew where it never began, was about another account, or began
         before absence could be certain and now can be: what was read then may have been made since."""
-        written = re.fullmatch(r"(\S+) ([0-9]+) ([0-9]+) ([0-9]+) (\S+)", request.search_place or ANEW)
+        written = re.fullmatch(r"(\S+) ([0-9]+) ([0-9]+) ([0-9]+) (\S+)", request.search_cursor or FROM_THE_START)
         if written and written[1] == account:
             after = None if written[5] == "-" else written[5]
-            place = cls(account, int(written[2]), int(written[3]), int(written[4]), after)
-            if place.is_certain(certain_after) or request.age < certain_after:
-                return place
+            cursor = cls(account, int(written[2]), int(written[3]), int(written[4]), after)
+            if cursor.is_certain(certain_after) or request.age < certain_after:
+                return cursor
         begun = math.floor(request.age)
         return cls(account, begun, math.ceil(min(request.age, certain_after)))
 
@@ -72,27 +72,27 @@ def windows(request: GatewayRequest, until: int) -> list[Fields]:
 
 
 def find(
-    api: Api, path: str, queries: Sequence[Fields], place: Place, reference: str, deadline: Deadline
+    api: Api, path: str, queries: Sequence[Fields], cursor: Cursor, reference: str, deadline: Deadline
 ) -> dict[str, Any] | Unknown | None:
-    """The object whose metadata has_reference the reference; None where every page from `place` on was read and none does.
+    """The object whose metadata bears the reference; None where every page from `cursor` on was read and none does.
 
     Where the time is up first, or Stripe asks for patience, the Unknown says where to go on. Raises nothing.
     """
-    began = place
-    while place.window < len(queries):
-        page = _page(api, path, queries[place.window], place.after, deadline)
+    began = cursor
+    while cursor.window < len(queries):
+        page = _page(api, path, queries[cursor.window], cursor.after, deadline)
         if isinstance(page, Unknown):
-            goes_on = str(place) if page.search_place is None else page.search_place
-            return replace(page, answered=page.answered or place != began, search_place=goes_on)
+            goes_on = str(cursor) if page.search_cursor is None else page.search_cursor
+            return replace(page, answered=page.answered or cursor != began, search_cursor=goes_on)
         for found in page.objects:
             if has_reference(found, reference):
                 return dict(found)
         if page.last is None:
-            place = replace(place, window=place.window + 1, after=None)
-        elif page.last == place.after:
-            return Unknown("Stripe's list does not go on", search_place=ANEW)
+            cursor = replace(cursor, window=cursor.window + 1, after=None)
+        elif page.last == cursor.after:
+            return Unknown("Stripe's list does not go on", search_cursor=FROM_THE_START)
         else:
-            place = replace(place, after=page.last)
+            cursor = replace(cursor, after=page.last)
     return None
 
 
@@ -109,12 +109,12 @@ def _page(api: Api, path: str, query: Fields, after: str | None, deadline: Deadl
     answer = api.get(path, [*query, ("limit", str(PAGE)), *going_on], deadline)
     if isinstance(answer, Unknown):
         return answer
-    if isinstance(answer, Refused):  # a place, perhaps: what it names may have been deleted
-        return Unknown(f"Stripe does not list: {answer.code}", search_place=ANEW if after else None)
+    if isinstance(answer, Refused):  # a cursor, perhaps: what it names may have been deleted
+        return Unknown(f"Stripe does not list: {answer.code}", search_cursor=FROM_THE_START if after else None)
     objects, more = answer.fields.get("data"), answer.fields.get("has_more")
     if not isinstance(objects, list) or not isinstance(more, bool):
         return Unknown("Stripe did not answer with a list")
     if not more:
         return _Page(objects, None)
-    last = word(objects[-1].get("id")) if objects and isinstance(objects[-1], dict) else None
+    last = code_or_id(objects[-1].get("id")) if objects and isinstance(objects[-1], dict) else None
     return Unknown("Stripe's list does not go on") if last is None else _Page(objects, last)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.gateways.stripe.api import StripeObject, word
+from shared.gateways.stripe.api import StripeObject, code_or_id
 from shared.gateways.stripe.money import minor_units
 from shared.platform.log import log
 
@@ -30,10 +30,10 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
     if status == "succeeded":
         return Succeeded(gateway_id)
     if status == "failed":
-        return Declined(word(refund.get("failure_reason")) or "refund_failed", gateway_id)
+        return Declined(code_or_id(refund.get("failure_reason")) or "refund_failed", gateway_id)
     if status == "canceled":
         return Declined("refund_canceled", gateway_id)
-    return Unknown(f"the refund is {word(status)}", gateway_id)
+    return Unknown(f"the refund is {code_or_id(status)}", gateway_id)
 
 
 def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
@@ -43,7 +43,7 @@ def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unkno
     found = answer.fields
     if (
         found.get("object") != object_type
-        or word(found.get("id")) is None
+        or code_or_id(found.get("id")) is None
         or not has_reference(found, request.reference)
     ):
         return Unknown(f"Stripe answered with something that is not our {object_type}", request.gateway_id)
@@ -61,4 +61,4 @@ def last_decline(intent: dict[str, Any]) -> str | None:
     error = intent.get("last_payment_error")
     if not isinstance(error, dict) or error.get("type") != "card_error":
         return None
-    return word(error.get("decline_code")) or word(error.get("code"))
+    return code_or_id(error.get("decline_code")) or code_or_id(error.get("code"))

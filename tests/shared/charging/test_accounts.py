@@ -13,7 +13,7 @@ from tests.support.till import Till, shown
 FOUND: list[tuple[Turn | None, str]] = [
     (Succeeded("pi_1"), "SUCCESS"),
     (Declined("canceled", "pi_1"), "FAILED"),
-    (Unknown("not shown", search_place="theirs"), "PENDING"),
+    (Unknown("not shown", search_cursor="theirs"), "PENDING"),
     (None, "PENDING"),
 ]
 
@@ -85,10 +85,10 @@ def test_a_search_goes_on_at_the_next_try_where_it_ended(till: Till, place: Plac
     till.pay(key="k")
     forget()
     for said, goes_on_at in (("p1", None), ("p2", "p1"), (None, "p2"), ("", "p2"), ("p3", "")):
-        till.gateway.finding = Unknown("not there yet", search_place=said)
+        till.gateway.finding = Unknown("not there yet", search_cursor=said)
         till.gateway.calls.clear()
         assert till.pay(key="k").status == 202
-        assert [request.search_place for _, request in till.gateway.calls] == [goes_on_at]
+        assert [request.search_cursor for _, request in till.gateway.calls] == [goes_on_at]
 
 
 @pytest.fixture

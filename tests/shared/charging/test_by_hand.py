@@ -26,13 +26,13 @@ def stuck(till: Till) -> int:
 
 def by_hand(till: Till, which: object, succeeded: bool = True, *, force: bool = False) -> str:
     person, reason = "asha", "the bank said so"
-    return settle_by_hand(till.processor, str(which), succeeded, person, reason, force=force)
+    return settle_by_hand(till.deps, str(which), succeeded, person, reason, force=force)
 
 
 def test_nothing_is_listed_where_nothing_is_stuck(till: Till, place: Place) -> None:
     till.pay()
     a_payment(place.sql, status="PENDING", gateway=None)
-    assert list_pending(till.processor) == []
+    assert list_pending(till.deps) == []
 
 
 SAYINGS: list[tuple[Turn | None, str]] = [
@@ -48,7 +48,7 @@ def test_the_list_says_what_the_gateway_says_now_and_charges_nothing(
     till: Till, stuck: int, found: Turn | None, said: str
 ) -> None:
     till.gateway.finding = found
-    [line] = list_pending(till.processor)
+    [line] = list_pending(till.deps)
     assert line.startswith(f"payment {stuck} ")
     assert "150.00 INR" in line
     assert line.endswith(said)
@@ -59,7 +59,7 @@ def test_what_is_stuck_longest_is_listed_first_refunds_too(till: Till, place: Pl
     paid = shown(till.pay(amount="20.00"))["payment_id"]
     till.gateway.next(Unknown("time-out"))
     till.refund(paid, "5.00")
-    lines = list_pending(till.processor)
+    lines = list_pending(till.deps)
     assert [line.split("  ")[0] for line in lines] == [f"payment {stuck}", f"refund of payment {paid}"]
 
 
@@ -217,7 +217,7 @@ def test_what_is_settled_while_the_gateway_is_asked_leaves_no_audit_entry(till: 
 
 def test_a_charge_of_another_gateway_is_listed_and_may_be_settled(till: Till, place: Place, stuck: int) -> None:
     till.gateway = ScriptedGateway("another")
-    [line] = list_pending(till.processor)
+    [line] = list_pending(till.deps)
     assert line.endswith("scripted: not known (its gateway is scripted, whose settings are absent)")
     by_hand(till, stuck)
     assert till.gateway.calls == []

@@ -256,7 +256,7 @@ def test_a_sweep_settles_what_has_been_due_longest_first(till: Till, place: Plac
     for number, age in enumerate(ages):
         change = "UPDATE idempotency_keys SET ask_after = now() - make_interval(secs => %s) WHERE key_hash = sha256(%s)"
         place.sql.run(change, (age, f"k{number}"))
-    leases = [take_next(till.processor) for _ in range(6)]
+    leases = [take_next(till.deps) for _ in range(6)]
     assert [lease and lease.request.reference for lease in leases] == [
         *(references[number] for number in (2, 4, 0, 3, 1)),
         None,

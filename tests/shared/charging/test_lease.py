@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.charging.lease import Lease, give_back, take_next, take_over
-from shared.charging.processor import Processor
+from shared.charging.dependencies import Dependencies
+from shared.charging.lease import Lease, release, take_next, take_over
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.platform.database import Row
 from shared.platform.settings import Settings
@@ -20,8 +20,8 @@ from tests.support.till import Died, Till, WatchedDatabase, shown
 
 
 @pytest.fixture
-def processor(till: Till) -> Processor:
-    return till.processor
+def deps(till: Till) -> Dependencies:
+    return till.deps
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def key(place: Place) -> dict[str, object]:
     return place.sql.run("SELECT * FROM idempotency_keys")[0]
 
 
-def test_a_lease_is_written_by_the_databases_clock(processor: Processor, place: Place, open_key: bytes) -> None:
+def test_a_lease_is_written_by_the_databases_clock(deps: Dependencies, place: Place, open_key: bytes) -> None:
     before = place.sql.value("SELECT clock_timestamp()")
-    lease = take_over(processor, open_key)
+    lease = take_over(deps, open_key)
     assert lease
     assert before < lease.locked_at < place.sql.value("SELECT clock_timestamp()")
     row = key(place)
@@ -46,8 +46,8 @@ def test_a_lease_is_written_by_the_databases_clock(processor: Processor, place: 
     assert row["ask_after"] - lease.locked_at == pytest.approx(timedelta(seconds=3), abs=timedelta(seconds=0.2))
 
 
-def test_a_lease_tells_what_the_gateway_is_asked_with(processor: Processor, open_key: bytes) -> None:
-    lease = take_over(processor, open_key)
+def test_a_lease_tells_what_the_gateway_is_asked_with(deps: Dependencies, open_key: bytes) -> None:
+    lease = take_over(deps, open_key)
     assert lease
     assert (lease.request.payment_token, lease.request.gateway_id, lease.request.amount) == ("tok_1", "pi_1", 100)
     assert (lease.payment_id, lease.refund_id, lease.gateway) == (1, None, "scripted")
@@ -56,13 +56,13 @@ def test_a_lease_tells_what_the_gateway_is_asked_with(processor: Processor, open
 
 @pytest.mark.parametrize("take", [lambda p, k: take_over(p, k), lambda p, k: take_next(p)], ids=["repeat", "sweep"])
 def test_a_lease_is_taken_by_one_at_a_time(
-    processor: Processor, place: Place, open_key: bytes, take: Callable[[Processor, bytes], Lease | None]
+    deps: Dependencies, place: Place, open_key: bytes, take: Callable[[Dependencies, bytes], Lease | None]
 ) -> None:
     barrier = threading.Barrier(5)
 
     def work(_: int) -> Lease | None:
         barrier.wait(10)
-        return take(processor, open_key)
+        return take(deps, open_key)
 
     with ThreadPoolExecutor(5) as pool:
         taken = [lease for lease in pool.map(work, range(5)) if lease]
@@ -73,63 +73,63 @@ def test_a_lease_is_taken_by_one_at_a_time(
 @pytest.mark.parametrize(("age", "taken"), [(2.5, False), (3.1, True)])
 @pytest.mark.parametrize("by", ["repeat", "sweep"])
 def test_a_lease_is_taken_over_at_its_age_and_not_before(
-    processor: Processor, place: Place, open_key: bytes, age: float, taken: bool, by: str
+    deps: Dependencies, place: Place, open_key: bytes, age: float, taken: bool, by: str
 ) -> None:
     place.sql.run("UPDATE idempotency_keys SET locked_at = now() - make_interval(secs => %s)", (age,))
-    lease = take_over(processor, open_key) if by == "repeat" else take_next(processor)
+    lease = take_over(deps, open_key) if by == "repeat" else take_next(deps)
     assert bool(lease) == taken
 
 
-def test_a_lease_is_released_only_by_its_holder(processor: Processor, place: Place, open_key: bytes) -> None:
-    lost = take_over(processor, open_key)
+def test_a_lease_is_released_only_by_its_holder(deps: Dependencies, place: Place, open_key: bytes) -> None:
+    lost = take_over(deps, open_key)
     assert lost
     place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '4 s'")
-    held = take_over(processor, open_key)
+    held = take_over(deps, open_key)
     assert held
-    give_back(processor, lost, Unknown("busy", "pi_of_the_loser"))
+    release(deps, lost, Unknown("busy", "pi_of_the_loser"))
     assert key(place)["locked_at"] == held.locked_at
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
-    give_back(processor, held, Unknown("busy", "pi_2"))
+    release(deps, held, Unknown("busy", "pi_2"))
     assert key(place)["locked_at"] is None
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_2"
 
 
 def test_giving_a_lease_back_without_a_name_keeps_the_one_that_is_known(
-    processor: Processor, place: Place, open_key: bytes
+    deps: Dependencies, place: Place, open_key: bytes
 ) -> None:
-    lease = take_over(processor, open_key)
+    lease = take_over(deps, open_key)
     assert lease
-    give_back(processor, lease, Unknown("busy"))
+    release(deps, lease, Unknown("busy"))
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
 
 
 def test_the_place_of_a_search_is_kept_until_another_is_named(
-    processor: Processor, place: Place, open_key: bytes
+    deps: Dependencies, place: Place, open_key: bytes
 ) -> None:
     for said, kept in (("a", "a"), (None, "a"), ("b", "b"), ("", "")):
-        lease = take_over(processor, open_key)
+        lease = take_over(deps, open_key)
         assert lease
-        give_back(processor, lease, Unknown("busy", search_place=said))
-        again = take_over(processor, open_key)
+        release(deps, lease, Unknown("busy", search_cursor=said))
+        again = take_over(deps, open_key)
         assert again
-        assert again.request.search_place == kept
-        give_back(processor, again, Unknown("busy"))
+        assert again.request.search_cursor == kept
+        release(deps, again, Unknown("busy"))
 
 
-def test_a_lease_given_back_twice_is_given_back_once(processor: Processor, place: Place, open_key: bytes) -> None:
-    first = take_over(processor, open_key)
+def test_a_lease_given_back_twice_is_given_back_once(deps: Dependencies, place: Place, open_key: bytes) -> None:
+    first = take_over(deps, open_key)
     assert first
-    give_back(processor, first, Unknown("busy"))
-    second = take_over(processor, open_key)
+    release(deps, first, Unknown("busy"))
+    second = take_over(deps, open_key)
     assert second
-    give_back(processor, first, Unknown("busy"))
+    release(deps, first, Unknown("busy"))
     assert key(place)["locked_at"] == second.locked_at
 
 
 def test_a_call_is_allowed_for_the_lock_time_out_less_the_gateways(
-    processor: Processor, open_key: bytes, monkeypatch: pytest.MonkeyPatch
+    deps: Dependencies, open_key: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease = take_over(processor, open_key)
+    lease = take_over(deps, open_key)
     assert lease
     safe = SETTINGS.idempotency_lock_timeout - SETTINGS.gateway_timeout
     for later, allowed in ((0.0, True), (safe - 0.01, True), (safe + 0.01, False), (safe + 100, False)):
@@ -144,7 +144,7 @@ def test_with_the_default_lease_a_read_is_allowed_after_an_asking_that_took_all_
 ) -> None:
     defaults = Settings.read({})
     till.change(idempotency_lock_timeout=defaults.idempotency_lock_timeout, gateway_timeout=defaults.gateway_timeout)
-    lease = take_over(till.processor, open_key)
+    lease = take_over(till.deps, open_key)
     assert lease
     read_begins = defaults.gateway_timeout + 1  # and what the claim and the way took
     read_ends = read_begins + defaults.gateway_timeout
@@ -154,10 +154,8 @@ def test_with_the_default_lease_a_read_is_allowed_after_an_asking_that_took_all_
     assert not lease.is_over(), "somebody else may ask while this one reads"
 
 
-def test_a_lease_is_over_when_its_time_is(
-    processor: Processor, open_key: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lease = take_over(processor, open_key)
+def test_a_lease_is_over_when_its_time_is(deps: Dependencies, open_key: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = take_over(deps, open_key)
     assert lease
     for later, over in ((0.0, False), (2.99, False), (3.01, True)):
         monkeypatch.setattr("shared.charging.lease.time.monotonic", lambda later=later: lease.taken_at + later)

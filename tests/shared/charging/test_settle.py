@@ -26,13 +26,13 @@ def lease(till: Till, place: Place) -> Lease:
     """A lease on a charge whose outcome is not known yet."""
     till.gateway.next(Unknown("time-out"))
     till.pay(key="k", payment_token="tok_1")
-    taken = take_over(till.processor, bytes(place.sql.value("SELECT key_hash FROM idempotency_keys")))
+    taken = take_over(till.deps, bytes(place.sql.value("SELECT key_hash FROM idempotency_keys")))
     assert taken
     return taken
 
 
 def settled(till: Till, lease: Lease, outcome: Succeeded | Declined) -> Answer:
-    return settle(till.processor, lease, outcome)
+    return settle(till.deps, lease, outcome)
 
 
 def test_settling_ends_everything_in_one_commit(till: Till, place: Place, lease: Lease) -> None:
@@ -69,7 +69,7 @@ def test_a_refund_that_is_settled_twice_moves_its_amount_once(
     till.gateway.next(Unknown("time-out"), Unknown("time-out"))
     till.refund(payment_id, "30.00", key="r")
     till.refund(payment_id, "50.00")  # another that is under way, whose amount stays reserved
-    lease = take_over(till.processor, bytes(place.sql.value("SELECT sha256('r')")))
+    lease = take_over(till.deps, bytes(place.sql.value("SELECT sha256('r')")))
     assert lease
     answers = [settled(till, lease, first), settled(till, lease, second)]
     assert (answers[0].status, answers[0].body) == (answers[1].status, answers[1].body)
@@ -194,7 +194,7 @@ def test_only_what_may_pass_is_tried_once_more(till: Till, place: Place, lease: 
 
 def test_a_settle_that_fails_twice_leaves_it_pending_and_answers_202(till: Till, place: Place, lease: Lease) -> None:
     failing_once(place, "40001", 2)
-    answer = attempt(till.processor, lease)
+    answer = attempt(till.deps, lease)
     assert (answer.status, shown(answer)["status"]) == (202, "PENDING")
     place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '4 s'")
     assert till.pay(key="k", payment_token="tok_1").status == 201
@@ -206,7 +206,7 @@ def test_a_settle_that_waits_too_long_for_a_lock_leaves_it_pending(
 ) -> None:
     blocker.run("BEGIN")
     blocker.run("SELECT FROM payments FOR UPDATE")
-    answer = attempt(till.processor, lease)
+    answer = attempt(till.deps, lease)
     blocker.run("ROLLBACK")
     assert answer.status == 202
 
@@ -344,7 +344,7 @@ def test_so_it_is_with_a_refund(
     payment_id = shown(till.pay(amount="100.00"))["payment_id"]
     till.gateway.next(Unknown("time-out"))
     till.refund(payment_id, "100.00", key="r")
-    lease = take_over(till.processor, bytes(place.sql.value("SELECT sha256('r')")))
+    lease = take_over(till.deps, bytes(place.sql.value("SELECT sha256('r')")))
     assert lease
     settled(till, lease, stored)
     settled(till, lease, late)
@@ -374,6 +374,6 @@ def test_what_the_gateway_said_is_in_the_log_where_it_could_not_be_stored(
 
     monkeypatch.setattr("shared.charging.settle.settlement", fail)
     till.gateway.next(Succeeded("pi_1"))
-    attempt(till.processor, lease)
+    attempt(till.deps, lease)
     [line] = [line for line in logged if line.levelname == "ERROR"]
     assert (vars(line)["gateway_said"], vars(line)["gateway_id"]) == ("succeeded", "pi_1")

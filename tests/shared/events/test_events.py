@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from shared.charging import expiry
+from shared.events import expiry
 from shared.events.delivery import is_for_good
 from shared.gateways.protocol import Declined
 from shared.platform.settings import Settings

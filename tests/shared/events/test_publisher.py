@@ -269,18 +269,18 @@ def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: S
     program = (
         "from shared.platform.settings import read_settings\n"
         "from shared.pricing.price import Price\n"
-        "from shared.charging.idempotency import identify\n"
-        "from shared.charging.processor import Processor\n"
+        "from shared.charging.idempotency import IdempotencyKey\n"
+        "from shared.charging.dependencies import Dependencies\n"
         "from shared.charging.charge import charge_at_once, new_payment\n"
         "from shared.web.models import read_payment\n"
         "from shared.web.tracing import Trace\n"
         "from decimal import Decimal\n"
-        "processor = Processor.of(read_settings())\n"
-        "cash = processor.gateways.named('cash')\n"
+        "deps = Dependencies.of(read_settings())\n"
+        "cash = deps.gateways.named('cash')\n"
         "for n in range(10):\n"
         "    request = read_payment({'trip_id': 1, 'method': 'CASH', 'amount': 5})\n"
         "    payment = new_payment(cash, request, Price(Decimal(5), 'INR', None))\n"
-        "    charge_at_once(processor, identify(str(n), '/payments', {}, Trace('c')), payment)\n"
+        "    charge_at_once(deps, IdempotencyKey.of(str(n), '/payments', {}, Trace('c')), payment)\n"
     )
     environment = {"PATH": os.environ["PATH"], "K_SINK": sink.url, **place.environment}
     subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, env=environment, check=True, timeout=30)

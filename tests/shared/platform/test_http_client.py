@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from shared.gateways.stripe import transport
+from shared.gateways.stripe import session
 from shared.platform import http_client
 from shared.platform.http_client import LARGEST_REPLY, NoResponse, Response, Send
 from tests.fakes.trips import Cut, Says, TripServer
@@ -16,7 +16,7 @@ from tests.fakes.trips import Cut, Says, TripServer
 JSON = b'{"status": "COMPLETED", "distance": 10.5}'
 
 
-@pytest.fixture(params=[http_client.send, transport.send], ids=["urllib3", "requests"])
+@pytest.fixture(params=[http_client.send, session.send], ids=["urllib3", "requests"])
 def through(request: pytest.FixtureRequest) -> Send:
     """Both ways in which calls are made."""
     way: Send = request.param

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from local.ports import pick
-from shared.gateways.stripe import transport
+from shared.gateways.stripe import session
 from shared.platform import dns, http_client, http_connections
 from shared.platform.http_client import NoResponse, Response, Send
 from tests.fakes.peers import answers, drips, peer, reads_and_says_nothing, says_nothing, silent
@@ -23,7 +23,7 @@ TIMEOUT = 0.5
 LATE = 0.9
 
 
-@pytest.fixture(params=[http_client.send, transport.send], ids=["urllib3", "requests"])
+@pytest.fixture(params=[http_client.send, session.send], ids=["urllib3", "requests"])
 def through(request: pytest.FixtureRequest) -> Send:
     """Both ways in which calls are made."""
     way: Send = request.param
@@ -231,7 +231,7 @@ def authority(monkeypatch: pytest.MonkeyPatch, resolve: Callable[..., list[str]]
     resolve("127.0.0.1")
     with authority.ca.cert_pem.tempfile() as trusted:
         monkeypatch.setenv("SSL_CERT_FILE", trusted)
-        monkeypatch.setattr(transport._shared, "verify", trusted)
+        monkeypatch.setattr(session._shared, "verify", trusted)
         yield authority
 
 

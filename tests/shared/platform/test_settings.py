@@ -281,6 +281,27 @@ def test_a_wrong_value_stops_the_start_with_one_clear_line(function: str) -> Non
     assert ended.stderr == "payment-service cannot start: DB_PORT must be a port number, 1 to 65535\n"
 
 
+PROGRAMS = ("local.run", "sql.migrate", "seed.load", "local.timer", "local.trip_service", "local.notification_service")
+
+
+@pytest.mark.parametrize("program", [*([name] for name in PROGRAMS), ["local.database", "sql.migrate"]], ids="-".join)
+def test_so_it_stops_every_other_program_before_it_does_anything(program: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", *program],
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/bin:/bin", "RATE_LIMIT": "x", "PORT": "1", "SERVICE_PORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (
+        ended.stderr
+        == "payment-service cannot start: RATE_LIMIT must be a rate such as 1000/second, or empty for none\n"
+    )
+
+
 def test_a_gateway_without_its_key_stops_the_start_with_one_clear_line() -> None:
     ended = subprocess.run(
         [

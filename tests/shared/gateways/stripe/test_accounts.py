@@ -74,6 +74,6 @@ def test_a_place_in_the_list_of_one_account_is_none_in_that_of_another(gateway: 
     stripe.charge(lost)
     gateway.control({"calm": True, "skip": 20})
     place = f"{other.account} 20 20 4 -"
-    known = a_charge(reference=lost.reference, search_place=place, **claimed_ago(20))
+    known = a_charge(reference=lost.reference, search_cursor=place, **claimed_ago(20))
     assert isinstance(stripe.find_charge(known), Succeeded)
     assert API_KEY not in place

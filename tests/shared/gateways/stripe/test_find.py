@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
-from shared.gateways.stripe.listing import CLOCKS, Place, windows
+from shared.gateways.stripe.listing import CLOCKS, Cursor, windows
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
 from tests.shared.gateways.stripe.requests_of_ours import CERTAIN, a_charge, a_refund, claimed_ago
@@ -165,7 +165,7 @@ def test_a_forgotten_key_is_why_nothing_is_asked_for_again_after_its_retention(
 def test_the_windows_leave_no_gap_and_do_not_overlap(age: float, longest: float) -> None:
     request = a_charge(created_at=datetime(2026, 11, 22, 12, 0, 0, 900000, tzinfo=UTC), age=age)
     claimed = int(request.created_at.timestamp())
-    until = Place.of(request, "acct_1", longest).until
+    until = Cursor.of(request, "acct_1", longest).until
     spans = sorted((int(begins), int(ends)) for (_, begins), (_, ends) in windows(request, until))
     assert all(begins < ends for begins, ends in spans)
     assert [ends for _, ends in spans[:-1]] == [begins for begins, _ in spans[1:]]

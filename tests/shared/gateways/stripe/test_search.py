@@ -8,7 +8,7 @@ import pytest
 
 from shared.gateways.protocol import GatewayRequest, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
-from shared.gateways.stripe.listing import Place
+from shared.gateways.stripe.listing import Cursor
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
 from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund, claimed_ago
@@ -48,7 +48,7 @@ def tries(stripe: Stripe, request: GatewayRequest) -> Iterator[Any]:
         yield found
         if not isinstance(found, Unknown):
             return
-        request = replace(request, age=request.age + 5, search_place=found.search_place)
+        request = replace(request, age=request.age + 5, search_cursor=found.search_cursor)
 
 
 def test_absence_is_proved_however_little_a_try_can_read(hurried: Stripe) -> None:
@@ -71,19 +71,19 @@ def test_what_is_there_is_found_however_little_a_try_can_read(busy: StripeLike, 
 def test_a_pass_that_began_before_absence_could_be_certain_proves_nothing(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
     request = a_charge(**claimed_ago(CERTAIN))
-    early = Place(stripe.account, begun=int(CERTAIN) - 1, until=int(CERTAIN), window=5)
+    early = Cursor(stripe.account, begun=int(CERTAIN) - 1, until=int(CERTAIN), window=5)
     gateway.requests.clear()
-    assert stripe.find_charge(replace(request, search_place=str(early))) is None
+    assert stripe.find_charge(replace(request, search_cursor=str(early))) is None
     assert len(gateway.requests) == WINDOWS, "it began anew, and read every one"
-    still_early = replace(request, age=CERTAIN - 0.5, search_place=str(early))
-    assert stripe.find_charge(still_early) == Unknown("Stripe has nothing under the reference so far", search_place="")
+    still_early = replace(request, age=CERTAIN - 0.5, search_cursor=str(early))
+    assert stripe.find_charge(still_early) == Unknown("Stripe has nothing under the reference so far", search_cursor="")
 
 
 def test_the_windows_of_a_pass_stay_as_they_were_when_it_began(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
     request = a_charge(**claimed_ago(50_000))
-    begun = Place(stripe.account, begun=4000, until=3600, window=3)
-    assert stripe.find_charge(replace(request, search_place=str(begun))) is None
+    begun = Cursor(stripe.account, begun=4000, until=3600, window=3)
+    assert stripe.find_charge(replace(request, search_cursor=str(begun))) is None
     claimed = int(request.created_at.timestamp())
     ends = [int(dict(query)["created[lt]"]) - claimed for *_, query in gateway.requests]
     assert ends == [3600 + 600, -2]
@@ -91,25 +91,25 @@ def test_the_windows_of_a_pass_stay_as_they_were_when_it_began(gateway: StripeLi
 
 def test_patience_that_is_asked_for_keeps_the_place(gateway: StripeLike, hasty: Stripe) -> None:
     gateway.control({"busy": 1})
-    place = str(Place(hasty.account, begun=100_000, until=90_000, window=2, after="pi_7"))
-    outcome = hasty.find_charge(a_charge(search_place=place, **claimed_ago(100_000)))
+    cursor = str(Cursor(hasty.account, begun=100_000, until=90_000, window=2, after="pi_7"))
+    outcome = hasty.find_charge(a_charge(search_cursor=cursor, **claimed_ago(100_000)))
     assert isinstance(outcome, Unknown)
-    assert (outcome.search_place, outcome.answered) == (place, False)
+    assert (outcome.search_cursor, outcome.answered) == (cursor, False)
 
 
 def test_a_place_that_stripe_no_longer_knows_begins_anew(gateway: StripeLike) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
-    gone = str(Place(stripe.account, begun=7000, until=3600, window=3, after="pi_deleted"))
-    request = a_charge(search_place=gone, **claimed_ago(7000))
+    gone = str(Cursor(stripe.account, begun=7000, until=3600, window=3, after="pi_deleted"))
+    request = a_charge(search_cursor=gone, **claimed_ago(7000))
     outcome = stripe.find_charge(request)
-    assert outcome == Unknown("Stripe does not list: resource_missing", search_place="")
-    assert stripe.find_charge(replace(request, search_place="")) is None
+    assert outcome == Unknown("Stripe does not list: resource_missing", search_cursor="")
+    assert stripe.find_charge(replace(request, search_cursor="")) is None
 
 
-@pytest.mark.parametrize("place", ["nonsense", "a b c d e", "key-1 1 1 1 -", "acct_1/live 99999 99999 0 -"])
-def test_a_place_that_makes_no_sense_begins_anew(gateway: StripeLike, place: str) -> None:
+@pytest.mark.parametrize("cursor", ["nonsense", "a b c d e", "key-1 1 1 1 -", "acct_1/live 99999 99999 0 -"])
+def test_a_cursor_that_makes_no_sense_begins_anew(gateway: StripeLike, cursor: str) -> None:
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
-    assert stripe.find_charge(a_charge(search_place=place, **claimed_ago(7000))) is None
+    assert stripe.find_charge(a_charge(search_cursor=cursor, **claimed_ago(7000))) is None
     assert len(gateway.requests) == WINDOWS
 
 
@@ -120,7 +120,7 @@ def test_a_refund_is_looked_for_among_any_number_too(gateway: StripeLike) -> Non
     gateway.control({"drop": 1})
     outcome = stripe.find_refund(request := a_refund("pi_1", **claimed_ago(7000)))
     assert isinstance(outcome, Unknown)
-    assert str(outcome.search_place).endswith(" 0 re_other")
+    assert str(outcome.search_cursor).endswith(" 0 re_other")
     gateway.control({"calm": True})
     gateway.say(200, {"object": "list", "has_more": False, "data": []})
-    assert stripe.find_refund(replace(request, search_place=outcome.search_place)) is None
+    assert stripe.find_refund(replace(request, search_cursor=outcome.search_cursor)) is None

@@ -10,7 +10,7 @@ from shared.platform.settings import Settings
 
 
 @dataclass(frozen=True)
-class Processor:
+class Dependencies:
     """Made once, at the door of a function that moves money, and handed down from there."""
 
     settings: Settings

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from shared.events import set_aside as module
+from shared.events import resend as module
 from shared.events.delivery import Failed
 from shared.events.outbox import MOST_REFUSALS, note_failed
 from tests.fakes.sink import Sink
@@ -28,7 +28,7 @@ def set_aside(till: Till, place: Place) -> Till:
 
 
 def test_lists_what_was_set_aside_oldest_first(set_aside: Till) -> None:
-    lines = module.list_refused(set_aside.database)
+    lines = module.list_set_aside(set_aside.database)
     assert [line.split()[0] for line in lines] == ["e", "f"]
     assert "payments/e" in lines[0]
     assert lines[0].endswith("refused 5 times: the sink said 422")
@@ -54,7 +54,7 @@ def test_however_many_there_are_all_are_resent(till: Till, place: Place) -> None
     many(place, 2 * module.RESENT_TOGETHER + 1)
     place.sql.run("UPDATE outbox SET refused_at = now(), next_attempt_at = 'infinity'")
     assert module.resend(till.database, module.ALL) == 2 * module.RESENT_TOGETHER + 1
-    assert module.list_refused(till.database) == []
+    assert module.list_set_aside(till.database) == []
 
 
 @pytest.mark.parametrize("which", ["g", "unknown", "", "e%", "'"])

@@ -14,13 +14,13 @@ RESENT_TOGETHER = 1000
 ALL = "all"
 
 
-def list_refused(database: Database) -> list[str]:
+def list_set_aside(database: Database) -> list[str]:
     """One line for each event that was set aside, oldest first: its id, what it reports of which payment, since when, how often
     it was refused and with what words. Raises DatabaseUnavailable."""
     return [
         f"{row['event_id']}  {row['type']}  {row['subject']}  set aside {row['refused_at']:%Y-%m-%d %H:%M:%S%z},"
         f" refused {row['refusals']} times: {row['refusal']}"
-        for row in database.run_again("refused_events", limit=MOST)
+        for row in database.run_again("set_aside_events", limit=MOST)
     ]
 
 
@@ -50,7 +50,7 @@ def main() -> None:
                 sys.exit(f"{arguments.resend} is no event that was set aside")
             print(f"{count} to be sent again by the next sweep")
         else:
-            print("\n".join(list_refused(database)) or "No event was set aside.")
+            print("\n".join(list_set_aside(database)) or "No event was set aside.")
     except DatabaseUnavailable as failure:
         sys.exit(f"the database does not answer: {failure}")
 

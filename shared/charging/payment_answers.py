@@ -38,9 +38,8 @@ def final_answer(stored: Row) -> Answer:
             "The gateway declined the refund; what was reserved for it is free again.",
             members={"failure_code": failure_code, "refund": Written(answer)},
         )
-    spaced = answer.partition(":")[0].endswith(
-        " "
-    )  # as answers begin that older versions stored: `{"payment_id" : 351, `
+    # As answers begin that older versions stored: `{"payment_id" : 351, `.
+    spaced = answer.partition(":")[0].endswith(" ")
     document = problem.document(instance, stored["correlation_id"], spaced=spaced)
     return Answer(status, document, CONTENT_TYPE, about=about)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.charging.answers import final_answer, pending_answer
 from shared.charging.lease import Lease
+from shared.charging.payment_answers import final_answer, pending_answer
 from shared.platform import json_text
 from shared.web.answers import Answer
 from tests.shared.gateways.stripe.requests_of_ours import a_charge
