@@ -79,19 +79,17 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
         "rate_per_km": price.fare and price.fare.rate_per_km,
         "surge_multiplier": price.fare and price.fare.surge_multiplier,
         "metadata": json_text.write(request.metadata),
+        "simulate": request.simulate,
     }
 
 
 def claim(deps: Dependencies, idempotency_key: IdempotencyKey, payment: Row) -> Lease:
     """The claim, in one commit, and the lease that it takes. Raises Conflict where another request was faster."""
     taken_at = time.monotonic()
-    [row] = deps.database.run(
-        "claim_payment",
-        lease_seconds=deps.settings.idempotency_lock_timeout,
-        **vars(idempotency_key),
-        **payment,
-    )
-    return lease_of(deps, row, taken_at)
+    claimed = vars(idempotency_key) | payment
+    seconds = deps.settings.idempotency_lock_timeout
+    [row] = deps.database.run("claim_payment", lease_seconds=seconds, **claimed)
+    return lease_of(deps, claimed | row, taken_at)
 
 
 def charge_at_once(deps: Dependencies, idempotency_key: IdempotencyKey, payment: Row) -> Answer:

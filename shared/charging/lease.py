@@ -52,7 +52,7 @@ class Lease:
 
 
 def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
-    """The lease in a row of a claim, of lease_key or pending, or of lease_next and open_request."""
+    """The lease in a row of a claim with what was claimed, of lease_key or pending, or of lease_next and open_request."""
     is_refund = row["refund_id"] is not None
     request = GatewayRequest(
         reference=row["reference"],

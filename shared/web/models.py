@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError, WithJsonSchema
 
@@ -80,6 +80,9 @@ class _Request(BaseModel):
         return {name: value for name, value in self if name in counted and value is not None}
 
 
+Request = TypeVar("Request", bound=_Request)
+
+
 class PaymentRequest(_Request):
     """A completed trip to charge. Without `amount` the fare is computed from the trip's distance and surge."""
 
@@ -95,6 +98,12 @@ class PaymentRequest(_Request):
     payment_customer: Token | None = Field(
         None, description="The gateway's name of the customer whose saved card or account `payment_token` is."
     )
+
+    @property
+    def simulate(self) -> str | None:
+        """What the simulated gateway is to do."""
+        simulate = self.metadata.get("simulate")
+        return simulate if isinstance(simulate, str) else None
 
 
 class RefundRequest(_Request):
@@ -114,22 +123,23 @@ class RefundRequest(_Request):
 
 def read_payment(body: dict[str, Any]) -> PaymentRequest:
     """The request in a JSON object; raises Problem invalid_request naming every field at fault."""
-    try:
-        return PaymentRequest.model_validate(body)
-    except ValidationError as wrong:
-        raise invalid(*_faults(wrong)) from None
+    return _read(PaymentRequest, body)
 
 
 def read_refund(body: dict[str, Any]) -> RefundRequest:
     """The request in a JSON object; raises Problem invalid_request naming every field at fault."""
-    try:
-        request = RefundRequest.model_validate(body)
-    except ValidationError as wrong:
-        raise invalid(*_faults(wrong)) from None
+    request = _read(RefundRequest, body)
     reason = request.metadata.get("reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 500):
         raise invalid(("metadata.reason", "must be a string of at most 500 characters"))
     return request
+
+
+def _read(model: type[Request], body: dict[str, Any]) -> Request:
+    try:
+        return model.model_validate(body)
+    except ValidationError as wrong:
+        raise invalid(*_faults(wrong)) from None
 
 
 def refuse_inexpressible(amount: Decimal | None, currency: str) -> None:
