@@ -86,7 +86,7 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
 def claim(deps: Dependencies, idempotency_key: IdempotencyKey, payment: Row) -> Lease:
     """The claim, in one commit, and the lease that it takes. Raises Conflict where another request was faster."""
     taken_at = time.monotonic()
-    claimed = vars(idempotency_key) | payment
+    claimed = idempotency_key._asdict() | payment
     seconds = deps.settings.idempotency_lock_timeout
     [row] = deps.database.run("claim_payment", lease_seconds=seconds, **claimed)
     return lease_of(deps, claimed | row, taken_at)
@@ -97,7 +97,7 @@ def charge_at_once(deps: Dependencies, idempotency_key: IdempotencyKey, payment:
     [row] = deps.database.run(
         "charge_at_once",
         key_ttl=deps.settings.idempotency_key_ttl,
-        **vars(idempotency_key),
+        **idempotency_key._asdict(),
         **payment,
     )
     deps.publisher.publish(event_in(row))

@@ -1,15 +1,13 @@
 """What makes two requests the same request: the hash of the key, and of what is asked for."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from shared.platform import json_text
 from shared.web.tracing import Trace
 
 
-@dataclass(frozen=True)
-class IdempotencyKey:
+class IdempotencyKey(NamedTuple):
     """A key as it is stored: hashed, with the fingerprint of the request that it came with, and the trace of that request."""
 
     key_hash: bytes

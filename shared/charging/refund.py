@@ -59,7 +59,7 @@ def reserve(
         reason=request.reason,
         metadata=json_text.write(request.metadata),
         lease_seconds=deps.settings.idempotency_lock_timeout,
-        **vars(idempotency_key),
+        **idempotency_key._asdict(),
     )
     return lease_of(deps, rows[0], taken_at) if rows else None
 

@@ -5,8 +5,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import unquote_to_bytes
 
 STRUCTURED = "application/cloudevents+json"
@@ -14,15 +13,13 @@ NEEDED = ("id", "source", "type")
 TEXTS = (*NEEDED, "subject", "time", "datacontenttype")
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A JSON number, as it was written."""
 
     digits: str
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(NamedTuple):
     """An event that came. `data` is JSON text to the letter, so that no amount passes through a binary number; `fields` is
     what is in it. `error_code`: the HTTP status for which a Broker of Knative calls it a dead letter."""
 

@@ -1,8 +1,6 @@
 """Events: CloudEvents 1.0 in HTTP binary mode, from the outbox to the sink."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple
 
 from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
@@ -19,8 +17,7 @@ DELIVERY_TIMEOUT = 5.0
 PASSING = frozenset({408, 425, 429})
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """What came of a delivery that the sink did not take. `for_good`: it was refused, and will be again."""
 
     event_id: str
@@ -33,16 +30,12 @@ def is_for_good(status: int) -> bool:
     return 400 <= status < 500 and status not in PASSING
 
 
-@dataclass(frozen=True)
 class EventSink:
     """Where events go: K_SINK, and what K_CE_OVERRIDES adds to each. An empty `url`: nobody is to get them."""
 
-    url: str
-    overrides: Mapping[str, str]
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        return cls(settings.k_sink, settings.k_ce_overrides)
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.k_sink
+        self._overrides = settings.k_ce_overrides
 
     def deliver(self, event: Event) -> Failed | None:
         """POSTs an event; None only if the sink took it (2xx). Raises nothing: one event that cannot be sent keeps no other
@@ -65,7 +58,7 @@ class EventSink:
         return Failed(event.event_id, f"the sink said {reply.status}", is_for_good(reply.status))
 
     def _post(self, event: Event) -> http_client.Response:
-        attributes = _attributes(event) | {name: header_text(text) for name, text in self.overrides.items()}
+        attributes = _attributes(event) | {name: header_text(text) for name, text in self._overrides.items()}
         headers, body = to_binary(CloudEvent(attributes, event.data.encode()), lambda data: data)
         return http_client.request(
             "POST",

@@ -1,7 +1,7 @@
 """An event: what is told of a payment, as a CloudEvent."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 from shared.platform.database import Row
@@ -17,8 +17,7 @@ EVENT_TYPES = (
 FIRST_TYPES = frozenset(EVENT_TYPES[:2])
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """An event as the outbox holds it. `data` is JSON text."""
 
     event_id: str

@@ -1,7 +1,6 @@
 """The Notification Service: told of an event once, however often the event comes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from shared.events.cloud_event import Received, read_event
 from shared.events.delivery import is_for_good
@@ -12,12 +11,12 @@ from shared.web.answers import PLAIN, Answer
 from shared.web.tracing import read_trace
 
 
-@dataclass(frozen=True)
 class NotificationService:
     """The Notification Service at `url`, which answers within `timeout` seconds or counts as not answering."""
 
-    url: str
-    timeout: float
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
 
     def notify(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """Passes an event on, with its id as Idempotency-Key, by which a repeat is dropped there.
@@ -57,8 +56,8 @@ class NotificationService:
         key = header_text(event.id)
         return http_client.request(
             "POST",
-            f"{self.url}/v1/notifications",
-            timeout=self.timeout,
+            f"{self._url}/v1/notifications",
+            timeout=self._timeout,
             headers=trace.headers() | {"Content-Type": "application/json", "Idempotency-Key": key},
             body=json_text.write(notification).encode(),
             status_says_all=True,

@@ -30,7 +30,7 @@ class Publisher:
     """
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        self._sink = EventSink.of(settings)
+        self._sink = EventSink(settings)
         self._room = threading.BoundedSemaphore(settings.event_queue_size)
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._senders = Senders(self._sink, self._inbox)

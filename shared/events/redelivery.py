@@ -33,7 +33,7 @@ def deliver_left(database: Database, settings: Settings, until: float, late: flo
     payment, and goes on with what becomes due until `settled` is set; says how many the sink took. One that fails keeps no
     other from its delivery. Begins nothing after `until`, and waits for none after `late` (both monotonic): what is under way
     then is due again when its lease is over. Raises DatabaseUnavailable."""
-    sink = EventSink.of(settings)
+    sink = EventSink(settings)
     if not sink.url:
         return Done(0)
     workers = ThreadPoolExecutor(SENDERS, "sending", function_name.set, (function_name.get(),))

@@ -4,9 +4,8 @@ import codecs
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 # No honest request comes near either. Deeper nesting costs the interpreter its stack, and time grows with the square of a
 # number's digits.
@@ -23,8 +22,7 @@ class JsonError(ValueError):
         self.field = field
 
 
-@dataclass(frozen=True)
-class Unusable:
+class Unusable(NamedTuple):
     """A number that is too long or too large to be worked with."""
 
     digits: str

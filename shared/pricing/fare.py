@@ -1,7 +1,7 @@
 """The fare of a trip: base fare, and distance by rate by surge; the surge multiplies the distance part only."""
 
-from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
+from typing import NamedTuple
 
 from shared.rules.money import CENT, GREATEST
 
@@ -10,8 +10,7 @@ class NotChargeable(ValueError):
     """The fare comes out at nothing, or above the greatest amount."""
 
 
-@dataclass(frozen=True)
-class Fare:
+class Fare(NamedTuple):
     """How a fare came about. `total` and `base_fare` in currency, `rate_per_km` in currency for a kilometre."""
 
     base_fare: Decimal

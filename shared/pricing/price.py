@@ -1,7 +1,7 @@
 """The price of a trip: the amount that came with the request, or the fare that is computed from the trip."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from shared.platform.settings import Settings
 from shared.pricing.fare import Fare, NotChargeable, compute_fare
@@ -11,8 +11,7 @@ from shared.web.problems import Problem
 from shared.web.tracing import Trace
 
 
-@dataclass(frozen=True)
-class Price:
+class Price(NamedTuple):
     """What to charge, and how it was computed unless the amount came with the request."""
 
     amount: Decimal

@@ -1,9 +1,8 @@
 """The Trip Service: what it says of a trip."""
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.platform import http_client, json_text
 from shared.platform.settings import RETRY_AFTER
@@ -13,8 +12,7 @@ from shared.web.tracing import Trace
 _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-@dataclass(frozen=True)
-class Trip:
+class Trip(NamedTuple):
     """A completed trip. `distance_km` in kilometres, None where the Trip Service gave none."""
 
     distance_km: Decimal | None

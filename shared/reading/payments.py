@@ -1,6 +1,6 @@
 """Reading: payments, their refunds and receipts."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.platform import json_text
 from shared.platform.database import Database, Row
@@ -8,8 +8,7 @@ from shared.reading.queries import Page, PaymentQuery
 from shared.web.problems import Problem
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What a receipt says. `payment` is the JSON text of the payment as it stands now; times are UTC, RFC 3339."""
 
     number: str

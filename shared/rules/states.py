@@ -4,8 +4,7 @@ The database refuses every other (sql/migrations/0009_moves.sql), and docs/state
 (`python -m tools.states`). tests/sql/test_states.py holds the constraints and the statements to it.
 """
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Method = Literal["CARD", "UPI", "WALLET", "CASH"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -14,8 +13,7 @@ STATUSES = ("PENDING", "SUCCESS", "FAILED", "REFUNDED")
 REFUND_STATUSES = ("PENDING", "REFUNDED", "FAILED")
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """From `source` to `target`; where `source` is None, it is written as `target`. `statement` (of sql/statements) makes it;
     None for a row of the seed, which seed/load.py writes: nobody charged it, and it makes no move."""
 

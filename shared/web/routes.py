@@ -1,7 +1,7 @@
 """Which function answers which path and method: the contract's first table."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.rules.identifiers import GREATEST_ID
 from shared.web.problems import Problem
@@ -9,8 +9,7 @@ from shared.web.problems import Problem
 _ID = r"(?P<payment_id>[^/]+)"
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """`pattern` is the whole bare path."""
 
     method: str

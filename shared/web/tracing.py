@@ -2,14 +2,13 @@
 
 import re
 import uuid
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """The correlation id of a request, and the W3C trace context that came with it, if any."""
 
     correlation_id: str

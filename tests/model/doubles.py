@@ -49,7 +49,7 @@ class PromptPublisher(Publisher):
     def __init__(self, database: Database, settings: Settings) -> None:
         super().__init__(database, settings)
         self.database = database
-        self.sink = EventSink.of(settings)
+        self.sink = EventSink(settings)
 
     def publish(self, event: Event) -> None:
         if self.delivers and self.sink.deliver(event) is None:
