@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True)
-class Succeeded:
+class Succeeded(NamedTuple):
     """The money moved. `gateway_id` is what the gateway calls it, where it has a name of its own."""
 
     gateway_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Declined:
+class Declined(NamedTuple):
     """The money did not move and will not, under this reference. `code` says why, in the gateway's words."""
 
     code: str
