@@ -45,7 +45,7 @@ pending: venv
 	  $${SETTLE:+--settle="$$SETTLE" --as="$$AS" --reason="$$REASON"} $(if $(filter 1,$(FORCE)),--force)
 
 events: venv
-	@$(BIN)/python -m local.database shared.events.set_aside $${RESEND:+--resend="$$RESEND"}
+	@$(BIN)/python -m local.database shared.events.resend $${RESEND:+--resend="$$RESEND"}
 
 lint: venv
 	@$(BIN)/ruff check .
