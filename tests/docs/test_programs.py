@@ -18,11 +18,13 @@ FILES = [
     *(CHECKOUT / "knative").rglob("*.yaml"),
 ]
 # `python -m x.y`, and `[python, -m, x.y]`; and what local.database is told to run.
-STARTED = re.compile(r"(?:-m[\s\"',]+|local\.database )([a-z_]+(?:\.[a-z_]+)+)")
+MODULE = r"([a-z_]+(?:\.[a-z_]+)+)"
+STARTED = (re.compile(rf"-m[\s\"',]+{MODULE}"), re.compile(rf"local\.database {MODULE}"))
 
 
 def started(path: Path) -> set[str]:
-    return set(STARTED.findall(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    return {name for way in STARTED for name in way.findall(text)}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if started(path)], ids=lambda path: path.name)
