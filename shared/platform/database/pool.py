@@ -47,10 +47,9 @@ class Pool:
             self._slots.release()
 
     def proved(self, connection: Connection) -> None:
-        """The connection answered; the next one may be tried."""
-        if connection.unproven:
-            connection.unproven = False
-            self._proving.release()
+        """The connection, which was unproven, answered; the next one may be tried."""
+        connection.unproven = False
+        self._proving.release()
 
     def close_idle(self) -> None:
         """Closes the connections that nobody is using."""
@@ -80,7 +79,8 @@ class Pool:
             raise unavailable(failure) from failure
 
     def _give_back(self, connection: Connection) -> None:
-        self.proved(connection)
+        if connection.unproven:
+            self.proved(connection)
         if connection.closed:
             self.close_idle()
         elif connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
