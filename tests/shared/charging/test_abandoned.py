@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -109,14 +111,37 @@ def test_a_sweep_goes_on_as_soon_as_the_gateway_is_back(till: Till, place: Place
     assert figures["settled"] == 60
 
 
+class Ended(SimpleQueue[Any]):
+    """What a sweep hears of askings that have ended; `fifty` is set when it has heard of so many."""
+
+    fifty = threading.Event()
+    heard = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        ended = super().get(block, timeout)
+        self.heard += 1
+        if self.heard == 50:
+            self.fifty.set()
+        return ended
+
+
 def test_a_gateway_that_falls_silent_under_way_is_left_alone(
-    till: Till, place: Place, hurried: Callable[..., None]
+    till: Till, place: Place, hurried: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Storing an answer takes longer than silence does: here silence is heard after every answer."""
     hurried(LONGEST=2.0, PROBE_PAUSE=60)
+    monkeypatch.setattr(abandoned, "SimpleQueue", Ended)
     left_behind(place, 300)
     till.gateway.finding = SILENCE
     answers = threading.Semaphore(50)
-    till.gateway.always = lambda request: Succeeded() if answers.acquire(blocking=False) else SILENCE
+
+    def ask(_: GatewayRequest) -> Outcome:
+        if answers.acquire(blocking=False):
+            return Succeeded()
+        assert Ended.fifty.wait(20)
+        return SILENCE
+
+    till.gateway.always = ask
     assert till.sweep()["more"] == 1
     assert pending(place) == 250
     assert place.sql.value(PUT_OFF) <= abandoned.WORKERS + abandoned.PROBES
