@@ -29,7 +29,7 @@ def attempt(deps: Dependencies, lease: Lease, on_outcome: Callable[[Outcome], ob
             return settle(deps, lease, outcome)
     except Exception:
         gateway_said = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
-        log.exception("not settled; it will be asked again", extra=lease.about() | gateway_said)
+        log.exception("not settled; it will be asked again", extra={**lease.about(), **gateway_said})
     return pending_answer(lease)
 
 

@@ -18,8 +18,8 @@ LONGEST_UNANSWERED_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Lease:
-    """Taken by one short statement; the work happens outside of it. `locked_at` is the lease itself, by the database's clock;
-    `taken_at`, `asks_until` and `over_at` are on this worker's monotonic clock, which began before the lease was taken.
+    """Taken by one short statement; the work happens outside of it. `locked_at` is the lease itself, by the database's clock.
+    On this worker's monotonic clock, `taken_at` is from before it was taken; `asks_until` and `over_at` count from there.
     `account` is the gateway's account that it was claimed with: None for claims from before accounts were recorded. `shown`
     is the JSON text of the PENDING payment or refund."""
 
@@ -45,10 +45,14 @@ class Lease:
         """Whether somebody else may hold the lease by now, or have settled: this worker was frozen."""
         return time.monotonic() >= self.over_at
 
-    def about(self) -> dict[str, object]:
+    def about(self) -> dict[str, int]:
         """What it is on, for a line in the log."""
-        about: dict[str, object] = {"payment_id": self.payment_id}
-        return about if self.refund_id is None else about | {"refund_id": self.refund_id}
+        return about(self.payment_id, self.refund_id)
+
+
+def about(payment_id: int, refund_id: int | None) -> dict[str, int]:
+    """Which payment, and which refund of it, as the log names them."""
+    return {"payment_id": payment_id} if refund_id is None else {"payment_id": payment_id, "refund_id": refund_id}
 
 
 def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:

@@ -2,7 +2,7 @@
 
 import json
 
-from shared.charging.lease import Lease
+from shared.charging.lease import Lease, about
 from shared.platform.database import Row
 from shared.platform.json_text import Written
 from shared.platform.settings import RETRY_AFTER
@@ -19,10 +19,10 @@ def final_answer(stored: Row) -> Answer:
     status, answer, payment_id, refund_id = (
         stored[name] for name in ("answer_status", "answer", "payment_id", "refund_id")
     )
-    about = _about(payment_id, refund_id)
+    subject = about(payment_id, refund_id)
     if status == 201:
         headers = {"Location": f"/payments/{payment_id}"} if refund_id is None else {}
-        return Answer(201, answer, headers=headers, about=about)
+        return Answer(201, answer, headers=headers, about=subject)
     failure_code = json.loads(answer)["failure_code"]
     if refund_id is None:
         instance = "/payments"
@@ -41,7 +41,7 @@ def final_answer(stored: Row) -> Answer:
     # As answers begin that older versions stored: `{"payment_id" : 351, `.
     spaced = answer.partition(":")[0].endswith(" ")
     document = problem.document(instance, stored["correlation_id"], spaced=spaced)
-    return Answer(status, document, CONTENT_TYPE, about=about)
+    return Answer(status, document, CONTENT_TYPE, about=subject)
 
 
 def pending_answer(lease: Lease) -> Answer:
@@ -49,8 +49,4 @@ def pending_answer(lease: Lease) -> Answer:
     headers = {"Retry-After": str(RETRY_AFTER)}
     if lease.refund_id is None:
         headers["Location"] = f"/payments/{lease.payment_id}"
-    return Answer(202, lease.shown, headers=headers, about=_about(lease.payment_id, lease.refund_id))
-
-
-def _about(payment_id: int, refund_id: int | None) -> dict[str, int]:
-    return {"payment_id": payment_id} if refund_id is None else {"payment_id": payment_id, "refund_id": refund_id}
+    return Answer(202, lease.shown, headers=headers, about=lease.about())

@@ -50,15 +50,14 @@ def note_contradiction(deps: Dependencies, lease: Lease, outcome: Succeeded | De
     """Where the gateway says otherwise than what is stored of a settled charge or refund: an ERROR in the log and an entry in
     the audit trail, once for each thing that it says. Money moved, or did not, against the books; a person must look.
     Raises DatabaseUnavailable."""
+    answer = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
     rows = deps.database.run_again(
         "note_contradiction",
         actor=function_name.get() or "payment-service",
         payment_id=lease.payment_id,
         refund_id=lease.refund_id,
         outcome="succeeded" if isinstance(outcome, Succeeded) else "failed",
-        gateway_said=describe(outcome),
-        gateway_id=outcome.gateway_id,
+        **answer,
     )
     for row in rows:
-        contradiction = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id, "stored": row["stored"]}
-        log.error("the gateway contradicts what is stored", extra=lease.about() | contradiction)
+        log.error("the gateway contradicts what is stored", extra=lease.about() | answer | {"stored": row["stored"]})

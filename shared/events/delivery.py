@@ -9,6 +9,7 @@ from shared.events.event import SOURCE, Event, header_text
 from shared.platform import http_client
 from shared.platform.log import log
 from shared.platform.settings import Settings
+from shared.web.tracing import Trace
 
 # Seconds, for a delivery as a whole. Through a Broker it is notify's call of the Notification Service (5 s) and a repeat of
 # what failed fast; what hangs longer is tried again later.
@@ -64,7 +65,7 @@ class EventSink:
             "POST",
             self.url,
             timeout=DELIVERY_TIMEOUT,
-            headers=headers | _trace(event),
+            headers=headers | Trace(event.correlation_id, event.traceparent).headers(),
             body=body,
             status_says_all=True,
         )
@@ -81,8 +82,3 @@ def _attributes(event: Event) -> dict[str, str]:
         "correlationid": event.correlation_id,
     }
     return attributes | ({"traceparent": event.traceparent} if event.traceparent else {})
-
-
-def _trace(event: Event) -> dict[str, str]:
-    headers = {"X-Correlation-ID": event.correlation_id}
-    return headers | ({"traceparent": event.traceparent} if event.traceparent else {})

@@ -58,8 +58,8 @@ class GatewayRequest:
     `amount` in `currency`; `reference` is ours and the idempotency key; `created_at` is when it was claimed, by the
     database's clock, and `age` how long ago that was, in seconds; `asked` is how often somebody was to ask for it, this
     time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it, as
-    far as known, and `search_cursor` where looking for it goes on (see Unknown). `charge_id` is what it
-    calls the charge that a refund gives back. `simulate` is for the simulated gateway alone.
+    far as known, and `search_cursor` where looking for it goes on (see Unknown). `charge_id` is what it calls the charge that
+    a refund gives back. `simulate` is for the simulated gateway alone.
     """
 
     reference: str

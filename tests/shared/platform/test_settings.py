@@ -258,27 +258,26 @@ def test_no_secret_shows_in_the_settings_text() -> None:
     assert "sk_live_x" not in repr(settings) + str(settings)
 
 
-@pytest.mark.parametrize("function", ["create_payment", "health"])
-def test_a_wrong_value_stops_the_start_with_one_clear_line(function: str) -> None:
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "functions_framework",
-            "--source",
-            f"functions/{function}/main.py",
-            "--target",
-            function,
-        ],
+def ended(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """How a Python program ended that was started in this environment: its exit status, and what it said."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
         cwd=CHECKOUT,
-        env={"PATH": "/usr/bin:/bin", "DB_PORT": "mistake", "PORT": "1"},
+        env={"PATH": "/usr/bin:/bin"} | environment,
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "payment-service cannot start: DB_PORT must be a port number, 1 to 65535\n"
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("function", ["create_payment", "health"])
+def test_a_wrong_value_stops_the_start_with_one_clear_line(function: str) -> None:
+    source = f"functions/{function}/main.py"
+    arguments = ("-m", "functions_framework", "--source", source, "--target", function)
+    line = "payment-service cannot start: DB_PORT must be a port number, 1 to 65535\n"
+    assert ended(*arguments, DB_PORT="mistake", PORT="1") == (1, "", line)
 
 
 PROGRAMS = ("local.run", "sql.migrate", "seed.load", "local.timer", "local.trip_service", "local.notification_service")
@@ -286,37 +285,15 @@ PROGRAMS = ("local.run", "sql.migrate", "seed.load", "local.timer", "local.trip_
 
 @pytest.mark.parametrize("program", [*([name] for name in PROGRAMS), ["local.database", "sql.migrate"]], ids="-".join)
 def test_so_it_stops_every_other_program_before_it_does_anything(program: list[str]) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", *program],
-        cwd=CHECKOUT,
-        env={"PATH": "/usr/bin:/bin", "RATE_LIMIT": "x", "PORT": "1", "SERVICE_PORT": "1"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert (
-        ended.stderr
-        == "payment-service cannot start: RATE_LIMIT must be a rate such as 1000/second, or empty for none\n"
-    )
+    line = "payment-service cannot start: RATE_LIMIT must be a rate such as 1000/second, or empty for none\n"
+    assert ended("-m", *program, RATE_LIMIT="x", PORT="1", SERVICE_PORT="1") == (1, "", line)
 
 
 def test_a_gateway_without_its_key_stops_the_start_with_one_clear_line() -> None:
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from shared.gateways.registry import Gateways\n"
-            "from shared.platform.settings import read_settings\n"
-            "Gateways.of(read_settings())",
-        ],
-        cwd=CHECKOUT,
-        env={"PATH": "/usr/bin:/bin", "GATEWAY": "stripe"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+    program = (
+        "from shared.gateways.registry import Gateways\n"
+        "from shared.platform.settings import read_settings\n"
+        "Gateways.of(read_settings())"
     )
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "payment-service cannot start: STRIPE_API_KEY is required with GATEWAY=stripe\n"
+    line = "payment-service cannot start: STRIPE_API_KEY is required with GATEWAY=stripe\n"
+    assert ended("-c", program, GATEWAY="stripe") == (1, "", line)
