@@ -76,7 +76,9 @@ class Database:
         """Closes the connections that nobody is using."""
         self._pool.close_idle()
 
-    def _run(self, what: Prepared, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf) -> list[Row]:
+    def _run(
+        self, what: Prepared, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf
+    ) -> list[Row]:
         if what.awaits_its_commit:
             return self._breaker.run(lambda: self._try_twice(what, parameters, repeatable, deadline))
         return self._try_twice(what, parameters, repeatable, deadline)
@@ -99,7 +101,9 @@ class Database:
                 if connection.unproven and not reads:
                     execute(connection, "SELECT 1", {}, proved_by)
                     self._pool.proved(connection)
-                rows = execute_prepared(connection, what, parameters, proved_by if reads and connection.reused else deadline)
+                rows = execute_prepared(
+                    connection, what, parameters, proved_by if reads and connection.reused else deadline
+                )
             except DatabaseUnavailable as failure:
                 # What was read again does no harm, and what was to be written was not sent.
                 if connection.unproven or (failure.timed_out and reads and connection.reused):
