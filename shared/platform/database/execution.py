@@ -60,7 +60,7 @@ def execute_prepared(connection: Connection, prepared: Prepared, parameters: Row
             text = f"{prepared.prepare}; {prepared.execute}"
         except psycopg2.errors.DuplicatePreparedStatement:
             text = prepared.execute
-        except psycopg2.errors.FeatureNotSupported:  # "cached plan must not change result type"
+        except psycopg2.errors.FeatureNotSupported:
             text = f"DEALLOCATE {prepared.name}; {prepared.prepare}; {prepared.execute}"
         else:
             connection.prepared.add(prepared.name)
@@ -81,6 +81,8 @@ def execute(connection: Connection, text: str, parameters: Row, deadline: float)
                 return []
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except _NOT_AS_PREPARED:
+        raise
     except psycopg2.errors.UniqueViolation as refusal:
         raise Conflict(refusal.diag.constraint_name or "") from refusal
     except _OUT_OF_ORDER as failure:
@@ -103,6 +105,13 @@ def unavailable(failure: psycopg2.Error | NameUnknown, connection: Connection | 
     )
 
 
+# A prepared statement is not there, is there already, or gives something else by now ("cached plan must not change result
+# type"): `execute_prepared` knows what to do.
+_NOT_AS_PREPARED = (
+    psycopg2.errors.InvalidSqlStatementName,
+    psycopg2.errors.DuplicatePreparedStatement,
+    psycopg2.errors.FeatureNotSupported,
+)
 # What the server surely undid, or never began: another try may well do. Deadlocks and serialization failures
 # (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html), and a server that is a standby.
 _UNDONE = (
