@@ -12,7 +12,7 @@ class NotUnderstood(ValueError):
 
 def decoded(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
     """What a whole body holds, at most so many bytes of it, however much that would be. Raises NotUnderstood."""
-    coding = headers.get("Content-Encoding", "")
+    coding = headers.get("content-encoding", "")
     answer = urllib3.HTTPResponse(io.BytesIO(body), {"Content-Encoding": coding}, preload_content=False)
     codings = {each.strip().lower() for each in coding.split(",")}
     if not codings <= {"", "identity", *answer.CONTENT_DECODERS}:

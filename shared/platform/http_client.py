@@ -1,13 +1,13 @@
 """HTTP calls to other services, each bounded as a whole."""
 
-import http.client
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from shared.platform.http_connections import Connection, Connections, Place
+from shared.platform.http_connections import DEFAULT_PORTS, Broken, Connection, Connections, Place
+from shared.platform.http_messages import Incoming, written
 
 # Bytes. A page of a gateway's list, a hundred objects, has room in it many times; what is longer is no answer to what is
 # asked here, and is given up before it takes up memory.
@@ -16,10 +16,6 @@ LARGEST_REPLY = 1 << 20
 
 class NoResponse(Exception):
     """No whole answer came in time. Whether the request was carried out is unknown."""
-
-
-class Broken(Exception):
-    """The connection broke, or what came over it is not HTTP: it may have been closed before the request came."""
 
 
 class Response(NamedTuple):
@@ -54,24 +50,21 @@ Send = Callable[[str, str, Mapping[str, str], bytes | None, float], Exchange]
 class _Kept:
     """An exchange over a connection that is kept."""
 
-    def __init__(self, connection: Connection, answer: http.client.HTTPResponse) -> None:
+    def __init__(self, connection: Connection, answer: Incoming) -> None:
         self.status = answer.status
-        self.headers: Mapping[str, str] = answer.headers  # type: ignore[assignment]  # reads as one
+        self.headers: Mapping[str, str] = answer.headers
         self._connection = connection
         self._answer = answer
 
     def read(self, most: int) -> bytes:
         try:
-            body = self._answer.read(most)
-        except (OSError, http.client.HTTPException, ValueError) as failure:
+            return self._connection.read(self._answer, most)
+        except (OSError, Broken, ValueError) as failure:
             raise _failure(self._connection, failure) from failure
-        if self._answer.length and len(body) < most:
-            raise _failure(self._connection, http.client.IncompleteRead(body))
-        return body
 
     def end(self) -> None:
         connection, answer = self._connection, self._answer
-        if connection.end() and answer.isclosed() and not answer.will_close:
+        if connection.end() and answer.complete and answer.reusable:
             _connections.give_back(connection)
         else:
             connection.close()
@@ -83,11 +76,11 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None, 
     connection = _connections.take(place)
     connection.begin(deadline)
     try:
-        if connection.sock is None:
+        message = written(method, place.authority, target, headers, body)
+        if not connection.is_open:
             _open(connection)
-        connection.request(method, target, body, dict(headers))
-        return _Kept(connection, connection.getresponse())
-    except (OSError, http.client.HTTPException, ValueError) as failure:
+        return _Kept(connection, connection.ask(message))
+    except (OSError, Broken, ValueError) as failure:
         raise _failure(connection, failure) from failure
     except BaseException:
         connection.end()
@@ -97,7 +90,7 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None, 
 
 def _open(connection: Connection) -> None:
     try:
-        connection.connect()
+        connection.open()
     except ConnectionError as failure:  # nothing was closed, so there is nothing to try again
         raise NoResponse(type(failure).__name__) from failure
 
@@ -153,7 +146,7 @@ def _call_once(
 
 def _read(exchange: Exchange) -> bytes:
     whole = exchange.read(LARGEST_REPLY + 1)
-    if 0 < len(whole) <= LARGEST_REPLY and exchange.headers.get("Content-Encoding", "identity") != "identity":
+    if 0 < len(whole) <= LARGEST_REPLY and exchange.headers.get("content-encoding", "identity") != "identity":
         whole = _decoded(whole, exchange.headers)
     if len(whole) > LARGEST_REPLY:
         raise NoResponse("the answer is too long")
@@ -184,17 +177,19 @@ def _failure(connection: Connection, failure: Exception) -> NoResponse | Broken:
     connection.close()
     if not in_time or isinstance(failure, TimeoutError):
         return NoResponse("no answer in time")
-    if isinstance(failure, ConnectionError | ssl.SSLEOFError | http.client.HTTPException):
+    if isinstance(failure, ConnectionError | ssl.SSLEOFError):
         return Broken(type(failure).__name__)
-    return NoResponse(type(failure).__name__)
+    if isinstance(failure, Broken):
+        return failure
+    return NoResponse(type(failure).__name__ if isinstance(failure, OSError) else str(failure))
 
 
 def _place(url: str) -> tuple[Place, str]:
     """Where a URL leads, and what is asked for there, to the letter."""
     parts = urlsplit(url)
     target = url.partition("://")[2].removeprefix(parts.netloc)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Place(parts.scheme, parts.hostname or "", port), target if target.startswith("/") else f"/{target}"
+    place = Place(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+    return place, target if target.startswith("/") else f"/{target}"
 
 
 _connections = Connections()

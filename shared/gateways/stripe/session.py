@@ -9,7 +9,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from shared.gateways.stripe.connections import POOLS
-from shared.platform.http_client import Broken, Exchange, NoResponse
+from shared.platform.http_client import Exchange, NoResponse
+from shared.platform.http_connections import Broken
 
 
 class _BoundedAdapter(HTTPAdapter):
