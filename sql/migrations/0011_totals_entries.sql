@@ -123,6 +123,3 @@ END $$;
 CREATE TRIGGER totals_entries_written AFTER INSERT ON totals_entries
     FOR EACH STATEMENT WHEN (random() < 0.0005) EXECUTE FUNCTION fold_totals();
 
--- Only the functions of two versions ago used these.
-DROP VIEW unsettled;
-DROP FUNCTION with_refund;
