@@ -1,6 +1,6 @@
 """A large database, made by SQL within minutes: what a year of payments leaves behind.
 
-    fill(connection, payments=10_000_000, keys=10_000_000)
+    fill(owner, payments=10_000_000, keys=10_000_000)
 
 The rows are those that the service itself would have left: every payment with its receipt where it was charged, the newest
 with the key that answers their repetition and the event that the sink took. One in two hundred was partly given back.
@@ -9,12 +9,17 @@ with the key that answers their repetition and the event that the sink took. One
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection
 
 # Two years, up to now.
 SPAN = "interval '730 days'"
 # Whatever was there is gone. TRUNCATE in the same transaction also spares the log where wal_level is minimal.
-EMPTY = "TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log RESTART IDENTITY"
+EMPTY = """
+TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries RESTART IDENTITY
+"""
+BEGINNING = """
+UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity'
+"""
 
 # Out of a hundred charges 88 succeed and 8 are declined; 4 of them were wholly given back since. Four in ten are computed
 # fares, each of a trip of its own; trips of the others have up to a thousand payments.
@@ -67,12 +72,12 @@ SELECT reference || CASE status WHEN 'FAILED' THEN '.failed' ELSE '.succeeded' E
   FROM (SELECT payments, payments.*, now() - interval '1 day' * (%(payments)s - payment_id) / %(keys)s AS made
           FROM payments WHERE payment_id > %(payments)s - %(keys)s) AS payments
 """
-TOTALS = (
-    """INSERT INTO payment_totals (currency, status, method, shard, count, amount, refunded)
-       SELECT currency, status, method, 0, count(*), sum(amount), sum(refunded_amount) FROM payments GROUP BY 1, 2, 3""",
-    """INSERT INTO refund_totals (currency, shard, count, amount)
-       SELECT 'INR', 0, count(*), sum(amount) FROM payment_refunds HAVING count(*) > 0""",
-)
+TOTALS = """
+INSERT INTO totals_entries (currency, status, method, count, amount, refunded)
+SELECT currency, status, method, count(*), sum(amount), sum(refunded_amount) FROM payments GROUP BY currency, status, method
+ UNION ALL
+SELECT 'INR', NULL, NULL, count(*), sum(amount), 0 FROM payment_refunds HAVING count(*) > 0
+"""
 FILL = {"payments": PAYMENTS, "payment_receipts": RECEIPTS, "payment_refunds": REFUNDS}
 FILL |= {"idempotency_keys": KEYS, "outbox": EVENTS}
 
@@ -81,7 +86,8 @@ INDEXES = """
 SELECT CASE WHEN conname IS NULL THEN format('DROP INDEX %%s', i.indexrelid::regclass)
             ELSE format('ALTER TABLE %%s DROP CONSTRAINT %%I', i.indrelid::regclass, conname) END,
        CASE WHEN conname IS NULL THEN pg_get_indexdef(i.indexrelid)
-            ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', i.indrelid::regclass, conname, pg_get_constraintdef(c.oid)) END
+            ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', i.indrelid::regclass, conname, pg_get_constraintdef(c.oid))
+       END
   FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u')
  WHERE i.indrelid = %s::regclass
    AND NOT EXISTS (SELECT FROM pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f')
@@ -89,23 +95,23 @@ SELECT CASE WHEN conname IS NULL THEN format('DROP INDEX %%s', i.indexrelid::reg
 """
 
 
-def fill(connection: Connection, payments: int, keys: int) -> None:
+def fill(owner: connection, payments: int, keys: int) -> None:
     """Leaves a migrated database with so many payments, and keys and delivered events of the newest of them, instead of
     whatever was there, vacuumed and analysed. The connection is a superuser's, in autocommit mode. Raises psycopg2.Error."""
     assert 0 < keys <= payments
-    with connection.cursor() as cursor:
+    with owner.cursor() as cursor:
         cursor.execute("BEGIN")
         # Neither triggers nor foreign keys: what is written here is right, and is counted at the end.
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL maintenance_work_mem = '1GB'")
         cursor.execute(EMPTY)
+        cursor.execute(BEGINNING)
         for table, rows in FILL.items():
-            with _indexed_afterwards(connection, table):
+            with _indexed_afterwards(owner, table):
                 cursor.execute(rows, {"payments": payments, "keys": keys})
         cursor.execute("SELECT setval('payments_payment_id_seq', %s)", [payments])
-        for totals in TOTALS:
-            cursor.execute(totals)
+        cursor.execute(TOTALS)
         cursor.execute("COMMIT")
         for table in FILL:
             cursor.execute(f"VACUUM (ANALYZE) {table}")
@@ -113,8 +119,8 @@ def fill(connection: Connection, payments: int, keys: int) -> None:
 
 
 @contextmanager
-def _indexed_afterwards(connection: Connection, table: str) -> Iterator[None]:
-    with connection.cursor() as cursor:
+def _indexed_afterwards(owner: connection, table: str) -> Iterator[None]:
+    with owner.cursor() as cursor:
         cursor.execute(INDEXES, [table])
         indexes = cursor.fetchall()
         for drop, _ in indexes:

@@ -56,6 +56,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
+    "keep_up": {},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,
     "lease_next": LEASED,
