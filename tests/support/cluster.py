@@ -27,7 +27,7 @@ SELECT concat(
     (SELECT string_agg(oid || '/' || relnatts || coalesce(reloptions::text, ''), ',' ORDER BY oid)
        FROM pg_class WHERE relnamespace = 'public'::regnamespace),
     (SELECT md5(string_agg(prosrc, ',' ORDER BY oid)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
-    (SELECT string_agg(tgname::text || tgenabled::text, ',' ORDER BY oid) FROM pg_trigger),
+    (SELECT md5(string_agg(tgname::text || tgenabled::text || coalesce(tgqual::text, ''), ',' ORDER BY oid)) FROM pg_trigger),
     (SELECT string_agg(conname::text, ',' ORDER BY oid) FROM pg_constraint),
     (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase
       WHERE datname = current_database()))
