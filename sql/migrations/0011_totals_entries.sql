@@ -50,11 +50,17 @@ DROP TABLE payment_totals;
 CREATE VIEW payment_totals AS
     SELECT currency, status, method, count, amount, refunded FROM totals_counted WHERE status IS NOT NULL;
 
+-- One claim in a thousand keeps up, by chance: to count them, all would have to wait for one another. That is some three thousand
+-- entries, which are read within three milliseconds and folded within ten; and of the row of `totals_folded` a snapshot that is
+-- held for an hour at 500 payments a second keeps fewer than two thousand versions. Where no claims come, a sweep keeps up.
 CREATE OR REPLACE FUNCTION count_inserted_payments() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO totals_entries (currency, status, method, count, amount, refunded)
     SELECT currency, status, method, count(*), sum(amount), sum(refunded_amount)
       FROM inserted GROUP BY currency, status, method;
+    IF random() < 0.001 THEN
+        PERFORM keep_up();
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -117,16 +123,10 @@ BEGIN
     RETURN number;
 END $$;
 
--- Upkeep comes by chance with an entry that is written, and not by counting, for which all would have to wait. One in two thousand
--- is some three thousand entries apart: read within two milliseconds, folded within ten; and a snapshot that is held for an hour
--- at 500 payments a second leaves fewer than two thousand versions of the row of `totals_folded`. Not in a transaction that keeps
--- its snapshot, where it could only fail.
-CREATE FUNCTION keep_up() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Not in a transaction that keeps its snapshot, where it could only fail.
+CREATE FUNCTION keep_up() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('transaction_isolation') = 'read committed' THEN
         PERFORM fold_totals();
     END IF;
-    RETURN NULL;
 END $$;
-CREATE TRIGGER totals_entries_written AFTER INSERT ON totals_entries
-    FOR EACH STATEMENT WHEN (random() < 0.0005) EXECUTE FUNCTION keep_up();

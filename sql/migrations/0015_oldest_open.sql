@@ -52,11 +52,10 @@ BEGIN
     END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION keep_up() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION keep_up() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('transaction_isolation') = 'read committed' THEN
         PERFORM fold_totals();
         PERFORM note_oldest();
     END IF;
-    RETURN NULL;
 END $$;

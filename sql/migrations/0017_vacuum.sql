@@ -1,19 +1,16 @@
--- When the tables that change most are vacuumed and analysed, by what 500 payments a second leave behind. By default that is when
--- a fifth of a table is dead: of a day's 43 million keys 8.6 million, and of a year's payments more than ever come.
+-- When the tables that change most are vacuumed: by what 500 payments a second leave behind, where by default a fifth of a table
+-- has to be dead first: of a day's 43 million keys 8.6 million, which is more than two hours' worth.
 --
---   table             rows                a second it leaves dead                        vacuumed at a day's or year's size
---   idempotency_keys  43 million, a day   1,000: one by its settling, one by its end     every 9 minutes (0.01, and 100,000)
---   outbox            43 million a day    500 to 1,000: its delivery, perhaps its end    every 9 to 18 minutes (0.01, and 100,000)
---   payments          43 million a day    500: its settling                              0.01: every 20 minutes after a day's
---                                                                                        payments, every 5 days after a year's
---   totals_entries    some thousands      1,500                                          every 70 seconds (0, and 100,000)
+--   table             a second it leaves dead                      vacuumed, at a day's 43 million rows
+--   idempotency_keys  1,000: a key by its settling and by its end  every 9 minutes  (0.01 of them, and 100,000)
+--   outbox            1,000: an event by its delivery and its end  every 9 minutes  (the same)
+--   payments          500: a payment by its settling               every 18 minutes (the same)
+--   totals_entries    1,500: some thousands at a time              every 70 seconds (100,000)
 --
--- A vacuum reads the pages that changed and every index as a whole: of 43 million keys some 6 GB, a minute or two at the
--- default cost limit (PostgreSQL 12 and later: 2 ms of pause for each 200 of cost), which is a small part of nine minutes. Twice
--- the pause's cost for the two that must keep pace. Rows that are only inserted make a vacuum due as well, so that listings read
--- the index alone: the same shares.
---
--- Statistics change their minds about nothing here: every statement's plan holds without them (tests/sql/test_pages.py).
+-- Each vacuum reads every index as a whole, so that a much smaller share would have it begin again as soon as it ends. Of keys and
+-- events it may
+-- cost five times the default between its pauses, to end in a fifth of the time. Rows that were only inserted make one due by the
+-- same shares, so that a listing reads the index alone.
 ALTER TABLE idempotency_keys SET (
     autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 100000,
     autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000,
