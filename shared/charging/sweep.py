@@ -28,7 +28,8 @@ STUCK_AFTER = 300
 
 
 def sweep(deps: Dependencies) -> dict[str, int]:
-    """Settles, delivers and deletes, side by side, each bounded in time and rows; any number may run at once.
+    """Settles, delivers and deletes, side by side, each bounded in time and rows; then keeps up what the figures and the next
+    sweep begin at. Any number may run at once.
 
     Returns how much of each it did, and for how many of them more is left to do (`more`): the next sweep goes on. A job that
     fails keeps no other from its end; then the first failure is raised: DatabaseUnavailable, or whatever it was.
@@ -52,6 +53,7 @@ def sweep(deps: Dependencies) -> dict[str, int]:
     counts = {name: done.count for name, done in figures.items()}
     counts["more"] = sum(done.more for done in figures.values())
     try:
+        deps.database.run_again("keep_up")
         _log_swept(deps.database, counts)
     except Exception as failure:
         failures.append(failure)

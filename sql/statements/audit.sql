@@ -5,4 +5,4 @@ SELECT %(actor)s, CASE WHEN refund_id IS NULL THEN 'settle_payment' ELSE 'settle
        payment_id, refund_id, %(outcome)s, %(reason)s, %(gateway_said)s, %(gateway_id)s,
        %(forced)s
   FROM idempotency_keys
- WHERE key_hash = %(key_hash)s AND answer_status IS NULL
+ WHERE key_hash = %(key_hash)s AND num_nonnulls(answer_status) = 0

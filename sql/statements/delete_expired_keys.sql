@@ -2,6 +2,6 @@
 DELETE FROM idempotency_keys
  WHERE key_hash = ANY (ARRAY(
     SELECT key_hash FROM idempotency_keys
-     WHERE expires_at <= now()
+     WHERE expires_at >= (SELECT expired FROM open_from) AND expires_at <= now()
      ORDER BY expires_at LIMIT %(limit)s OFFSET %(passed_over)s FOR UPDATE SKIP LOCKED))
 RETURNING 1 AS deleted

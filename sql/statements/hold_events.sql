@@ -2,4 +2,4 @@
 WITH asynchronous_commit AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE outbox SET next_attempt_at = now() + make_interval(secs => %(lease)s)
   FROM asynchronous_commit
- WHERE event_id = ANY (%(event_ids)s) AND delivered_at IS NULL AND refused_at IS NULL
+ WHERE event_id = ANY (%(event_ids)s) AND num_nonnulls(delivered_at, refused_at) = 0

@@ -5,7 +5,7 @@
 WITH failed AS (
     SELECT event_id
       FROM outbox
-     WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts > 0 AND next_attempt_at <= now()
+     WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts > 0 AND next_attempt_at >= (SELECT events FROM open_from) AND next_attempt_at <= now()
        AND created_at = (SELECT min(created_at) FROM outbox AS e
                           WHERE e.subject = outbox.subject AND num_nulls(e.delivered_at, e.refused_at) = 2)
      ORDER BY next_attempt_at, created_at
@@ -14,7 +14,7 @@ WITH failed AS (
 ), untried AS (
     SELECT event_id
       FROM outbox
-     WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts = 0 AND next_attempt_at <= now()
+     WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts = 0 AND next_attempt_at >= (SELECT events FROM open_from) AND next_attempt_at <= now()
        AND created_at <= now() - make_interval(secs => %(age)s)
        AND created_at = (SELECT min(created_at) FROM outbox AS e
                           WHERE e.subject = outbox.subject AND num_nulls(e.delivered_at, e.refused_at) = 2)

@@ -3,7 +3,7 @@
 WITH leased AS (
     UPDATE idempotency_keys
        SET locked_at = clock_timestamp(), asked = asked + 1, ask_after = now() + make_interval(secs => %(lease_seconds)s)
-     WHERE key_hash = %(key_hash)s AND answer_status IS NULL
+     WHERE key_hash = %(key_hash)s AND num_nonnulls(answer_status) = 0
        AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lease_seconds)s))
     RETURNING key_hash, locked_at, asked
 )

@@ -4,7 +4,7 @@
 WITH due AS (
     SELECT key_hash
       FROM idempotency_keys
-     WHERE answer_status IS NULL AND ask_after <= now()
+     WHERE answer_status IS NULL AND ask_after >= (SELECT requests FROM open_from) AND ask_after <= now()
        AND (locked_at IS NULL OR locked_at <= now() - make_interval(secs => %(lease_seconds)s))
      ORDER BY ask_after
      LIMIT 1

@@ -6,7 +6,7 @@ WITH stored AS (
            coalesce(r.failure_code, p.failure_code) AS failure_code,
            CASE WHEN r.refund_id IS NULL THEN p.gateway_id ELSE r.gateway_id END AS gateway_id
       FROM payments p
-      LEFT JOIN payment_refunds r ON r.refund_id = %(refund_id)s AND r.payment_id = p.payment_id
+      LEFT JOIN payment_refunds r ON r.refund_id = %(refund_id)s AND r.payment_id + 0 = p.payment_id
      WHERE p.payment_id = %(payment_id)s
 )
 INSERT INTO audit_log (actor, action, payment_id, refund_id, outcome, reason, gateway_said, gateway_id)

@@ -10,7 +10,7 @@ WITH asynchronous_commit AS (
            CASE refused WHEN 1 THEN why ELSE refusal END AS refusal,
            refused = 1 AND refusals + 1 >= %(most_refusals)s AS set_aside
       FROM outbox JOIN failed USING (event_id), asynchronous_commit
-     WHERE delivered_at IS NULL AND refused_at IS NULL
+     WHERE num_nonnulls(delivered_at, refused_at) = 0
      ORDER BY event_id
        FOR UPDATE OF outbox
 )

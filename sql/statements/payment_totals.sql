@@ -1,11 +1,7 @@
--- Totals for each currency, summed over the shards: payments by status and method, sixteen rows at most for each; and settled
--- refunds, in one row that has neither. A currency of which nothing is left has no rows.
+-- Totals for each currency: payments by status and method, sixteen rows at most for each; and settled refunds, in one row that
+-- has neither. A currency of which nothing is left has no rows. Reads the entries since the last fold
+-- (idx_totals_entries_written), some thousands, however many payments there are.
 SELECT currency, status, method, sum(count)::bigint AS count, sum(amount) AS amount, sum(refunded) AS refunded
-  FROM payment_totals
+  FROM totals_counted
  GROUP BY currency, status, method
-HAVING sum(count) <> 0
- UNION ALL
-SELECT currency, NULL, NULL, sum(count)::bigint, sum(amount), 0
-  FROM refund_totals
- GROUP BY currency
 HAVING sum(count) <> 0

@@ -1,20 +1,27 @@
--- What whoever is on call watches. What is open is read oldest first and no further than `most_counted`
--- (idx_idempotency_oldest, idx_outbox_oldest; idx_outbox_untried, idx_outbox_failed), so that it takes no longer however much
--- that is: the ages are exact, and a count that reaches `most_counted` means "at least". Events that were set aside
--- (idx_outbox_refused) are counted apart: nobody waits for them. Contradictions are few (idx_audit_log_contradictions).
+-- What whoever is on call watches. What is open is read oldest first, from where `open_from` says that it begins and no further
+-- than `most_counted` (idx_idempotency_oldest, idx_outbox_oldest; idx_outbox_untried, idx_outbox_failed), so that it takes no
+-- longer however much that is, and however much was open before: the ages are exact, and a count that reaches `most_counted`
+-- means "at least". Events that were set aside (idx_outbox_refused) are counted apart: nobody waits for them. Contradictions
+-- are few (idx_audit_log_contradictions).
+WITH since AS (SELECT * FROM open_from)
 SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
        least(untried.count + failed.count, %(most_counted)s) AS undelivered_count,
        coalesce((SELECT extract(epoch FROM now() - created_at)::float8 FROM outbox
-                  WHERE num_nulls(delivered_at) = 1 AND refused_at IS NULL
+                  WHERE num_nulls(delivered_at) = 1 AND refused_at IS NULL AND created_at >= (SELECT events FROM since)
                   ORDER BY created_at LIMIT 1), 0) AS undelivered_oldest,
        refused.count AS refused_count,
        (SELECT count(*) FROM audit_log WHERE action = 'contradiction') AS contradiction_count
   FROM (SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
-          FROM (SELECT created_at FROM idempotency_keys WHERE num_nulls(answer_status) = 1
+          FROM (SELECT created_at FROM idempotency_keys
+                 WHERE num_nulls(answer_status) = 1 AND created_at >= (SELECT requests FROM since)
                  ORDER BY created_at LIMIT %(most_counted)s) AS oldest) AS unsettled,
-       (SELECT count(*) FROM (SELECT FROM outbox WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts = 0
+       (SELECT count(*) FROM (SELECT FROM outbox
+                               WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts = 0
+                                 AND next_attempt_at >= (SELECT events FROM since)
                                LIMIT %(most_counted)s) AS untried) AS untried,
-       (SELECT count(*) FROM (SELECT FROM outbox WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts > 0
+       (SELECT count(*) FROM (SELECT FROM outbox
+                               WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts > 0
+                                 AND next_attempt_at >= (SELECT events FROM since)
                                LIMIT %(most_counted)s) AS failed) AS failed,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE refused_at IS NOT NULL AND delivered_at IS NULL
                                LIMIT %(most_counted)s) AS refused) AS refused

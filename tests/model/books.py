@@ -15,7 +15,10 @@ UPDATE payment_refunds SET created_at = created_at - make_interval(secs => %(s)s
 UPDATE outbox SET created_at = created_at - make_interval(secs => %(s)s),
        next_attempt_at = next_attempt_at - make_interval(secs => %(s)s);
 UPDATE idempotency_keys SET locked_at = locked_at - make_interval(secs => %(s)s),
-       ask_after = ask_after - make_interval(secs => %(s)s), expires_at = expires_at - make_interval(secs => %(s)s)
+       ask_after = ask_after - make_interval(secs => %(s)s), expires_at = expires_at - make_interval(secs => %(s)s),
+       created_at = created_at - make_interval(secs => %(s)s);
+UPDATE oldest_open SET requests = requests - make_interval(secs => %(s)s), events = events - make_interval(secs => %(s)s),
+       expired = expired - make_interval(secs => %(s)s), noted_at = noted_at - make_interval(secs => %(s)s)
 """
 OPEN = (
     "SELECT (SELECT count(*) FROM idempotency_keys WHERE answer_status IS NULL)"

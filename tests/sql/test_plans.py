@@ -8,9 +8,7 @@ import pytest
 
 from shared.platform.database.statements import STATEMENTS, statement
 from shared.reading.totals import MOST_COUNTED
-from shared.rules.identifiers import GREATEST_ID
-from shared.rules.states import METHODS, STATUSES
-from tests.sql.rows import CLAIM
+from tests.sql.samples import LEASED, LISTING, SAMPLES
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
 
@@ -46,81 +44,6 @@ ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
 """
 
-KEY = bytes(32)
-NEW = CLAIM | {"trip_id": ROWS + 1, "reference": "PAY-new"}
-REFUND = {
-    "payment_id": 7,
-    "amount": None,
-    "gateways": ["cash", "stripe"],
-    "accounts": ["cash", "acct_1/live"],
-    "not_in": ["JPY"],
-    "reason": None,
-    "metadata": "{}",
-    "reference": "REF-new",
-}
-LISTING: dict[str, Any] = {
-    "statuses": list(STATUSES),
-    "methods": list(METHODS),
-    "from": "-infinity",
-    "to": "infinity",
-    "before": "infinity",
-    "before_id": GREATEST_ID,
-    "limit": 21,
-}
-SETTLE = {
-    "key_hash": KEY,
-    "payment_id": 500,
-    "refund_id": 7,
-    "status": "SUCCESS",
-    "failure_code": None,
-    "gateway_id": None,
-    "key_ttl": 1,
-}
-LEASED = {"key_hash": KEY, "lease_seconds": 60}
-AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
-AUDIT |= {"forced": False, "key_hash": KEY}
-FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
-FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
-DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
-SAMPLES: dict[str, dict[str, Any]] = {
-    "audit": AUDIT,
-    "charge_at_once": NEW,
-    "commits_waiting": {},
-    "claim_payment": NEW,
-    "claim_refund": NEW | REFUND,
-    "delete_expired_keys": DELETED,
-    "delete_old_events": DELETED,
-    "delete_unsent_events": DELETED,
-    "events": {"event_ids": ["PAY-500", "PAY-1000"]},
-    "fare_of_trip": {"trip_id": 7},
-    "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
-    "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
-    "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
-    "lease_key": LEASED,
-    "lease_next": LEASED,
-    "open_request": LEASED,
-    "look": LEASED,
-    "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
-    "note_failed": FAILED,
-    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
-    "payment": {"payment_id": 7},
-    "payment_totals": {},
-    "payments": LISTING,
-    "payments_of_trip": LISTING | {"trip_id": 7},
-    "pending": {"limit": 100},
-    "pending_named": {"which": "PAY-500"},
-    "ping": {},
-    "receipt": {"payment_id": 7},
-    "refundable": {"payment_id": 7},
-    "set_aside_events": {"limit": 100},
-    "resend_events": {"event_id": None, "limit": 1000},
-    "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
-    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"},
-    "settle_payment": SETTLE,
-    "settle_refund": SETTLE,
-    "waits": {"event_id": "PAY-500"},
-    "watch_totals": {"most_counted": MOST_COUNTED},
-}
 MEANT = {
     "delete_expired_keys": "idx_idempotency_expires",
     "delete_old_events": "idx_outbox_delivered",

@@ -18,8 +18,10 @@ TEMPLATE = "template_payments"
 
 DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
 EMPTY = """
-TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, payment_totals, refund_totals
- RESTART IDENTITY
+TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries
+ RESTART IDENTITY;
+UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
+       noted_at = '-infinity', noted_by = '0'
 """
 # What a test may have changed besides rows: tables, functions, triggers, settings of the database.
 SCHEMA = """
@@ -27,7 +29,7 @@ SELECT concat(
     (SELECT string_agg(oid || '/' || relnatts || coalesce(reloptions::text, ''), ',' ORDER BY oid)
        FROM pg_class WHERE relnamespace = 'public'::regnamespace),
     (SELECT md5(string_agg(prosrc, ',' ORDER BY oid)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
-    (SELECT string_agg(tgname::text || tgenabled::text, ',' ORDER BY oid) FROM pg_trigger),
+    (SELECT md5(string_agg(tgname::text || tgenabled::text || coalesce(tgqual::text, ''), ',' ORDER BY oid)) FROM pg_trigger),
     (SELECT string_agg(conname::text, ',' ORDER BY oid) FROM pg_constraint),
     (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase
       WHERE datname = current_database()))

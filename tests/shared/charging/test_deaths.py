@@ -17,18 +17,22 @@ from tests.support.cluster import Place
 from tests.support.gateway import Lost, ScriptedGateway, Turn
 from tests.support.till import Died, Till, WatchedDatabase, shown
 
-AGE = "UPDATE idempotency_keys SET {} WHERE answer_status IS NULL"
+AGE = """
+UPDATE idempotency_keys SET {column} = {column} - make_interval(secs => %(s)s) WHERE answer_status IS NULL;
+UPDATE oldest_open SET requests = requests - make_interval(secs => %(s)s), noted_at = noted_at - make_interval(secs => %(s)s)
+"""
 
 
 def pass_time(place: Place, seconds: float, column: str = "locked_at") -> None:
     """As if a lease had been taken, or a pause begun, so much earlier."""
-    place.sql.run(AGE.format(f"{column} = {column} - make_interval(secs => %s)"), (seconds,))
+    place.sql.run(AGE.format(column=column), {"s": seconds})
 
 
 def become_due(place: Place) -> None:
     """As if the lease time-out and every pause were over."""
     pass_time(place, 4)
-    pass_time(place, 700, "ask_after")
+    for column in ("created_at", "ask_after"):
+        pass_time(place, 700, column)
 
 
 def everything_is_settled(place: Place) -> None:
