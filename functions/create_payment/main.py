@@ -9,7 +9,7 @@ from shared.pricing.price import Pricing
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
-from shared.web.models import read_payment
+from shared.web.requests import read_payment
 
 settings = read_settings()
 deps = Dependencies.of(settings)

@@ -8,7 +8,7 @@ from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
-from shared.web.models import read_refund
+from shared.web.requests import read_refund
 from shared.web.routes import read_payment_id
 
 settings = read_settings()
