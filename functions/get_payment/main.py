@@ -2,7 +2,7 @@
 
 import functions_framework
 
-from functions.get_payment.receipt import html_receipt, json_receipt
+from functions.get_payment.receipt import json_receipt
 from shared.platform.database import Database
 from shared.platform.settings import read_settings
 from shared.reading import payments
@@ -30,5 +30,7 @@ def get_payment(call: Call) -> Answer:
     receipt = payments.receipt(database, payment_id)
     vary = {"Vary": "Accept"}
     if call.prefers(JSON, "text/html") == "text/html":
+        from functions.get_payment.receipt_page import html_receipt  # few ask for it: no start waits for its template
+
         return Answer(200, html_receipt(receipt), "text/html; charset=utf-8", vary)
     return Answer(200, json_receipt(receipt), headers=vary)

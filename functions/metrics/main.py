@@ -2,7 +2,7 @@
 
 import functions_framework
 
-from functions.metrics.formats import PROMETHEUS, json_totals, prometheus_totals
+from functions.metrics.totals import json_totals
 from shared.platform.database import Database
 from shared.platform.settings import read_settings
 from shared.reading.totals import read_totals
@@ -21,5 +21,7 @@ def metrics(call: Call) -> Answer:
     wanted = call.prefers(JSON, "text/plain", "application/openmetrics-text")
     headers = {"Vary": "Accept"}
     if call.path == "/metrics/prometheus" or wanted != JSON:
+        from functions.metrics.prometheus import PROMETHEUS, prometheus_totals  # a library that JSON does without
+
         return Answer(200, prometheus_totals(totals), PROMETHEUS, headers)
     return Answer(200, json_totals(totals), headers=headers)

@@ -11,8 +11,8 @@ import flask
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from shared.platform import log
-from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import RETRY_AFTER, Settings
+from shared.platform.unavailable import DatabaseUnavailable
 from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
@@ -100,8 +100,8 @@ def _respond(function: str, request: flask.Request, work: Callable[[Call], Answe
             "path": request.path,
             "status": answer.status,
             "duration_ms": round((time.perf_counter() - began) * 1000, 1),
-        }
-        | answer.about,
+            **answer.about,
+        },
     )
     return _response(answer, call)
 

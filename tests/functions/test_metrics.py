@@ -2,14 +2,14 @@
 
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from functions.metrics.formats import json_totals, prometheus_totals
+from functions.metrics.prometheus import prometheus_totals
+from functions.metrics.totals import json_totals
 from shared.reading.totals import Figures, Totals
 
 RUPEES = Figures(
@@ -81,7 +81,7 @@ def test_the_json_has_exactly_what_the_contract_says_and_other_currencies_beside
 
 
 def test_there_are_no_other_currencies_unless_the_books_hold_some() -> None:
-    assert '"other_currencies":{}' in json_totals(replace(TOTALS, others={}))
+    assert '"other_currencies":{}' in json_totals(TOTALS._replace(others={}))
 
 
 def series(currency: str, figures: Figures) -> dict[tuple[str, ...], float]:

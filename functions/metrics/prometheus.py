@@ -1,42 +1,16 @@
-"""The totals as JSON and in the Prometheus text format."""
+"""The totals in the Prometheus text format."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from shared.platform import json_text
 from shared.reading.totals import MOST_COUNTED, Figures, Totals
 
 PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
-
-
-def json_totals(totals: Totals) -> str:
-    """The totals as JSON text, money with two decimals: the figures of the service's currency, and beside them the same of
-    every other."""
-    return json_text.write(
-        _shown(totals.figures)
-        | {
-            "currency": totals.currency,
-            "other_currencies": {currency: _shown(figures) for currency, figures in totals.others.items()},
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }
-    )
-
-
-def _shown(figures: Figures) -> dict[str, Any]:
-    return {
-        "payments_by_status": figures.by_status,
-        "payments_by_method": figures.by_method,
-        "average_payment_amount": figures.average_amount,
-        "total_revenue": figures.revenue,
-        "refunds": {"count": figures.refund_count, "amount": figures.refund_amount},
-    }
 
 
 def prometheus_totals(totals: Totals) -> str:
