@@ -1,12 +1,13 @@
 """HTTP calls to other services, each bounded as a whole."""
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
-import urllib3
-
-from shared.platform import http_connections
+from shared.platform.http_connections import DEFAULT_PORTS, Broken, Connection, Connections, Place
+from shared.platform.http_messages import Incoming, written
 
 # Bytes. A page of a gateway's list, a hundred objects, has room in it many times; what is longer is no answer to what is
 # asked here, and is given up before it takes up memory.
@@ -17,34 +18,81 @@ class NoResponse(Exception):
     """No whole answer came in time. Whether the request was carried out is unknown."""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An answer as it was meant: the body is what a compressed one holds. `repeated`: the request was sent before, and may
     have been carried out then."""
 
     status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
     repeated: bool = False
 
 
-def send(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
-) -> urllib3.BaseHTTPResponse:
-    """Sends one request over urllib3, and returns the answer still to be read, within `timeout` seconds for both."""
-    return _pools.urlopen(
-        method,
-        url,
-        headers=headers,
-        body=body,
-        timeout=urllib3.Timeout(total=timeout),
-        retries=False,
-        redirect=False,
-        preload_content=False,
-    )
+class Exchange(Protocol):
+    """An answer whose body is still to be read, as it came: compressed, where it is. Each may raise NoResponse or Broken."""
+
+    status: int
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def read(self, most: int) -> bytes:
+        """At most so many bytes of the body, from its beginning: all of it, where there are fewer."""
+
+    def end(self) -> None:
+        """Keeps the connection where the body was read to its end, and closes it otherwise."""
 
 
-Send = Callable[[str, str, Mapping[str, str], bytes | None, float], urllib3.BaseHTTPResponse]
+# Method, URL, headers, body, and until when the answer must have been read (monotonic clock).
+Send = Callable[[str, str, Mapping[str, str], bytes | None, float], Exchange]
+
+
+class _Kept:
+    """An exchange over a connection that is kept."""
+
+    def __init__(self, connection: Connection, answer: Incoming) -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self._connection = connection
+        self._answer = answer
+
+    def read(self, most: int) -> bytes:
+        try:
+            return self._connection.read(self._answer, most)
+        except (OSError, Broken, ValueError) as failure:
+            raise _failure(self._connection, failure) from failure
+
+    def end(self) -> None:
+        connection, answer = self._connection, self._answer
+        if connection.end() and answer.complete and answer.reusable:
+            _connections.give_back(connection)
+        else:
+            connection.close()
+
+
+def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float) -> Exchange:
+    """Sends one request over a connection that is kept."""
+    place, target = _place(url)
+    connection = _connections.take(place)
+    connection.begin(deadline)
+    try:
+        message = written(method, place.authority, target, headers, body)
+        if not connection.is_open:
+            _open(connection)
+        return _Kept(connection, connection.ask(message))
+    except (OSError, Broken, ValueError) as failure:
+        raise _failure(connection, failure) from failure
+    except BaseException:
+        connection.end()
+        connection.close()
+        raise
+
+
+def _open(connection: Connection) -> None:
+    try:
+        connection.open()
+    except ConnectionError as failure:  # nothing was closed, so there is nothing to try again
+        raise NoResponse(type(failure).__name__) from failure
 
 
 def request(
@@ -64,61 +112,84 @@ def request(
     repeated belong here: reads, and writes with an idempotency key. No proxy or password is read from the environment.
     """
     deadline = time.monotonic() + timeout
-    read = _pass_over if status_says_all else _read
     try:
         try:
-            return _call_once(through, method, url, deadline, headers, body, read)
-        except urllib3.exceptions.ProtocolError:
-            return replace(_call_once(through, method, url, deadline, headers, body, read), repeated=True)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as failure:
+            return _call_once(through, method, url, headers, body, deadline, status_says_all)
+        except Broken:
+            again = _call_once(through, method, url, headers, body, deadline, status_says_all)
+            return again._replace(repeated=True)
+    except Broken as failure:
         # What went wrong, without the address and whatever it holds.
-        raise NoResponse(type(failure).__name__) from failure
+        raise NoResponse(str(failure)) from failure
 
 
 def _call_once(
     through: Send,
     method: str,
     url: str,
-    deadline: float,
     headers: Mapping[str, str],
     body: bytes | None,
-    read: Callable[[urllib3.BaseHTTPResponse], bytes],
+    deadline: float,
+    status_says_all: bool,
 ) -> Response:
-    left = deadline - time.monotonic()
-    if left <= 0:
+    if deadline <= time.monotonic():
         raise NoResponse("no answer in time")
-    response = through(method, url, headers, body, left)
+    exchange = through(method, url, headers, body, deadline)
     try:
-        whole = read(response)
-        return Response(response.status, whole, response.headers)
-    except BaseException:
-        response.close()
-        raise
+        if status_says_all:
+            _pass_over(exchange)
+            return Response(exchange.status, headers=exchange.headers)
+        return Response(exchange.status, _read(exchange), exchange.headers)
     finally:
-        response.release_conn()
+        exchange.end()
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The body, decompressed. What is too large is given up before it takes up memory."""
-    whole = response.read(LARGEST_REPLY + 1, decode_content=True)
+def _read(exchange: Exchange) -> bytes:
+    whole = exchange.read(LARGEST_REPLY + 1)
+    if 0 < len(whole) <= LARGEST_REPLY and exchange.headers.get("content-encoding", "identity") != "identity":
+        whole = _decoded(whole, exchange.headers)
     if len(whole) > LARGEST_REPLY:
         raise NoResponse("the answer is too long")
-    codings = {coding.strip().lower() for coding in response.headers.get("Content-Encoding", "").split(",")}
-    if whole and not codings <= {"", "identity", *response.CONTENT_DECODERS}:
-        raise NoResponse("the answer is compressed in a way that is not understood")
-    response.drain_conn()
     return whole
 
 
-def _pass_over(response: urllib3.BaseHTTPResponse) -> bytes:
+def _decoded(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """What a compressed body holds. It was not asked for, so hardly anybody sends one, and what it takes is slow to import."""
+    from shared.platform.decoding import NotUnderstood, decoded
+
+    try:
+        return decoded(body, headers, LARGEST_REPLY + 1)
+    except NotUnderstood as failure:
+        raise NoResponse(str(failure)) from failure
+
+
+def _pass_over(exchange: Exchange) -> None:
     """Takes the body off the connection, so that it can be used again; where that fails, it is closed."""
     try:
-        if len(response.read(LARGEST_REPLY + 1, decode_content=False)) > LARGEST_REPLY:
-            response.close()
-    except (urllib3.exceptions.HTTPError, OSError):
-        response.close()
-    return b""
+        exchange.read(LARGEST_REPLY + 1)
+    except (NoResponse, Broken):
+        return
 
 
-_pools = urllib3.PoolManager(num_pools=8, maxsize=32)
-_pools.pool_classes_by_scheme = http_connections.POOLS
+def _failure(connection: Connection, failure: Exception) -> NoResponse | Broken:
+    """What a failure of a call over a connection means; it is closed."""
+    in_time = connection.end()
+    connection.close()
+    if not in_time or isinstance(failure, TimeoutError):
+        return NoResponse("no answer in time")
+    if isinstance(failure, ConnectionError | ssl.SSLEOFError):
+        return Broken(type(failure).__name__)
+    if isinstance(failure, Broken):
+        return failure
+    return NoResponse(type(failure).__name__ if isinstance(failure, OSError) else str(failure))
+
+
+def _place(url: str) -> tuple[Place, str]:
+    """Where a URL leads, and what is asked for there, to the letter."""
+    parts = urlsplit(url)
+    target = url.partition("://")[2].removeprefix(parts.netloc)
+    place = Place(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+    return place, target if target.startswith("/") else f"/{target}"
+
+
+_connections = Connections()

@@ -1,143 +1,140 @@
-"""HTTP connections that know when their call must be over.
+"""HTTP connections that are kept, and used again while they are good."""
 
-urllib3's time-outs are for each step: they begin anew with every address of a name and every byte that a peer drips. Here
-one deadline covers looking up, connecting, TLS, sending and reading. It is set whenever urllib3 tells a connection the time
-that is left, which it does as each request begins. What uses these connections passes `urllib3.Timeout(total=seconds)`.
-"""
-
+import select
 import socket
+import ssl
 import time
-from ssl import SSLContext, SSLSocket
-from typing import Any
+from collections import deque
+from contextlib import suppress
+from typing import Any, NamedTuple
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util.ssl_ import create_urllib3_context
-
-from shared.platform import dns
+from shared.platform import tcp
+from shared.platform.deadlines import deadlines
+from shared.platform.http_messages import Incoming
 
 # Seconds. What lies between may forget an idle connection and tell nobody; a new one costs a round trip, a forgotten one
 # the whole time-out. Firewalls and load balancers remember for a minute or more.
 LONGEST_IDLE = 30.0
+# Idle connections that are kept to one place: as many as a function has threads and senders of events.
+MOST_IDLE = 32
 
 
-class _TCP(socket.socket):
-    """A socket that knows its deadline (monotonic clock): no operation waits beyond it, however many went before."""
-
-    deadline: float | None = None
-
-    def hurry(self) -> None:
-        """Gives the next operation what is left. Raises TimeoutError once nothing is."""
-        if self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the call is over")
-            self.settimeout(left)
-
-    def recv(self, *arguments: Any) -> bytes:
-        self.hurry()
-        return super().recv(*arguments)
-
-    def recv_into(self, *arguments: Any) -> int:
-        self.hurry()
-        return super().recv_into(*arguments)
-
-    def send(self, *arguments: Any) -> int:
-        self.hurry()
-        return super().send(*arguments)
-
-    def sendall(self, *arguments: Any) -> None:
-        self.hurry()
-        super().sendall(*arguments)
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class _TLS(_TCP, SSLSocket):
-    pass
+class Place(NamedTuple):
+    """Where a connection leads: scheme, host and port of a URL."""
 
-
-class _HTTP(HTTPConnection):
-    """A connection that is opened and used only as long as its call may last."""
-
-    sock: Any = None
+    scheme: str
+    host: str
+    port: int
 
     @property
-    def timeout(self) -> float | None:
-        """Seconds that are left."""
-        return self._left()
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        """A connection that was given no time has none."""
-        self._used = time.monotonic()
-        self._deadline = self._used + (seconds or 0.0)
-        if self.sock is not None:
-            self.sock.deadline = self._deadline
-
-    def _left(self) -> float:
-        return max(0.0, self._deadline - time.monotonic())
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it may be used again."""
-        return super().is_connected and time.monotonic() - self._used < LONGEST_IDLE
-
-    def _new_conn(self) -> socket.socket:
-        """Tries the addresses of the host in their order. Each has its share of the time that is left, so that one that
-        answers is reached behind any number that are silent."""
-        try:
-            addresses = dns.addresses(self._dns_host.strip("[]"), self._deadline)
-        except dns.NameUnknown as failure:
-            raise NameResolutionError(self.host, self, failure) from failure  # type: ignore[arg-type]
-        refusal: OSError | None = None
-        for untried in range(len(addresses), 0, -1):
-            try:
-                return self._connected_to(addresses[-untried], self._left() / untried)
-            except OSError as failure:
-                refusal = failure
-        if self._left():
-            raise NewConnectionError(self, "every address refused") from refusal
-        raise ConnectTimeoutError(self, "no address took the connection in time") from refusal
-
-    def _connected_to(self, address: str, seconds: float) -> socket.socket:
-        sock = _TCP(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            for option in self.socket_options or ():
-                sock.setsockopt(*option)
-            sock.deadline = time.monotonic() + seconds
-            sock.hurry()
-            sock.connect((address, self.port))
-            sock.deadline = self._deadline
-            sock.hurry()  # TLS takes over this time-out, for its handshake as a whole
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+    def authority(self) -> str:
+        """As a request's header Host has it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-class _HTTPS(_HTTP, HTTPSConnection):
-    def connect(self) -> None:
-        if self.ssl_context is None:
-            self.ssl_context = self._context()
-        super().connect()
-        self.sock.deadline = self._deadline
-
-    def _context(self) -> SSLContext:
-        """As urllib3 makes one: certificates are checked, against the host's name."""
-        context = create_urllib3_context()
-        context.sslsocket_class = _TLS
-        if not (self.ca_certs or self.ca_cert_dir or self.ca_cert_data):
-            context.load_default_certs()
-        return context
+class Broken(Exception):
+    """The connection broke, or what came over it is not HTTP: it may have been closed before the request came."""
 
 
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTP
+class Connection:
+    """One connection. While it is in use it is watched: what is waited for beyond its call's deadline is cut."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.is_open = False
+        self._socket: Any = None  # until it is open
+        self._used_at = 0.0
+        self._deadline = 0.0
+        self._readable = select.poll()
+
+    def begin(self, deadline: float) -> None:
+        """A call begins, which must be over at `deadline` (monotonic clock)."""
+        self._deadline = deadline
+        deadlines.begin(self, deadline)
+
+    def end(self) -> bool:
+        """The call is over; whether it was in time."""
+        self._used_at = time.monotonic()
+        return deadlines.end(self)
+
+    def open(self) -> None:
+        """Opens it within the call's time. Raises OSError."""
+        place = self.place
+        self._socket = plain = tcp.connected(place.host, place.port, self._deadline, socket.socket)
+        plain.settimeout(None)
+        if place.scheme == "https":
+            # The handshake comes after: while a socket is wrapped there is nothing to cut.
+            context = ssl.create_default_context()
+            self._socket = tls = context.wrap_socket(plain, server_hostname=place.host, do_handshake_on_connect=False)
+            tls.do_handshake()
+        self._readable.register(self._socket, select.POLLIN)
+        self.is_open = True
+
+    def ask(self, request: bytes) -> Incoming:
+        """Sends a request, and gives the answer as soon as its head is there. Raises OSError, Broken or ValueError."""
+        answer = Incoming()
+        self._socket.sendall(request)
+        while not answer.has_head:
+            self._receive(answer)
+        return answer
+
+    def read(self, answer: Incoming, most: int) -> bytes:
+        """At most so many bytes of an answer's body, from its beginning. Raises as `ask`."""
+        while not answer.complete and len(answer.body) < most:
+            self._receive(answer)
+        return bytes(answer.body[:most])
+
+    def _receive(self, answer: Incoming) -> None:
+        received = self._socket.recv(65536)
+        if received:
+            answer.feed(received)
+        elif answer.ends_with_connection:
+            answer.complete = True
+        else:
+            raise Broken("the answer is cut off" if answer.has_head else "no answer came before the end")
+
+    def cut(self) -> None:
+        """Has whoever waits for the other side fail at once. Whoever still connects has a time-out for that."""
+        if self._socket is not None:
+            with suppress(OSError):  # the other side was faster
+                # Of the plain socket: that of TLS would take apart what the waiting thread works with.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.is_open = False
+        if self._socket is not None:
+            self._socket.close()
+
+    def may_be_used(self) -> bool:
+        """Whether it was used a short while ago, and the other side has neither closed it nor says what nobody asked for."""
+        return time.monotonic() - self._used_at < LONGEST_IDLE and not self._readable.poll(0)
 
 
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPS
+class Connections:
+    """The idle connections of this process, by where they lead."""
 
+    def __init__(self) -> None:
+        self._idle: dict[Place, deque[Connection]] = {}
 
-# For `urllib3.PoolManager.pool_classes_by_scheme`.
-POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+    def take(self, place: Place) -> Connection:
+        """The connection that was used last, if it may be used again, or a new one that is not open yet."""
+        idle = self._idle.get(place)
+        while idle:
+            with suppress(IndexError):  # another thread was faster
+                connection = idle.pop()
+                if connection.may_be_used():
+                    return connection
+                connection.close()
+        return Connection(place)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keeps a connection whose last answer was read to its end."""
+        idle = self._idle.setdefault(connection.place, deque())
+        if len(idle) < MOST_IDLE:
+            idle.append(connection)
+        else:
+            connection.close()

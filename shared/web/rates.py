@@ -1,13 +1,12 @@
 """How often one caller may ask one instance."""
 
 import math
+import threading
 import time
-from collections.abc import Callable
-from functools import cached_property, partial
-from typing import Any
 
 import flask
 
+from shared.platform.settings import WINDOWS
 from shared.web.problems import Problem
 
 # Set by the front door, which overwrites what a client sends: the address it saw, whatever hops come after it.
@@ -15,36 +14,31 @@ CALLER_HEADER = "X-Caller-Address"
 
 
 class Limiter:
-    """Admits at most `rate` requests (such as "1000/second") of each caller to this instance; an empty rate admits all.
-
-    The first request of an instance is not counted: loading the library that counts would lengthen every cold start by a
-    seventh.
-    """
+    """Admits at most `rate` requests (such as "1000/second") of each caller to this instance in each window of that length; an
+    empty rate admits all."""
 
     def __init__(self, rate: str) -> None:
         self._rate = rate
-        self._first = True
-
-    @cached_property
-    def _window(self) -> tuple[Callable[[str], bool], Callable[[str], Any]]:
-        """What counts a request of a caller, False above the rate, and what tells when the caller's window ends. Made while
-        serving, never at import: the storage starts a thread, which must not happen before the server forks."""
-        from limits import parse
-        from limits.storage import MemoryStorage
-        from limits.strategies import FixedWindowRateLimiter
-
-        limiter, rate = FixedWindowRateLimiter(MemoryStorage()), parse(self._rate)
-        return partial(limiter.hit, rate), partial(limiter.get_window_stats, rate)
+        most, _, window = (rate or "0/second").partition("/")
+        self._most = int(most)
+        self._seconds = WINDOWS[window]
+        self._lock = threading.Lock()
+        self._over_at = 0.0
+        self._counts: dict[str, int] = {}
 
     def admit(self, request: flask.Request) -> None:
         """Counts a request. Raises Problem rate_limited when its caller asks too often."""
         if not self._rate:
             return
-        if self._first:
-            self._first = False
-            return
         caller = request.headers.get(CALLER_HEADER) or request.remote_addr or ""
-        hit, window = self._window
-        if not hit(caller):
-            wait = max(1, math.ceil(window(caller).reset_time - time.time()))
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._over_at:
+                self._over_at = now + self._seconds
+                self._counts = {}
+            count = self._counts.get(caller, 0) + 1
+            self._counts[caller] = count
+            left = self._over_at - now
+        if count > self._most:
+            wait = max(1, math.ceil(left))
             raise Problem("rate_limited", f"At most {self._rate} from one caller; wait a moment.", retry_after=wait)

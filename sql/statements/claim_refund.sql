@@ -9,7 +9,7 @@ WITH payment AS (
     SELECT payment_id, reserved_amount, amount - refunded_amount - reserved_amount AS remaining
       FROM payments
      WHERE payment_id = %(payment_id)s AND status = 'SUCCESS' AND currency <> ALL (%(not_in)s)
-       AND EXISTS (SELECT FROM unnest(%(gateways)s, %(accounts)s) AS ours (gateway, account)
+       AND EXISTS (SELECT FROM unnest(%(gateways)s::text[], %(accounts)s::text[]) AS ours (gateway, account)
                     WHERE ours.gateway = payments.gateway AND ours.account = coalesce(split_part(payments.gateway_account, '#', 1), ours.account))
        FOR UPDATE
 ), reserved AS (

@@ -2,8 +2,8 @@
 -- idx_payments_status, merged; so a page costs the same however many payments there are. (before, before_id) is where the
 -- page before ended.
 SELECT payment_json(ROW(p.*)::payments)::text AS shown, p.created_at, p.payment_id
-  FROM unnest(%(statuses)s) AS s (status)
- CROSS JOIN unnest(%(methods)s) AS m (method)
+  FROM unnest(%(statuses)s::text[]) AS s (status)
+ CROSS JOIN unnest(%(methods)s::text[]) AS m (method)
  CROSS JOIN LATERAL (
     SELECT *
       FROM payments

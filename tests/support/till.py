@@ -15,6 +15,7 @@ from shared.charging.dependencies import Dependencies
 from shared.events.publisher import Publisher
 from shared.gateways.registry import Gateways, present
 from shared.platform.database import Database, Row
+from shared.platform.database.prepared import Prepared
 from shared.platform.database.statements import STATEMENTS, statement
 from shared.platform.settings import Settings
 from shared.pricing.price import Pricing
@@ -39,12 +40,12 @@ class WatchedDatabase(Database):
         self.dies_after = ""
         self._names = {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
 
-    def _try(self, text: str, parameters: Row, *arguments: Any) -> list[Row]:
-        names = [self._names[each] for each in text.split("; ")]
+    def _try(self, what: Prepared, parameters: Row, *arguments: Any) -> list[Row]:
+        names = [self._names[each] for each in what.text.split("; ")]
         if self.dies_before in names:
             raise Died(self.dies_before)
         self.ran += names
-        rows = self.attempt(names[-1], parameters, partial(super()._try, text, parameters, *arguments))
+        rows = self.attempt(names[-1], parameters, partial(super()._try, what, parameters, *arguments))
         if self.dies_after in names:
             raise Died(self.dies_after)
         return rows

@@ -1,15 +1,21 @@
 """One connection to PostgreSQL, opened to a server that takes writes. Every wait on it is bounded on this side, whatever the
-network or the server does: psycopg2 hands each wait to `_wait`, as its documentation says of coroutine libraries.
+network or the server does.
 """
 
 import math
 import os
 import select
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2 import extensions
 
+from shared.platform.deadlines import deadlines
 from shared.platform.dns import NameUnknown, addresses
 from shared.platform.settings import Settings
 
@@ -25,21 +31,51 @@ class TimedOut(psycopg2.OperationalError):
 
 
 class Connection(extensions.connection):
-    """`deadline` (monotonic clock) is when whatever waits on it gives up; psycopg2 then closes the connection. `reused`: it
-    was idle since it was opened. `unproven`: whether it still leads to the server is being found out."""
+    """`reused`: it was idle since it was opened. `unproven`: whether it still leads to the server is being found out.
+    `prepared`: the names of the statements that the server knows, as far as this side knows."""
 
-    def __init__(self, dsn: str, deadline: float) -> None:
-        self.deadline = deadline
-        self.reused = self.unproven = False
-        self.used_at = self._opened_at = time.monotonic()
+    def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.autocommit = True
+        self.reused = self.unproven = False
+        self.prepared: set[str] = set()
+        self.used_at = self._opened_at = time.monotonic()
+        # A descriptor of its own for the same socket: it is nobody else's, even while the library closes the other.
+        self._socket = socket.socket(fileno=os.dup(self.fileno()))
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """What is asked of the server meanwhile is answered by `deadline` (monotonic clock). Raises TimedOut, with the
+        connection closed, where it is not."""
+        deadlines.begin(self, deadline)
+        try:
+            yield
+        except psycopg2.Error as failure:
+            if deadlines.end(self):
+                raise
+            self.close()
+            raise TimedOut("the database did not answer in time") from failure
+        except BaseException:
+            deadlines.end(self)
+            raise
+        deadlines.end(self)
+
+    def cut(self) -> None:
+        """Has whoever waits for the server fail at once."""
+        with suppress(OSError):  # the other side was faster
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        self._socket.close()
 
     def may_be_used(self, longest: float) -> bool:
         """Whether it was opened less than `longest` seconds ago, and the other side has neither closed it nor says what
         nobody asked for."""
         old = time.monotonic() - self._opened_at >= longest
-        return not (old or self.closed or _ready(self, select.POLLIN, 0))
+        return not (old or self.closed or self._readable.poll(0))
 
     @property
     def stale(self) -> bool:
@@ -87,6 +123,35 @@ def _places(hosts: str, deadline: float) -> list[tuple[str, str | None]]:
 
 
 def _open(settings: Settings, host: str, address: str | None, deadline: float) -> Connection:
+    """The library's own time-out is in whole seconds, two at least: so a thread opens the connection, and only the one who
+    needs it waits for that. Raises psycopg2.Error."""
+    opening: Future[Connection] = Future()
+    left = deadline - time.monotonic()
+
+    def work() -> None:
+        try:
+            connection = _connect(settings, host, address, max(2, math.ceil(left)))
+        except BaseException as failure:
+            if opening.set_running_or_notify_cancel():
+                opening.set_exception(failure)
+            return
+        if opening.set_running_or_notify_cancel():
+            opening.set_result(connection)
+        else:
+            connection.close()
+
+    try:
+        threading.Thread(target=work, name="database-connection", daemon=True).start()
+    except RuntimeError:  # the process ends, or has threads enough
+        work()
+    with suppress(TimeoutError):
+        return opening.result(max(0.0, left))
+    if opening.cancel():
+        raise TimedOut("the database did not answer in time")
+    return opening.result()
+
+
+def _connect(settings: Settings, host: str, address: str | None, seconds: int) -> Connection:
     connection: Connection = psycopg2.connect(
         host=host,
         hostaddr=address,
@@ -98,12 +163,12 @@ def _open(settings: Settings, host: str, address: str | None, deadline: float) -
         client_encoding="UTF8",
         options=_options(),
         target_session_attrs="read-write",
-        # Kerberos would look names up by itself, while it holds the interpreter.
-        gssencmode="disable",
+        gssencmode="disable",  # Kerberos would look names up by itself
+        connect_timeout=seconds,
         keepalives_idle=PROBED_EVERY,
         keepalives_interval=10,
         tcp_user_timeout=int((settings.db_statement_timeout + 1) * 1000),
-        connection_factory=lambda dsn: Connection(dsn, deadline),
+        connection_factory=Connection,
     )
     return connection
 
@@ -113,22 +178,3 @@ def _options() -> str | None:
     not set: poolers know no start-up options."""
     asked = os.environ.get("PGOPTIONS")
     return f"{asked} -c default_transaction_isolation=read\\ committed" if asked else None
-
-
-def _wait(connection: extensions.connection) -> None:
-    """psycopg2's wait hook, for every connection of the process; those of others wait as long as it takes."""
-    while (state := connection.poll()) != extensions.POLL_OK:
-        event = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
-        deadline = connection.deadline if isinstance(connection, Connection) else math.inf
-        if not _ready(connection, event, deadline - time.monotonic()):
-            raise TimedOut("the database did not answer in time")
-
-
-def _ready(connection: extensions.connection, event: int, seconds: float) -> list[tuple[int, int]]:
-    """What the connection's socket is ready for within so many seconds."""
-    waiter = select.poll()
-    waiter.register(connection.fileno(), event)
-    return waiter.poll(None if seconds == math.inf else max(0.0, seconds * 1000))
-
-
-extensions.set_wait_callback(_wait)

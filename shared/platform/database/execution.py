@@ -1,12 +1,12 @@
 """One statement on a connection: its rows, or what the server's refusal means to whoever asked."""
 
-import time
 from typing import Any
 
 import psycopg2
 import psycopg2.errors
 
 from shared.platform.database.connection import Connection, TimedOut
+from shared.platform.database.prepared import Prepared
 from shared.platform.dns import NameUnknown
 from shared.platform.unavailable import DatabaseUnavailable
 
@@ -23,20 +23,48 @@ class Conflict(Exception):
         self.constraint = constraint
 
 
-def execute(connection: Connection, text: str, parameters: Row, seconds: float) -> list[Row]:
+def execute_prepared(connection: Connection, prepared: Prepared, parameters: Row, deadline: float) -> list[Row]:
+    """Runs a statement and gives its rows. The server plans it once for a connection; it is told what to plan with the first
+    use, in the same round trip.
+
+    What this side knows of the connection may be wrong: behind a pooler another server connection may have been meant, and a
+    migration may have changed what the statement gives. The server says so before it does anything; if it says so twice, the
+    statement is run as it is. Raises as `execute`.
+    """
+    if not prepared.name:
+        return execute(connection, prepared.text, parameters, deadline)
+    known = prepared.name in connection.prepared
+    text = prepared.execute if known else f"{prepared.prepare}; {prepared.execute}"
+    for _ in range(2):
+        try:
+            rows = execute(connection, text, parameters, deadline)
+        except psycopg2.errors.InvalidSqlStatementName:
+            text = f"{prepared.prepare}; {prepared.execute}"
+        except psycopg2.errors.DuplicatePreparedStatement:
+            text = prepared.execute
+        except psycopg2.errors.FeatureNotSupported:
+            text = f"DEALLOCATE {prepared.name}; {prepared.prepare}; {prepared.execute}"
+        else:
+            connection.prepared.add(prepared.name)
+            return rows
+    return execute(connection, prepared.text, parameters, deadline)
+
+
+def execute(connection: Connection, text: str, parameters: Row, deadline: float) -> list[Row]:
     """Runs a statement, the last of several where they are parted by semicolons, and gives its rows.
 
     Raises Conflict where a unique index refuses it, and DatabaseUnavailable where the database is at fault or gives no answer
-    within so many seconds.
+    by `deadline` (monotonic clock).
     """
-    connection.deadline = time.monotonic() + seconds
     try:
-        with connection.cursor() as cursor:
+        with connection.until(deadline), connection.cursor() as cursor:
             cursor.execute(text, parameters)
             if cursor.description is None:
                 return []
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except _NOT_AS_PREPARED:
+        raise
     except psycopg2.errors.UniqueViolation as refusal:
         raise Conflict(refusal.diag.constraint_name or "") from refusal
     except _OUT_OF_ORDER as failure:
@@ -59,6 +87,13 @@ def unavailable(failure: psycopg2.Error | NameUnknown, connection: Connection | 
     )
 
 
+# A prepared statement is not there, is there already, or gives something else by now ("cached plan must not change result
+# type"): `execute_prepared` knows what to do.
+_NOT_AS_PREPARED = (
+    psycopg2.errors.InvalidSqlStatementName,
+    psycopg2.errors.DuplicatePreparedStatement,
+    psycopg2.errors.FeatureNotSupported,
+)
 # What the server surely undid, or never began: another try may well do. Deadlocks and serialization failures
 # (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html), and a server that is a standby.
 _UNDONE = (

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg2
-from psycopg2 import extensions
 
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import DatabaseUnavailable, unavailable
@@ -83,8 +82,6 @@ class Pool:
             self.proved(connection)
         if connection.closed:
             self.close_idle()
-        elif connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
-            connection.close()
         else:
             connection.reused, connection.used_at = True, time.monotonic()
             self._idle.append(connection)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.platform.database.breaker import Breaker
-from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute
+from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute, execute_prepared
 from shared.platform.database.pool import Pool
+from shared.platform.database.prepared import Prepared
 from shared.platform.settings import Settings
 
 __all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
@@ -25,9 +26,9 @@ def statement(name: str) -> str:
 
 
 @cache
-def _awaits_its_commit(text: str) -> bool:
-    """Whether a statement writes, and is answered only when its commit is durable."""
-    return bool(re.search(r"\b(INSERT|UPDATE|DELETE)\b", text)) and "synchronous_commit" not in text
+def prepared(name: str) -> Prepared:
+    """The statement of sql/statements/<name>.sql, as the server is told of it."""
+    return Prepared.of(name, statement(name))
 
 
 class Database:
@@ -44,16 +45,16 @@ class Database:
 
         Raises Conflict where a unique index refuses it, else DatabaseUnavailable.
         """
-        return self._run(statement(name), parameters)
+        return self._run(prepared(name), parameters)
 
     def run_together(self, *names: str, **parameters: Any) -> list[Row]:
         """Runs named statements in one round trip and one commit, and returns the rows of the last. Raises as `run`."""
-        return self._run("; ".join(statement(name) for name in names), parameters)
+        return self._run(Prepared.together(*map(prepared, names)), parameters)
 
     def run_again(self, name: str, **parameters: Any) -> list[Row]:
         """As `run`, for a statement that may be repeated (it reads, or is conditional): tries once more, on a fresh
         connection, also where the first connection broke."""
-        return self._run(statement(name), parameters, repeatable=True)
+        return self._run(prepared(name), parameters, repeatable=True)
 
     def one(self, name: str, **parameters: Any) -> Row | None:
         """The first row of a statement that may be repeated, or None."""
@@ -64,10 +65,10 @@ class Database:
         """Whether a migrated database that takes writes answers within so many seconds, a new connection included."""
         deadline = time.monotonic() + seconds
         try:
-            if self._run(statement("ping"), {}, repeatable=True, deadline=deadline)[0]["writable"]:
+            if self._run(prepared("ping"), {}, repeatable=True, deadline=deadline)[0]["writable"]:
                 return True
             self.close()  # a pooler's connection may lead to another server now
-            return bool(self._run(statement("ping"), {}, deadline=deadline)[0]["writable"])
+            return bool(self._run(prepared("ping"), {}, deadline=deadline)[0]["writable"])
         except DatabaseUnavailable:
             return False
 
@@ -75,29 +76,34 @@ class Database:
         """Closes the connections that nobody is using."""
         self._pool.close_idle()
 
-    def _run(self, text: str, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf) -> list[Row]:
-        if _awaits_its_commit(text):
-            return self._breaker.run(lambda: self._try_twice(text, parameters, repeatable, deadline))
-        return self._try_twice(text, parameters, repeatable, deadline)
+    def _run(
+        self, what: Prepared, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf
+    ) -> list[Row]:
+        if what.awaits_its_commit:
+            return self._breaker.run(lambda: self._try_twice(what, parameters, repeatable, deadline))
+        return self._try_twice(what, parameters, repeatable, deadline)
 
-    def _try_twice(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
+    def _try_twice(self, what: Prepared, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
         try:
-            return self._try(text, parameters, repeatable, deadline)
+            return self._try(what, parameters, repeatable, deadline)
         except DatabaseUnavailable as failure:
             if not (failure.undone or (failure.passing and repeatable)):
                 raise
-        return self._try(text, parameters, repeatable, deadline)
+        return self._try(what, parameters, repeatable, deadline)
 
-    def _try(self, text: str, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
+    def _try(self, what: Prepared, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
         with self._pool.connection(min(deadline, time.monotonic() + self._patience)) as connection:
-            seconds = min(deadline - time.monotonic(), self._patience)
-            proof = min(seconds / 2, self._proof)  # the fresh try needs its time too
-            reads = repeatable and not _awaits_its_commit(text)
+            now = time.monotonic()
+            deadline = min(deadline, now + self._patience)
+            proved_by = now + min((deadline - now) / 2, self._proof)  # the fresh try needs its time too
+            reads = repeatable and not what.awaits_its_commit
             try:
                 if connection.unproven and not reads:
-                    execute(connection, "SELECT 1", {}, proof)
+                    execute(connection, "SELECT 1", {}, proved_by)
                     self._pool.proved(connection)
-                rows = execute(connection, text, parameters, proof if reads and connection.reused else seconds)
+                rows = execute_prepared(
+                    connection, what, parameters, proved_by if reads and connection.reused else deadline
+                )
             except DatabaseUnavailable as failure:
                 # What was read again does no harm, and what was to be written was not sent.
                 if connection.unproven or (failure.timed_out and reads and connection.reused):
@@ -111,4 +117,4 @@ class Database:
 
     def _commits_are_waiting(self) -> bool:
         """Whether writes of ours are waiting for a standby, on the server that is asked."""
-        return bool(self._try_twice(statement("commits_waiting"), {}, True, math.inf)[0]["waiting"])
+        return bool(self._try_twice(prepared("commits_waiting"), {}, True, math.inf)[0]["waiting"])

@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 
 import pytest
+from cloudevents.http import from_http
 
 from shared.events import expiry
 from shared.events.delivery import is_for_good
@@ -27,7 +28,8 @@ def check_envelope(received: Received, type_: str, subject: str) -> None:
     assert datetime.fromisoformat(headers["ce-time"]).tzinfo is not None
     assert headers["ce-correlationid"] == headers["x-correlation-id"]
     assert headers["ce-traceparent"] == headers["traceparent"]
-    assert headers["ce-id"]
+    event = from_http(headers, received.body)  # another's reading of the specification
+    assert (event["id"], event["type"]) == (headers["ce-id"], headers["ce-type"])
 
 
 def test_an_event_says_what_happened_in_binary_mode(events: Till, place: Place, sink: Sink) -> None:

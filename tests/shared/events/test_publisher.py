@@ -14,7 +14,8 @@ from itertools import pairwise
 import pytest
 
 from local.place import CHECKOUT
-from shared.events import delivery as module
+from shared.events.delivery import EventSink
+from shared.events.event import Event
 from shared.events.publisher import Publisher
 from shared.events.senders import SENDERS
 from shared.gateways.protocol import Declined
@@ -237,15 +238,15 @@ def test_a_delivery_that_fails_in_an_unexpected_way_does_not_end_the_others(
     events: Till, sink: Sink, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    real, failed = module.to_binary, threading.Event()
+    real, failed = EventSink._headers, threading.Event()
 
-    def fail_once(*arguments: object) -> object:
+    def fail_once(sink: EventSink, event: Event) -> dict[str, str]:
         if not failed.is_set():
             failed.set()
             raise RuntimeError("a bug")
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(sink, event)
 
-    monkeypatch.setattr("shared.events.delivery.to_binary", fail_once)
+    monkeypatch.setattr(EventSink, "_headers", fail_once)
     events.pay(method="CASH")
     assert failed.wait(5)
     events.pay(method="CASH")

@@ -5,11 +5,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Barrier
-from typing import Any
 
 import pytest
 
-from shared.events import delivery as module
+from shared.events.delivery import EventSink
+from shared.events.event import Event
 from shared.events.redelivery import FAILED_BEFORE, SENDERS
 from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
@@ -220,14 +220,14 @@ def test_one_event_that_cannot_be_sent_does_not_keep_a_sweep_from_the_others(
 def test_one_event_that_fails_in_an_unexpected_way_does_not_keep_a_sweep_from_the_others(
     events: Till, sink: Sink, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    real = EventSink._headers
 
-    def fail_for_the_oldest(event: Any, *arguments: Any) -> Any:
-        if event["id"] == "e1":
+    def fail_for_the_oldest(sink: EventSink, event: Event) -> dict[str, str]:
+        if event.event_id == "e1":
             raise RuntimeError("a bug")
-        return real(event, *arguments)
+        return real(sink, event)
 
-    real = module.to_binary
-    monkeypatch.setattr("shared.events.delivery.to_binary", fail_for_the_oldest)
+    monkeypatch.setattr(EventSink, "_headers", fail_for_the_oldest)
     many(place, 5)
     place.sql.run("UPDATE outbox SET created_at = created_at - interval '1 h' WHERE event_id = 'e1'")
     assert events.sweep()["delivered"] == 4

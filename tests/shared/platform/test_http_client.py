@@ -16,7 +16,7 @@ from tests.fakes.trips import Cut, Says, TripServer
 JSON = b'{"status": "COMPLETED", "distance": 10.5}'
 
 
-@pytest.fixture(params=[http_client.send, session.send], ids=["urllib3", "requests"])
+@pytest.fixture(params=[http_client.send, session.send], ids=["kept", "requests"])
 def through(request: pytest.FixtureRequest) -> Send:
     """Both ways in which calls are made."""
     way: Send = request.param

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from local.ports import pick
-from shared.gateways.stripe import session
+from shared.gateways.stripe import connections, session
 from shared.platform import dns, http_client, http_connections
 from shared.platform.http_client import NoResponse, Response, Send
 from tests.fakes.peers import answers, drips, peer, reads_and_says_nothing, says_nothing, silent
@@ -23,7 +23,7 @@ TIMEOUT = 0.5
 LATE = 0.9
 
 
-@pytest.fixture(params=[http_client.send, session.send], ids=["urllib3", "requests"])
+@pytest.fixture(params=[http_client.send, session.send], ids=["kept", "requests"])
 def through(request: pytest.FixtureRequest) -> Send:
     """Both ways in which calls are made."""
     way: Send = request.param
@@ -182,7 +182,8 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pyte
         for _ in range(2):
             call(f"http://127.0.0.1:{port}/", through)
         assert len(accepted) == 1
-        monkeypatch.setattr(http_connections, "LONGEST_IDLE", 0.0)
+        for module in (http_connections, connections):
+            monkeypatch.setattr(module, "LONGEST_IDLE", 0.0)
         call(f"http://127.0.0.1:{port}/", through)
         assert len(accepted) == 2
 

@@ -128,8 +128,7 @@ def test_a_statement_is_a_transaction_of_its_own(place: Place) -> None:
 
 def test_a_wait_that_is_over_closes_the_connection(place: Place) -> None:
     with closing(open_connection(place.settings(), soon())) as connection, connection.cursor() as cursor:
-        connection.deadline = soon(0.2)
-        with pytest.raises(TimedOut):
+        with pytest.raises(TimedOut), connection.until(soon(0.2)):
             cursor.execute("SELECT pg_sleep(10)")
         assert connection.closed
 

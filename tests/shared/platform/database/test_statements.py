@@ -346,27 +346,6 @@ def test_a_database_that_takes_no_writes_is_unavailable_even_for_reads(place: Pl
     database.close()
 
 
-def test_a_connection_left_in_the_middle_of_a_statement_is_not_used_again(
-    place: Place, slow: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = Database(place.settings())
-    database.run("ping")
-
-    class Interrupted:
-        def register(self, *_: object) -> None:
-            """Nothing."""
-
-        def poll(self, *_: object) -> None:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("shared.platform.database.connection.select.poll", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            database.run("slow", seconds=1)
-    assert database.run("ping") == [{"writable": True}]
-    database.close()
-
-
 def test_a_pool_never_waits_longer_than_it_is_told(place: Place, wire: Wire) -> None:
     database = Database(place.settings(db_port=wire.port))
     wire.freeze()
