@@ -17,7 +17,7 @@ pricing = Pricing(settings)
 
 
 @functions_framework.http
-@door("create_payment", settings)
+@door("create_payment", settings, deps.database)
 def create_payment(call: Call) -> Answer:
     key, request = call.keyed(call.json_object(), read_payment)
     return charge(deps, pricing, request, key, call.trace)

@@ -16,7 +16,7 @@ deps = Dependencies.of(settings)
 
 
 @functions_framework.http
-@door("create_refund", settings)
+@door("create_refund", settings, deps.database)
 def create_refund(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     key, request = call.keyed(call.json_object(may_be_empty=True), read_refund)

@@ -17,7 +17,7 @@ database = Database(settings)
 
 
 @functions_framework.http
-@door("get_payment", settings)
+@door("get_payment", settings, database)
 def get_payment(call: Call) -> Answer:
     if "payment_id" not in call.parameters:
         return Answer(200, payments.payments(database, read_payment_query(call.query)))

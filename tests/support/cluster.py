@@ -18,7 +18,8 @@ TEMPLATE = "template_payments"
 
 DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
 EMPTY = """
-TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, payment_totals, refund_totals
+TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, payment_totals, refund_totals,
+ cold_starts
  RESTART IDENTITY
 """
 # What a test may have changed besides rows: tables, functions, triggers, settings of the database.
