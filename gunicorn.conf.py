@@ -1,5 +1,6 @@
 """How a function is served in the image; `functions-framework` alone serves it on a developer's machine."""
 
+import gc
 import os
 import select
 from logging import Formatter, LogRecord
@@ -59,9 +60,26 @@ worker_class = Worker
 
 def on_starting(server: Any) -> None:
     """A wrong setting ends the start with its one clear line; in a worker it would be started again and again."""
+    from shared.platform import process  # noqa: F401 - counts from here on, the server's start, in its workers too
     from shared.platform.settings import read_settings
 
     read_settings()
+
+
+# What is loaded stays: to look for garbage in it is in vain while it loads, and later would hold up a request.
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    gc.disable()
+    if worker.age > 1:  # in the place of one that ended
+        from shared.platform import process
+
+        process.begin_anew()
+
+
+def post_worker_init(worker: Any) -> None:
+    gc.freeze()
+    gc.enable()
 
 
 class JsonLine(Formatter):

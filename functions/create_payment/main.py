@@ -9,7 +9,7 @@ from shared.pricing.price import Pricing
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
-from shared.web.models import read_payment
+from shared.web.requests import read_payment
 
 settings = read_settings()
 deps = Dependencies.of(settings)
@@ -17,7 +17,7 @@ pricing = Pricing(settings)
 
 
 @functions_framework.http
-@door("create_payment", settings)
+@door("create_payment", settings, deps.database)
 def create_payment(call: Call) -> Answer:
     key, request = call.keyed(call.json_object(), read_payment)
     return charge(deps, pricing, request, key, call.trace)

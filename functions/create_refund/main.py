@@ -8,7 +8,7 @@ from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
-from shared.web.models import read_refund
+from shared.web.requests import read_refund
 from shared.web.routes import read_payment_id
 
 settings = read_settings()
@@ -16,7 +16,7 @@ deps = Dependencies.of(settings)
 
 
 @functions_framework.http
-@door("create_refund", settings)
+@door("create_refund", settings, deps.database)
 def create_refund(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     key, request = call.keyed(call.json_object(may_be_empty=True), read_refund)

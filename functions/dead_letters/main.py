@@ -14,6 +14,6 @@ database = Database(settings)
 
 
 @functions_framework.http
-@door("dead_letters", settings, limited=False)
+@door("dead_letters", settings, database, limited=False)
 def dead_letters(call: Call) -> Answer:
     return take(database, call.headers, call.body())

@@ -2,7 +2,7 @@
 
 import functions_framework
 
-from functions.get_payment.receipt import html_receipt, json_receipt
+from functions.get_payment.receipt import json_receipt
 from shared.platform.database import Database
 from shared.platform.settings import read_settings
 from shared.reading import payments
@@ -17,7 +17,7 @@ database = Database(settings)
 
 
 @functions_framework.http
-@door("get_payment", settings)
+@door("get_payment", settings, database)
 def get_payment(call: Call) -> Answer:
     if "payment_id" not in call.parameters:
         return Answer(200, payments.payments(database, read_payment_query(call.query)))
@@ -30,5 +30,7 @@ def get_payment(call: Call) -> Answer:
     receipt = payments.receipt(database, payment_id)
     vary = {"Vary": "Accept"}
     if call.prefers(JSON, "text/html") == "text/html":
+        from functions.get_payment.receipt_page import html_receipt  # few ask for it: no start waits for its template
+
         return Answer(200, html_receipt(receipt), "text/html; charset=utf-8", vary)
     return Answer(200, json_receipt(receipt), headers=vary)

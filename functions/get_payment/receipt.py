@@ -1,16 +1,7 @@
-"""A receipt as JSON, and as a page to read, print or keep."""
-
-import json
-from pathlib import Path
-
-from jinja2 import Environment
+"""A receipt as JSON."""
 
 from shared.platform import json_text
 from shared.reading.payments import Receipt
-
-_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-    (Path(__file__).parent / "receipt.html").read_text(encoding="utf-8")
-)
 
 
 def json_receipt(receipt: Receipt) -> str:
@@ -24,9 +15,3 @@ def json_receipt(receipt: Receipt) -> str:
             "payment": json_text.Written(receipt.payment),
         }
     )
-
-
-def html_receipt(receipt: Receipt) -> str:
-    """The receipt as a page of HTML that needs nothing else: no script, no font, no picture."""
-    payment = json.loads(receipt.payment, parse_float=str)
-    return _PAGE.render(receipt=receipt, payment=payment)

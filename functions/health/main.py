@@ -24,7 +24,7 @@ database = Database(settings)
 
 
 @functions_framework.http
-@door("health", settings, limited=False)
+@door("health", settings, database, limited=False)
 def health(call: Call) -> Answer:
     if call.path == "/":
         return Answer(200, json_text.write(index()))

@@ -2,9 +2,10 @@
 
 import functions_framework
 
-from functions.metrics.formats import PROMETHEUS, json_totals, prometheus_totals
+from functions.metrics.totals import json_totals
 from shared.platform.database import Database
 from shared.platform.settings import read_settings
+from shared.reading.cold_starts import read_cold_starts
 from shared.reading.totals import read_totals
 from shared.web.answers import JSON, Answer
 from shared.web.call import Call
@@ -15,11 +16,13 @@ database = Database(settings)
 
 
 @functions_framework.http
-@door("metrics", settings, limited=False)
+@door("metrics", settings, database, limited=False)
 def metrics(call: Call) -> Answer:
     totals = read_totals(database, settings.currency)
     wanted = call.prefers(JSON, "text/plain", "application/openmetrics-text")
     headers = {"Vary": "Accept"}
     if call.path == "/metrics/prometheus" or wanted != JSON:
-        return Answer(200, prometheus_totals(totals), PROMETHEUS, headers)
+        from functions.metrics.prometheus import PROMETHEUS, prometheus_text  # a library that JSON does without
+
+        return Answer(200, prometheus_text(totals, read_cold_starts(database)), PROMETHEUS, headers)
     return Answer(200, json_totals(totals), headers=headers)

@@ -14,7 +14,7 @@ deps = Dependencies.of(settings)
 
 
 @functions_framework.http
-@door("sweep", settings, limited=False)
+@door("sweep", settings, deps.database, limited=False)
 def sweep(call: Call) -> Answer:
     sweep_once(deps)
     return Answer(204)

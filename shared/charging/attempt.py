@@ -2,7 +2,6 @@
 all end here."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease, release
@@ -51,7 +50,7 @@ def ask(deps: Dependencies, lease: Lease) -> Outcome:
     if not lease.allows_a_call():
         return outcome
     if outcome.gateway_id is not None:
-        lease = replace(lease, request=replace(lease.request, gateway_id=outcome.gateway_id))
+        lease = lease._replace(request=lease.request._replace(gateway_id=outcome.gateway_id))
     found = find(deps, lease)
     if found is not None:
         return found

@@ -16,8 +16,8 @@ from shared.platform.settings import RETRY_AFTER
 from shared.pricing.price import Price, Pricing
 from shared.rules.identifiers import new_reference
 from shared.web.answers import Answer
-from shared.web.models import PaymentRequest
 from shared.web.problems import Problem, invalid
+from shared.web.requests import PaymentRequest, content
 from shared.web.tracing import Trace
 
 ONE_FARE = "payments_one_fare_per_trip"
@@ -29,7 +29,7 @@ def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: s
     Nothing is written before the claim, so a refusal uses up nothing. Raises Problem for a refusal, and DatabaseUnavailable
     where the claim's outcome is not known; once it is, every failure answers 202.
     """
-    idempotency_key = IdempotencyKey.of(key, "/payments", request.content(), trace)
+    idempotency_key = IdempotencyKey.of(key, "/payments", content(request), trace)
     gateway = deps.gateways.for_method(request.method)
     price: Price | None = None
     lost_to = ""

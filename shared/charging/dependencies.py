@@ -1,7 +1,6 @@
 """What a charge, a refund and a sweep work with."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from shared.events.publisher import Publisher
 from shared.gateways.registry import Gateways
@@ -9,8 +8,7 @@ from shared.platform.database import Database
 from shared.platform.settings import Settings
 
 
-@dataclass(frozen=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """Made once, at the door of a function that moves money, and handed down from there."""
 
     settings: Settings

@@ -1,8 +1,8 @@
 """A lease on a request that claimed something: the right to ask the gateway about it, for a while."""
 
 import time
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from shared.charging.dependencies import Dependencies
 from shared.gateways.protocol import GatewayRequest, Unknown
@@ -16,8 +16,7 @@ LONGEST_PAUSE = 600.0
 LONGEST_UNANSWERED_PAUSE = 30.0
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """Taken by one short statement; the work happens outside of it. `locked_at` is the lease itself, by the database's clock.
     On this worker's monotonic clock, `taken_at` is from before it was taken; `asks_until` and `over_at` count from there.
     `account` is the gateway's account that it was claimed with: None for claims from before accounts were recorded. `shown`

@@ -14,8 +14,8 @@ from shared.platform.settings import RETRY_AFTER
 from shared.rules.identifiers import new_reference
 from shared.rules.money import not_expressing
 from shared.web.answers import Answer
-from shared.web.models import RefundRequest, refuse_inexpressible
 from shared.web.problems import Problem
+from shared.web.requests import RefundRequest, content, refuse_inexpressible
 from shared.web.tracing import Trace
 
 
@@ -25,7 +25,7 @@ def refund(deps: Dependencies, payment_id: int, request: RefundRequest, key: str
     Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
     once it is, every failure answers 202.
     """
-    idempotency_key = IdempotencyKey.of(key, f"/payments/{payment_id}/refunds", request.content(), trace)
+    idempotency_key = IdempotencyKey.of(key, f"/payments/{payment_id}/refunds", content(request), trace)
     for _ in range(RACES):
         if answer := look(deps, idempotency_key):
             return answer

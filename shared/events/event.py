@@ -1,10 +1,9 @@
 """An event: what is told of a payment, as a CloudEvent."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
-
-from shared.platform.database import Row
 
 SOURCE = "/payment-service"
 EVENT_TYPES = (
@@ -30,7 +29,7 @@ class Event(NamedTuple):
     failed_before: bool = False
 
 
-def event_in(row: Row) -> Event:
+def event_in(row: Mapping[str, Any]) -> Event:
     """The event in a row of `events`, or in what a settling statement returned."""
     return Event(
         event_id=row["event_id"],

@@ -1,6 +1,5 @@
 """What every gateway understands, and the three things it can say."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -19,8 +18,7 @@ class Declined(NamedTuple):
     gateway_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Unknown:
+class Unknown(NamedTuple):
     """Whether the money moved is not known: it may have, or may yet. `why` is for the log.
 
     `answered` is False where the gateway gave no answer at all, or said that it cannot serve now: that is an outage, not a
@@ -50,8 +48,7 @@ def describe(outcome: Outcome | None) -> str:
             return f"not known ({why})"
 
 
-@dataclass(frozen=True)
-class GatewayRequest:
+class GatewayRequest(NamedTuple):
     """A charge, or a refund, as the gateway is asked for it: the same however often it is asked, but for `age`, `asked` and
     `search_cursor`, which are in no request.
 

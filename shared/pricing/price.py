@@ -6,8 +6,8 @@ from typing import NamedTuple
 from shared.platform.settings import Settings
 from shared.pricing.fare import Fare, NotChargeable, compute_fare
 from shared.pricing.trips import TripService, missing_distance
-from shared.web.models import refuse_inexpressible
 from shared.web.problems import Problem
+from shared.web.requests import refuse_inexpressible
 from shared.web.tracing import Trace
 
 

@@ -9,7 +9,7 @@ from shared.platform.settings import RETRY_AFTER
 from shared.web.problems import Problem
 from shared.web.tracing import Trace
 
-_PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
+_PLAIN = r"[0-9]+(\.[0-9]+)?"
 
 
 class Trip(NamedTuple):
@@ -93,7 +93,7 @@ def _first(answer: dict[str, Any], *names: str) -> Any:
 
 
 def _number(what: str, value: Any) -> Decimal:
-    if isinstance(value, str) and len(value) <= json_text.LONGEST_NUMBER and _PLAIN.fullmatch(value):
+    if isinstance(value, str) and len(value) <= json_text.LONGEST_NUMBER and re.fullmatch(_PLAIN, value):
         return Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
         raise _unavailable(f"answered with a {what} that is not a number of at least 0")

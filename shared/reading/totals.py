@@ -1,8 +1,8 @@
 """The totals for the metrics: as fast over ten million payments as over none, and equal to what the tables say."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from shared.platform.database import Database, Row
 from shared.rules.money import rounded
@@ -12,8 +12,7 @@ from shared.rules.states import METHODS, STATUSES
 MOST_COUNTED = 10_000
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(NamedTuple):
     """What the books hold of one currency, amounts in it. Every known status and method is counted, at nothing too, and any
     other that is found. Revenue is what was charged minus what was refunded, over SUCCESS and REFUNDED; the average is over
     payments of status SUCCESS."""
@@ -26,8 +25,7 @@ class Figures:
     refund_amount: Decimal
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """The figures of each currency, never added up over several: of `currency`, which is the service's, and of whatever
     `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not."""
 

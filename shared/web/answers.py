@@ -1,21 +1,23 @@
 """What a function answers."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """Status, body and headers of an answer; the door adds the rest. `about` goes into the request's line in the log."""
 
     status: int
     body: str = ""
     content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    about: dict[str, int] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
+    about: Mapping[str, int] = _NONE
 
     def replayed(self) -> "Answer":
         """The same answer, marked as one that was given before."""
-        return replace(self, headers=self.headers | {"Idempotent-Replayed": "true"})
+        return self._replace(headers={**self.headers, "Idempotent-Replayed": "true"})

@@ -4,17 +4,18 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import flask
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from shared.platform import log
-from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import RETRY_AFTER, Settings
+from shared.platform.unavailable import DatabaseUnavailable
 from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
+from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
 from shared.web.rates import Limiter
 from shared.web.routes import allowed_methods, find_route
@@ -27,22 +28,24 @@ Operation = Callable[[Call], Answer]
 
 
 def door(
-    function: str, settings: Settings, *, limited: bool = True
+    function: str, settings: Settings, counts: Counts | None = None, *, limited: bool = True
 ) -> Callable[[Operation], Callable[[flask.Request], flask.Response]]:
     """Makes an operation a function of the framework, under this name.
 
     It answers /healthz itself, gives the operation only requests on its own routes, and turns what is raised into problem
-    documents; nothing else that is raised reaches a client. `limited`: RATE_LIMIT applies.
+    documents; nothing else that is raised reaches a client. `counts`: where its starts are counted. `limited`: RATE_LIMIT
+    applies.
     """
     log.set_level(settings.log_level)
     limiter = Limiter(settings.rate_limit if limited else "")
+    start = ColdStart(function, counts)
     if flask.has_app_context():
-        _answer_framework_errors(function)
+        _answer_framework_errors(function, start)
 
     def decorate(operation: Operation) -> Callable[[flask.Request], flask.Response]:
         @wraps(operation)
         def entrance(request: flask.Request) -> flask.Response:
-            return _respond(function, request, lambda call: _enter(function, limiter, request, call, operation))
+            return _respond(function, start, request, lambda call: _enter(function, limiter, request, call, operation))
 
         return entrance
 
@@ -67,7 +70,7 @@ def _enter(function: str, limiter: Limiter, request: flask.Request, call: Call, 
     return operation(call)
 
 
-def _respond(function: str, request: flask.Request, work: Callable[[Call], Answer]) -> flask.Response:
+def _respond(function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer]) -> flask.Response:
     began = time.perf_counter()
     trace = read_trace(request.headers.get("X-Correlation-ID"), request.headers.get("traceparent"))
     log.correlation_id.set(trace.correlation_id)
@@ -90,6 +93,8 @@ def _respond(function: str, request: flask.Request, work: Callable[[Call], Answe
     except Exception:
         log.log.exception("unexpected failure")
         answer = _problem_answer(Problem("internal_error", "The failure is logged under the correlation id."), call)
+    seconds = time.perf_counter() - began
+    started = start.ended_by(seconds) if call.route and answer.status < 300 else None
     # A probe comes every few seconds for ever.
     level = logging.DEBUG if call.path == "/healthz" and answer.status == 200 else logging.INFO
     log.log.log(
@@ -99,11 +104,15 @@ def _respond(function: str, request: flask.Request, work: Callable[[Call], Answe
             "method": request.method,
             "path": request.path,
             "status": answer.status,
-            "duration_ms": round((time.perf_counter() - began) * 1000, 1),
-        }
-        | answer.about,
+            "duration_ms": round(seconds * 1000, 1),
+            **({} if started is None else {"cold_start_ms": round(started * 1000)}),
+            **answer.about,
+        },
     )
-    return _response(answer, call)
+    response = _response(answer, call)
+    if started is not None:
+        response.call_on_close(partial(start.count, started))
+    return response
 
 
 def _problem_answer(problem: Problem, call: Call) -> Answer:
@@ -139,7 +148,7 @@ def _after_draining(body: str) -> Any:
     return iter([body.encode()])
 
 
-def _answer_framework_errors(function: str) -> None:
+def _answer_framework_errors(function: str, start: ColdStart) -> None:
     """What the framework would answer by itself (/favicon.ico, a path it cannot route) gets a problem document too."""
 
     def answer(failure: HTTPException) -> flask.Response:
@@ -148,6 +157,6 @@ def _answer_framework_errors(function: str) -> None:
         def refuse(_: Call) -> Answer:
             raise of_status(status)
 
-        return _respond(function, flask.request, refuse)
+        return _respond(function, start, flask.request, refuse)
 
     flask.current_app.register_error_handler(HTTPException, answer)

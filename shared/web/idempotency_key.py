@@ -2,8 +2,7 @@
 
 import re
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_QUOTED = re.compile(r'"(.*)"')
+_KEY = r"[\x21-\x7e]{1,255}"
 
 
 class KeyRejected(ValueError):
@@ -24,11 +23,11 @@ def read_key(header: str | None, in_body: object) -> str:
     Raises KeyRejected where it is missing, malformed, or differs between the two.
     """
     if header is not None:
-        quoted = _QUOTED.fullmatch(header)
-        header = quoted[1] if quoted else header
-        if not _KEY.fullmatch(header):
+        if len(header) > 1 and header[0] == header[-1] == '"':
+            header = header[1:-1]
+        if not re.fullmatch(_KEY, header):
             raise KeyRejected(HEADER, "must be 1 to 255 visible ASCII characters")
-    if in_body is not None and not (isinstance(in_body, str) and _KEY.fullmatch(in_body)):
+    if in_body is not None and not (isinstance(in_body, str) and re.fullmatch(_KEY, in_body)):
         raise KeyRejected(FIELD, "must be 1 to 255 visible ASCII characters")
     if header is not None and in_body is not None and header != in_body:
         raise KeyRejected(FIELD, f"differs from the {HEADER} header")

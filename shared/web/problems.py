@@ -1,6 +1,6 @@
 """Problem documents (RFC 9457): what every error looks like to a client."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -37,7 +37,6 @@ TITLES = {
 }
 
 
-@dataclass
 class Problem(Exception):
     """A refusal, on its way to the client.
 
@@ -45,12 +44,23 @@ class Problem(Exception):
     names the fields at fault; `retry_after` (seconds) asks for patience.
     """
 
-    code: str
-    detail: str
-    errors: list[tuple[str, str]] = field(default_factory=list)
-    members: dict[str, Any] = field(default_factory=dict)
-    retry_after: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        members: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.members = members or {}
+        self.retry_after = retry_after
+        self.headers = headers or {}
 
     @property
     def status(self) -> int:
@@ -70,12 +80,12 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = [{"field": name, "message": message} for name, message in self.errors]
-        return json_text.write(document | self.members, spaced=spaced)
+        return json_text.write({**document, **self.members}, spaced=spaced)
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
     """A 400 that names every field at fault."""
-    return Problem("invalid_request", "; ".join(f"{name}: {message}" for name, message in errors), errors=list(errors))
+    return Problem("invalid_request", "; ".join(f"{name}: {message}" for name, message in errors), errors=errors)
 
 
 def of_status(status: int) -> Problem:

@@ -4,8 +4,9 @@ import re
 import uuid
 from typing import NamedTuple
 
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+# Compiled with the first that comes.
+_CORRELATION_ID = r"[A-Za-z0-9._-]{1,128}"
+_TRACEPARENT = r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 
 
 class Trace(NamedTuple):
@@ -24,8 +25,8 @@ class Trace(NamedTuple):
 
 def read_trace(correlation_id: str | None, traceparent: str | None) -> Trace:
     """The trace of a request from its headers: what is malformed is replaced by a new id, or left out."""
-    if correlation_id is None or not _CORRELATION_ID.fullmatch(correlation_id):
+    if correlation_id is None or not re.fullmatch(_CORRELATION_ID, correlation_id):
         correlation_id = str(uuid.uuid4())
-    if traceparent is not None and not _TRACEPARENT.fullmatch(traceparent):
+    if traceparent is not None and not re.fullmatch(_TRACEPARENT, traceparent):
         traceparent = None
     return Trace(correlation_id, traceparent)

@@ -56,7 +56,7 @@ def serve(silent_database: Database) -> Callable[[str], Served]:
             if hasattr(module, "database"):
                 module.database = silent_database
             if hasattr(module, "deps"):
-                module.deps = replace(module.deps, database=silent_database)
+                module.deps = module.deps._replace(database=silent_database)
             served[name] = Served(app.test_client(), module)
         return served[name]
 

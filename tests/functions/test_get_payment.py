@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from functions.get_payment.receipt import html_receipt, json_receipt
+from functions.get_payment.receipt import json_receipt
+from functions.get_payment.receipt_page import html_receipt
 from shared.reading import payments
 from shared.reading.payments import Receipt
 

@@ -2,14 +2,14 @@
 
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from functions.metrics.formats import json_totals, prometheus_totals
+from functions.metrics.prometheus import prometheus_text
+from functions.metrics.totals import json_totals
 from shared.reading.totals import Figures, Totals
 
 RUPEES = Figures(
@@ -51,6 +51,7 @@ PROMETHEUS_2 = "application/openmetrics-text; version=0.0.1,text/plain;version=0
 def answer(serve: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     served = serve("metrics")
     monkeypatch.setattr(served.module, "read_totals", lambda *_: TOTALS)
+    monkeypatch.setattr(served.module, "read_cold_starts", lambda *_: [])
     return lambda path, accept=None: served.ask("GET", path, headers={} if accept is None else {"Accept": accept})
 
 
@@ -81,7 +82,7 @@ def test_the_json_has_exactly_what_the_contract_says_and_other_currencies_beside
 
 
 def test_there_are_no_other_currencies_unless_the_books_hold_some() -> None:
-    assert '"other_currencies":{}' in json_totals(replace(TOTALS, others={}))
+    assert '"other_currencies":{}' in json_totals(TOTALS._replace(others={}))
 
 
 def series(currency: str, figures: Figures) -> dict[tuple[str, ...], float]:
@@ -98,7 +99,7 @@ def series(currency: str, figures: Figures) -> dict[tuple[str, ...], float]:
 def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing() -> None:
     samples = {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(prometheus_totals(TOTALS))
+        for family in text_string_to_metric_families(prometheus_text(TOTALS, []))
         for sample in family.samples
     }
     assert samples == {
@@ -128,11 +129,11 @@ def test_a_prometheus_server_gets_its_own_format(answer: Any, accept: str) -> No
     given = answer("/metrics", accept)
     assert given.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Accept" in given.headers["Vary"]
-    assert given.get_data(as_text=True) == prometheus_totals(TOTALS)
+    assert given.get_data(as_text=True) == prometheus_text(TOTALS, [])
 
 
 def test_a_count_that_may_be_greater_says_so() -> None:
-    help_of = dict(re.findall(r"^# HELP (\w+) (.*)$", prometheus_totals(TOTALS), re.M))
+    help_of = dict(re.findall(r"^# HELP (\w+) (.*)$", prometheus_text(TOTALS, []), re.M))
     for name in ("payment_pending_count", "outbox_undelivered_count"):
         assert help_of[name].endswith("; 10000 means at least so many.")
 

@@ -28,7 +28,7 @@ OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/ma
 def test_figures_that_are_drawn_or_watched_are_ones_that_exist(built: Built, form: str) -> None:
     manifests = built(form)
     ours = set(
-        re.findall(r"\"((?:payment|outbox)_[a-z_]+)\"", (ROOT / "functions/metrics/formats.py").read_text("utf-8"))
+        re.findall(r"\"((?:payment|outbox)_[a-z_]+)\"", (ROOT / "functions/metrics/prometheus.py").read_text("utf-8"))
     )
     assert len(ours) >= 10
     rules = named(manifests, "PrometheusRule", "payment-service")["spec"]["groups"][0]["rules"]

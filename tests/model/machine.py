@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -297,8 +296,7 @@ class Payments(RuleBasedStateMachine):
         self.place.sql.run(PASS, {"s": seconds})
         for worker in self.frozen:
             lease = worker.lease
-            worker.lease = replace(
-                lease,
+            worker.lease = lease._replace(
                 taken_at=lease.taken_at - seconds,
                 asks_until=lease.asks_until - seconds,
                 over_at=lease.over_at - seconds,

@@ -46,6 +46,7 @@ DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
     "charge_at_once": NEW,
+    "cold_starts": {},
     "commits_waiting": {},
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
@@ -63,6 +64,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "open_request": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
     "payment": {"payment_id": 7},

@@ -20,8 +20,8 @@ from shared.platform.database.statements import STATEMENTS, statement
 from shared.platform.settings import Settings
 from shared.pricing.price import Pricing
 from shared.web.answers import Answer
-from shared.web.models import read_payment, read_refund
 from shared.web.problems import Problem
+from shared.web.requests import read_payment, read_refund
 from shared.web.tracing import Trace
 from tests.support.gateway import ScriptedGateway
 

@@ -135,7 +135,7 @@ def _read(reply: http_client.Response, *, repeated: bool) -> Answer:
     error = body.get("error")
     refused = _read_error(reply, error if isinstance(error, dict) else {})
     if isinstance(refused, Unknown):
-        return replace(refused, answered=answered)
+        return refused._replace(answered=answered)
     return replace(refused, replayed=_is_replay(reply), repeated=repeated)
 
 

@@ -6,7 +6,6 @@ https://docs.stripe.com/error-low-level (what is repeated, and what an idempoten
 
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -138,7 +137,7 @@ class Stripe:
             return Declined(refused.code)
         if isinstance(found, Unknown):
             why = f"a repeat was refused ({refused.code}), which says nothing: {found.why}"
-            return replace(found, why=why, answered=True)
+            return found._replace(why=why, answered=True)
         return found
 
     def _refused_with_intent(
@@ -214,7 +213,7 @@ class Stripe:
         if status == "canceled":
             return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
         if status in _WAITING and cancel:
-            return self._cancel(replace(request, gateway_id=gateway_id), gateway_id, deadline)
+            return self._cancel(request._replace(gateway_id=gateway_id), gateway_id, deadline)
         return Unknown(f"the intent is {code_or_id(status)}", gateway_id)
 
     def _cancel(self, request: GatewayRequest, gateway_id: str, deadline: Deadline) -> Outcome:

@@ -83,7 +83,7 @@ def find(
         page = _page(api, path, queries[cursor.window], cursor.after, deadline)
         if isinstance(page, Unknown):
             goes_on = str(cursor) if page.search_cursor is None else page.search_cursor
-            return replace(page, answered=page.answered or cursor != began, search_cursor=goes_on)
+            return page._replace(answered=page.answered or cursor != began, search_cursor=goes_on)
         for found in page.objects:
             if has_reference(found, reference):
                 return dict(found)

@@ -1,6 +1,5 @@
 """What Stripe's objects say of a charge or a refund of ours."""
 
-from dataclasses import replace
 from typing import Any
 
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
@@ -39,7 +38,7 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
 def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
     """The object in an answer, if it is what was asked for; what the request knows of its id is kept in any case."""
     if isinstance(answer, Unknown):
-        return replace(answer, gateway_id=answer.gateway_id or request.gateway_id)
+        return answer._replace(gateway_id=answer.gateway_id or request.gateway_id)
     found = answer.fields
     if (
         found.get("object") != object_type

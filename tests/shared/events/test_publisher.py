@@ -273,7 +273,7 @@ def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: S
         "from shared.charging.idempotency import IdempotencyKey\n"
         "from shared.charging.dependencies import Dependencies\n"
         "from shared.charging.charge import charge_at_once, new_payment\n"
-        "from shared.web.models import read_payment\n"
+        "from shared.web.requests import read_payment\n"
         "from shared.web.tracing import Trace\n"
         "from decimal import Decimal\n"
         "deps = Dependencies.of(read_settings())\n"

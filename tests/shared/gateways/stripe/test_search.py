@@ -1,7 +1,6 @@
 """Absence is proved on an account with any number of payments: a search keeps its place between tries."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def tries(stripe: Stripe, request: GatewayRequest) -> Iterator[Any]:
         yield found
         if not isinstance(found, Unknown):
             return
-        request = replace(request, age=request.age + 5, search_cursor=found.search_cursor)
+        request = request._replace(age=request.age + 5, search_cursor=found.search_cursor)
 
 
 def test_absence_is_proved_however_little_a_try_can_read(hurried: Stripe) -> None:
@@ -73,9 +72,9 @@ def test_a_pass_that_began_before_absence_could_be_certain_proves_nothing(gatewa
     request = a_charge(**claimed_ago(CERTAIN))
     early = Cursor(stripe.account, begun=int(CERTAIN) - 1, until=int(CERTAIN), window=5)
     gateway.requests.clear()
-    assert stripe.find_charge(replace(request, search_cursor=str(early))) is None
+    assert stripe.find_charge(request._replace(search_cursor=str(early))) is None
     assert len(gateway.requests) == WINDOWS, "it began anew, and read every one"
-    still_early = replace(request, age=CERTAIN - 0.5, search_cursor=str(early))
+    still_early = request._replace(age=CERTAIN - 0.5, search_cursor=str(early))
     assert stripe.find_charge(still_early) == Unknown("Stripe has nothing under the reference so far", search_cursor="")
 
 
@@ -83,7 +82,7 @@ def test_the_windows_of_a_pass_stay_as_they_were_when_it_began(gateway: StripeLi
     stripe = Stripe(API_KEY, gateway.url, 5.0, certain_after=CERTAIN)
     request = a_charge(**claimed_ago(50_000))
     begun = Cursor(stripe.account, begun=4000, until=3600, window=3)
-    assert stripe.find_charge(replace(request, search_cursor=str(begun))) is None
+    assert stripe.find_charge(request._replace(search_cursor=str(begun))) is None
     claimed = int(request.created_at.timestamp())
     ends = [int(dict(query)["created[lt]"]) - claimed for *_, query in gateway.requests]
     assert ends == [3600 + 600, -2]
@@ -103,7 +102,7 @@ def test_a_place_that_stripe_no_longer_knows_begins_anew(gateway: StripeLike) ->
     request = a_charge(search_cursor=gone, **claimed_ago(7000))
     outcome = stripe.find_charge(request)
     assert outcome == Unknown("Stripe does not list: resource_missing", search_cursor="")
-    assert stripe.find_charge(replace(request, search_cursor="")) is None
+    assert stripe.find_charge(request._replace(search_cursor="")) is None
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "a b c d e", "key-1 1 1 1 -", "acct_1/live 99999 99999 0 -"])
@@ -123,4 +122,4 @@ def test_a_refund_is_looked_for_among_any_number_too(gateway: StripeLike) -> Non
     assert str(outcome.search_cursor).endswith(" 0 re_other")
     gateway.control({"calm": True})
     gateway.say(200, {"object": "list", "has_more": False, "data": []})
-    assert stripe.find_refund(replace(request, search_cursor=outcome.search_cursor)) is None
+    assert stripe.find_refund(request._replace(search_cursor=outcome.search_cursor)) is None

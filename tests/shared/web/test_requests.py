@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from shared.platform import json_text
-from shared.web.models import LARGEST_METADATA, read_payment, read_refund
+from shared.web.field_values import LARGEST_METADATA
 from shared.web.problems import Problem
+from shared.web.requests import content, read_payment, read_refund
 
 GOOD = '{"trip_id": 101, "method": "CARD"}'
 
@@ -89,8 +90,8 @@ def test_metadata_is_an_object(metadata: str) -> None:
 
 def test_an_optional_field_may_be_null() -> None:
     request = read_payment(body(GOOD[:-1] + ', "amount": null, "metadata": null, "payment_token": null}'))
-    assert request.content() == read_payment(body(GOOD)).content()
-    assert read_refund(body('{"amount": null, "metadata": null}')).content() == read_refund({}).content()
+    assert content(request) == content(read_payment(body(GOOD)))
+    assert content(read_refund(body('{"amount": null, "metadata": null}'))) == content(read_refund({}))
 
 
 def test_metadata_is_at_most_16_kib_as_json() -> None:
@@ -146,8 +147,8 @@ def test_a_refund_takes_no_field_of_a_payment(name: str) -> None:
 
 def test_a_customer_is_part_of_what_is_asked_for_only_where_it_is_given() -> None:
     least = {"trip_id": 1, "method": "CARD"}
-    assert "payment_customer" not in read_payment(least).content()
-    assert read_payment(least | {"payment_customer": "cus_1"}).content()["payment_customer"] == "cus_1"
+    assert "payment_customer" not in content(read_payment(least))
+    assert content(read_payment(least | {"payment_customer": "cus_1"}))["payment_customer"] == "cus_1"
 
 
 def test_no_message_repeats_what_was_sent() -> None:

@@ -1,51 +1,28 @@
-"""The totals as JSON and in the Prometheus text format."""
+"""The totals, and how long functions took to start, in the Prometheus text format."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+import math
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from shared.platform import json_text
+from shared.reading.cold_starts import ColdStarts
 from shared.reading.totals import MOST_COUNTED, Figures, Totals
 
 PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
 
 
-def json_totals(totals: Totals) -> str:
-    """The totals as JSON text, money with two decimals: the figures of the service's currency, and beside them the same of
-    every other."""
-    return json_text.write(
-        _shown(totals.figures)
-        | {
-            "currency": totals.currency,
-            "other_currencies": {currency: _shown(figures) for currency, figures in totals.others.items()},
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }
-    )
-
-
-def _shown(figures: Figures) -> dict[str, Any]:
-    return {
-        "payments_by_status": figures.by_status,
-        "payments_by_method": figures.by_method,
-        "average_payment_amount": figures.average_amount,
-        "total_revenue": figures.revenue,
-        "refunds": {"count": figures.refund_count, "amount": figures.refund_amount},
-    }
-
-
-def prometheus_totals(totals: Totals) -> str:
-    """The totals in the Prometheus text format, version 0.0.4. All are gauges: they are read from the database, whichever
-    instance answers, and a count by status goes down as payments move on."""
+def prometheus_text(totals: Totals, starts: Sequence[ColdStarts]) -> str:
+    """All figures in the Prometheus text format, version 0.0.4. They are read from the database, whichever instance answers.
+    The totals are gauges: a count by status goes down as payments move on."""
 
     class Collected(Collector):
-        def collect(self) -> Iterator[GaugeMetricFamily]:
-            return _families(totals)
+        def collect(self) -> Iterator[Metric]:
+            yield from _families(totals)
+            yield _cold_starts(starts)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collected())
@@ -102,4 +79,16 @@ def _counts(name: str, meaning: str, label: str, counts: dict[str, dict[str, int
     for currency, by_value in counts.items():
         for value, count in by_value.items():
             family.add_metric([value, currency], count)
+    return family
+
+
+def _cold_starts(starts: Sequence[ColdStarts]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(
+        "payment_cold_start_seconds",
+        "From the start of an instance's process to its first successful answer, without what it idled between.",
+        labels=["function"],
+    )
+    for each in starts:
+        buckets = [("+Inf" if bound == math.inf else str(bound), count) for bound, count in each.at_most]
+        family.add_metric([each.function], buckets, each.seconds)
     return family
