@@ -1,7 +1,7 @@
 """Figures of one run, printed, and kept as benchmarks/results/NAME.json and NAME.md.
 
-The JSON has `name`, `title`, `at` (UTC), `machine`, `options`, and `figures`: each with `figure`, `value`, `unit`, and where there
-is one `goal`, which the value may not exceed, and whether it `held`.
+The JSON has `name`, `title`, `at` (UTC), `machine`, `options`, and `figures`: each with `figure`, `value`, `unit`, and where
+there is one `goal`, which the value may not exceed, and whether it `held`.
 """
 
 import json
@@ -45,7 +45,14 @@ def write(name: str, title: str, options: dict[str, Any], figures: list[Figure])
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    lines = [f"## {title}", "", f"{at}, {machine()}", "", "| figure | value | goal | held |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"## {title}",
+        "",
+        f"{at}, {machine()}",
+        "",
+        "| figure | value | goal | held |",
+        "| --- | --- | --- | --- |",
+    ]
     for figure in figures:
         goal = "" if figure.goal is None else f"≤ {_text(figure.goal, figure.unit)}"
         held = "" if figure.goal is None else "yes" if figure.held else "**no**"
@@ -55,9 +62,10 @@ def write(name: str, title: str, options: dict[str, Any], figures: list[Figure])
 
 
 def machine() -> str:
-    """The machine in a line."""
+    """The machine in a line, and how busy it is by now."""
     memory = psutil.virtual_memory().total / 2**30
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f}, {system}"
 
 
 def _row(figure: Figure) -> dict[str, Any]:

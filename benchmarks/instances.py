@@ -1,6 +1,6 @@
 """As many instances of create_payment in one process as INSTANCES says, each with its pool, breaker and event delivery of its
-own, for more of them than this machine has memory for. The header `Instance` says which one a request is for (absent, as in probes: the first). They share what
-no pod shares: one interpreter, and so one core."""
+own, for more of them than this machine has memory for. The header `Instance` says which one a request is for (absent, as in
+probes: the first). They share what no two pods share: one interpreter, and so one core."""
 
 import os
 import runpy

@@ -87,7 +87,8 @@ class Pooler:
     def _await_listening(self) -> None:
         deadline = time.monotonic() + 10
         while "process up" not in self.log():
-            assert self._process.poll() is None and time.monotonic() < deadline, self.log()
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
 
 
