@@ -37,6 +37,7 @@ UNSETTLED = (
 CHARGED = "SELECT payment_id, amount FROM payments WHERE status IN ('SUCCESS', 'REFUNDED')"
 REFUNDED = "SELECT refund_id, amount FROM payment_refunds WHERE status = 'REFUNDED'"
 ALL = "SELECT count(*) FROM payments"
+SIZE = "SELECT pg_database_size(current_database()) AS size, pg_current_wal_lsn() - '0/0' AS wal"
 DECLINED = "SELECT count(*) FROM payments WHERE status = 'FAILED'"
 
 
@@ -62,11 +63,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _soak(stand: Stand, options: argparse.Namespace) -> list[Figure]:
-    used = time.process_time()
+    used, before = time.process_time(), stand.place.sql.run(SIZE)[0]
     with Watch(stand.groups, stand.connections) as watch:
         peak, rate, not_begun, told = asyncio.run(_load(stand, watch, options))
     used = time.process_time() - used
-    settled = stand.settle(UNSETTLED, SETTLING)
+    settled, after = stand.settle(UNSETTLED, SETTLING), stand.place.sql.run(SIZE)[0]
     figures = [
         Figure("peak", peak, "requests/s"),
         Figure("rate", rate, "requests/s"),
@@ -75,6 +76,10 @@ def _soak(stand: Stand, options: argparse.Namespace) -> list[Figure]:
         *_held(watch),
         Figure("left unsettled or undelivered", settled, "", goal=0),
         *_books(told, stand),
+        Figure(
+            "the database grows", float(after["size"] - before["size"]) / len(told.payments) / 1024, "KiB a payment"
+        ),
+        Figure("write-ahead log", float(after["wal"] - before["wal"]) / len(told.payments) / 1024, "KiB a payment"),
         Figure("processor of the clients", 100 * used / (WARMING + RAMP + options.seconds), "% of a core"),
     ]
     write("soak", f"A soak of {options.seconds:g} s", vars(options), figures)
