@@ -34,6 +34,11 @@ test: lint
 chaos: venv
 	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(REAL),--real)
 
+# A day's requests for SECONDS (600) at 70 % of the peak, and whether anything grows, errs or slows.
+.PHONY: soak
+soak: venv
+	@exec $(BIN)/python -m benchmarks.soak $(if $(SECONDS),--seconds '$(SECONDS)')
+
 migrate: venv
 	@$(BIN)/python -m local.database sql.migrate
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -13,23 +14,25 @@ from tests.sql.rows import CLAIM
 from tests.support.cluster import Place
 from tests.support.wire import Wire
 
-PROOF = 0.5
-
-
-@pytest.fixture
-def distrusts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection that was given back has to prove itself, as if it had been idle for long."""
-    monkeypatch.setattr(connections, "TRUSTED_FOR", 0.0)
+PROOF = 1.0
 
 
 @pytest.fixture
 def database(place: Place, wire: Wire) -> Iterator[Database]:
     """A pool of five, in use and given back, over a wire that can forget."""
     database = Database(place.settings(db_port=wire.port, db_pool_size=5, db_connect_timeout=PROOF))
-    with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda _: database.run("ping"), range(40)))
+    with ExitStack() as in_use:
+        for _ in range(5):
+            in_use.enter_context(database._pool.connection(time.monotonic() + 10))
     yield database
     database.close()
+
+
+@pytest.fixture
+def distrusts(database: Database) -> None:
+    """Every connection that the pool has now has to prove itself, as if it had been idle for long."""
+    for connection in database._pool._idle:
+        connection.used_at -= connections.TRUSTED_FOR + 1
 
 
 def timed(database: Database, name: str = "ping") -> float:

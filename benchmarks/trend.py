@@ -1,0 +1,93 @@
+"""What processes hold, looked at every few seconds, and whether it grows."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import linear_regression, median
+
+import psutil
+
+LOOKS_EVERY = 5.0
+MIB = 2**20
+
+
+@dataclass
+class Held:
+    """What a group of processes held over time: private memory in MiB, descriptors, connections to the database where they
+    are counted; each with the moment it was seen."""
+
+    moments: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    descriptors: list[float] = field(default_factory=list)
+    connections: list[float] = field(default_factory=list)
+
+
+class Watch:
+    """Looks at groups of processes in a thread of its own, from `with` on; `groups` names those that there are at a moment,
+    `connections` counts those of some of them."""
+
+    def __init__(
+        self, groups: Callable[[], Mapping[str, list[psutil.Process]]], connections: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self.held: dict[str, Held] = {}
+        self._groups = groups
+        self._connections = connections
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look_on, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look_on(self) -> None:
+        while not self._over.wait(LOOKS_EVERY):
+            connections = self._connections()
+            for name, processes in self._groups().items():
+                held = self.held.setdefault(name, Held())
+                held.moments.append(time.monotonic())
+                held.memory.append(sum(map(_private, processes)) / MIB)
+                held.descriptors.append(float(sum(map(_descriptors, processes))))
+                if name in connections:
+                    held.connections.append(connections[name])
+
+
+def growth(moments: list[float], values: list[float]) -> float:
+    """By how much the values of the second half grew, by their trend, as a share of their median. The first half is what a
+    process needs to reach its size."""
+    half = len(values) // 2
+    late, when = values[half:], moments[half:]
+    if len(late) < 3:
+        return 0.0
+    slope, _ = linear_regression(when, late)
+    return slope * (when[-1] - when[0]) / max(1.0, median(late))
+
+
+def more(values: list[float]) -> float:
+    """How much more there were in the last quarter than in the one before, by their medians, as a share. For what comes and
+    goes with bursts."""
+    quarter = len(values) // 4
+    if not quarter:
+        return 0.0
+    before = median(values[-2 * quarter : -quarter])
+    return (median(values[-quarter:]) - before) / max(1.0, before)
+
+
+def _private(process: psutil.Process) -> float:
+    """Bytes that are this process's alone: what PostgreSQL's share among themselves counts for none of them."""
+    with suppress(OSError):
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+        return 1024 * sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_"))
+    return 0.0
+
+
+def _descriptors(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        return process.num_fds()
+    return 0

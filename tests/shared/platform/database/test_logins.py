@@ -1,0 +1,96 @@
+"""Logins: a pool makes them one at a time and wastes none, for a pooler has one core for those of all instances."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.platform.database import Database, DatabaseUnavailable
+from tests.support.cluster import Place
+from tests.support.outbox import until
+from tests.support.wire import Wire
+
+CONNECT_TIMEOUT = 0.4
+
+
+@pytest.fixture
+def database(place: Place, wire: Wire) -> Iterator[Database]:
+    """A pool of five, not opened yet, over a wire that can be silent. A request waits 3 s at most."""
+    database = Database(place.settings(db_port=wire.port, db_pool_size=5, db_connect_timeout=CONNECT_TIMEOUT))
+    yield database
+    database.close()
+
+
+def test_requests_that_come_together_wait_for_one_login(database: Database, wire: Wire) -> None:
+    wire.freeze()
+    with ThreadPoolExecutor(5) as pool:
+        answers = [pool.submit(database.run, "ping") for _ in range(5)]
+        until(lambda: wire.connections > 0)
+        time.sleep(CONNECT_TIMEOUT / 4)  # the others have had their time to log in too
+        assert wire.connections == 1
+        wire.thaw()
+        assert [answer.result(10) for answer in answers] == [[{"writable": True}]] * 5
+
+
+def test_what_is_given_back_goes_to_who_waits_while_another_logs_in(database: Database, wire: Wire) -> None:
+    soon = time.monotonic() + 5
+    got = threading.Semaphore(0)
+
+    def need() -> None:
+        with database._pool.connection(soon):
+            got.release()
+
+    with ThreadPoolExecutor(2) as pool:
+        with database._pool.connection(soon):
+            wire.freeze()
+            needs = [pool.submit(need) for _ in range(2)]
+            until(lambda: wire.connections == 2)  # one of them logs in
+            assert not got.acquire(timeout=0.05)
+        assert got.acquire(timeout=CONNECT_TIMEOUT / 2)
+        wire.thaw()
+        for each in needs:
+            each.result(10)
+
+
+def test_after_a_login_that_took_too_long_the_next_has_all_the_time_of_its_request(
+    database: Database, wire: Wire
+) -> None:
+    wire.freeze()
+    with pytest.raises(DatabaseUnavailable):
+        database.run("ping")
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(database.run, "ping")
+        until(lambda: wire.connections == 2)
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="no connection was opened in time"):
+            database.run("ping")
+        assert CONNECT_TIMEOUT <= time.monotonic() - began < 2 * CONNECT_TIMEOUT
+        assert not patient.done()
+        wire.thaw()
+        assert patient.result(10) == [{"writable": True}]
+    assert wire.connections == 2
+
+
+def test_a_pool_that_has_a_connection_is_in_no_hurry_for_another(database: Database) -> None:
+    began = time.monotonic()
+    with database._pool.connection(began + 10):
+        took = time.monotonic() - began
+        with database._pool.connection(began + 10):
+            assert time.monotonic() - began > 4 * took
+
+
+def test_a_pool_that_lost_its_connection_is_in_a_hurry(database: Database, wire: Wire) -> None:
+    wire.freeze()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(database.run, "ping")
+        until(lambda: wire.connections == 1)
+        time.sleep(CONNECT_TIMEOUT * 0.75)  # so that its pause is a second and a half at least
+        wire.thaw()
+        slow.result(10)
+    wire.cut_before("transaction_read_only")
+    began = time.monotonic()
+    assert database.run_again("ping")
+    assert wire.connections == 2
+    assert time.monotonic() - began < 1
