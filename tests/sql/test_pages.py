@@ -116,7 +116,7 @@ BY_KEY += ("settle_payment", "settle_refund", "waits")
 
 @pytest.mark.parametrize("name", BY_KEY)
 def test_what_is_looked_for_by_its_key_could_be_found_by_no_other_index(worn: Sql, name: str) -> None:
-    """With the primary keys hidden from the planner, nothing is left to it but the whole table, or an index that has the key last."""
+    """With the primary keys hidden from the planner, it has the whole table left, or an index with the key as its last part."""
     worn.run("BEGIN")
     worn.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::text[]::regclass[])", (list(KEYS),))
     said = worn.value(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters(worn, name))
