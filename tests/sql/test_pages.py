@@ -1,13 +1,14 @@
 """How many pages each statement reads once statistics are old and nobody vacuums: tables analysed when nothing was open, and
 since then four thousand of everything opened, settled and deleted, with a snapshot held that keeps what is dead from going."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shared.platform.database.statements import statement
-from tests.sql.pages import pages
+from tests.sql.pages import nodes, pages
 from tests.sql.rows import REFUND, a_key, a_payment, an_event, insert
 from tests.sql.samples import SAMPLES
 from tests.support.cluster import Cluster
@@ -97,3 +98,29 @@ def parameters(sql: Sql, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_statement_reads_a_handful_of_pages_whatever_statistics_say(worn: Sql, name: str, plan: str) -> None:
     assert pages(worn, name, parameters(worn, name), plan) <= BOUNDS.get(name, FEW)
+
+
+KEYS = ("payments_pkey", "idempotency_keys_pkey", "outbox_pkey")
+BY_KEY = (
+    "audit",
+    "claim_refund",
+    "hold_events",
+    "lease_key",
+    "mark_delivered",
+    "note_failed",
+    "open_request",
+    "release_key",
+)
+BY_KEY += ("settle_payment", "settle_refund", "waits")
+
+
+@pytest.mark.parametrize("name", BY_KEY)
+def test_what_is_looked_for_by_its_key_could_be_found_by_no_other_index(worn: Sql, name: str) -> None:
+    """With the primary keys hidden from the planner, it has the whole table left, or an index with the key as its last part."""
+    worn.run("BEGIN")
+    worn.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::text[]::regclass[])", (list(KEYS),))
+    said = worn.value(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters(worn, name))
+    worn.run("ROLLBACK")
+    plan = nodes((json.loads(said) if isinstance(said, str) else said)[0]["Plan"])
+    used = {node["Index Name"] for node in plan if "Index Name" in node}
+    assert used <= {"payment_refunds_pkey", "idx_payments_trip_id"}
