@@ -78,6 +78,31 @@ def test_a_claim_that_is_under_way_while_others_note_is_found_when_it_is_committ
     assert place.sql.run(statement("lease_next"), {"lease_seconds": 60})
 
 
+# As if everything that was noted had been noted by a clock that was an hour ahead.
+AHEAD = """UPDATE oldest_open SET requests = now() + interval '1 h', events = now() + interval '1 h', noted_by = pg_current_xact_id(),
+                  noted_at = now() + interval '1 h', clock = now() + interval '1 h'"""
+
+
+def test_a_clock_that_was_put_back_hides_no_claim(place: Place) -> None:
+    place.sql.run(NOTE)
+    place.sql.run(AHEAD)
+    place.sql.run(statement("claim_payment"), CLAIM)
+    assert watched(place.sql)["pending_count"] == 1
+    place.sql.run(DUE)
+    for _ in range(2):
+        place.sql.run(NOTE)
+    assert place.sql.run(statement("lease_next"), {"lease_seconds": 60})
+
+
+def test_whoever_notes_by_a_clock_that_was_put_back_begins_anew(place: Place) -> None:
+    place.sql.run(NOTE)
+    place.sql.run(AHEAD)
+    an_event(place.sql, "PAY-1.succeeded", created_at=place.sql.value("SELECT now() - interval '1 h'"))
+    assert watched(place.sql)["undelivered_count"] == 0
+    place.sql.run(NOTE)
+    assert watched(place.sql)["undelivered_oldest"] > 3000
+
+
 def test_an_event_that_was_set_aside_is_found_when_it_is_sent_again(place: Place) -> None:
     sql = place.sql
     an_event(sql, "PAY-1.failed", attempts=5, next_attempt_at="infinity")

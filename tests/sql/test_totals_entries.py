@@ -145,7 +145,7 @@ def test_a_restored_database_whose_transactions_are_counted_anew_counts_right(pl
 
 AS_MIGRATED = """
 INSERT INTO totals_folded (since, noted_by) VALUES ('0', '0');
-INSERT INTO oldest_open VALUES (true, '-infinity', '-infinity', '-infinity', '-infinity', '-infinity', '0')
+INSERT INTO oldest_open VALUES (true, '-infinity', '-infinity', '-infinity', '-infinity', '-infinity', '0', '-infinity')
 """
 
 

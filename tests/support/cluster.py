@@ -22,7 +22,7 @@ TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, 
  cold_starts
  RESTART IDENTITY;
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
-       noted_at = '-infinity', noted_by = '0'
+       noted_at = '-infinity', noted_by = '0', clock = '-infinity'
 """
 # What a test may have changed besides rows: tables, functions, triggers, settings of the database.
 SCHEMA = """
