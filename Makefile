@@ -1,7 +1,8 @@
 # The commands that developers and operators type. Each makes the virtual environment first, where it is absent.
 PYTHON ?= python3
 BIN := .venv/bin
-REQUIREMENTS := $(wildcard requirements/*.txt)
+# Not the charts': they are kept elsewhere, and nothing else needs them.
+REQUIREMENTS := $(filter-out requirements/bench.txt,$(wildcard requirements/*.txt))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-user
 STAMP := .venv/.made-from
 
@@ -33,6 +34,12 @@ test: lint
 .PHONY: chaos
 chaos: venv
 	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(REAL),--real)
+
+# ONLY some figures (ONLY=charge,memory), SECONDS of each side in each round (5), ROUNDS (3), MINUTES a snapshot is held (5).
+.PHONY: bench
+bench: venv
+	@exec $(BIN)/python -m benchmarks.run $(if $(ONLY),--only '$(ONLY)') $(if $(SECONDS),--seconds '$(SECONDS)') \
+	  $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(MINUTES),--minutes '$(MINUTES)')
 
 migrate: venv
 	@$(BIN)/python -m local.database sql.migrate

@@ -1,0 +1,53 @@
+"""Charges by one create_payment, beside pgbench with the same statements; then the same keys again."""
+
+from benchmarks.figure import Goal, Measured, Row, Spread, at_least, at_most, ratios
+from benchmarks.stage import Stage, Taken, in_words
+
+COMPARED = (8, 16)
+CURVE = (1, 2, 4, 8, 16, 32)
+
+
+def measure(stage: Stage) -> Measured:
+    """Throughput and processor time at 8 and 16 clients, round by round, and once at each number of clients for the chart."""
+    rows: list[Row] = []
+    every: list[Taken] = []
+    with stage.databases.copy() as place, stage.charging(place) as charging:
+        curve = [_point(clients, *charging.ours(clients)[:1], charging.pgbench(clients)) for clients in CURVE]
+        latency = []
+        for clients in COMPARED:
+            ours, beside = [], []
+            for _ in range(stage.rounds):
+                taken, answers = charging.ours(clients)
+                ours.append(taken)
+                latency.append({"clients": clients, **answers.latency})
+                beside.append(charging.pgbench(clients))
+            every += ours
+            ratio = ratios([one.rate for one in ours], [one.rate for one in beside])
+            what = f"charge throughput, {clients} clients"
+            rows.append(Row(what, ratio, "×", in_words(ours), f"pgbench {in_words(beside)}", at_least(0.60)))
+    rows.append(_processor("function", [one.function for one in every], at_most(1.6)))
+    rows.append(_processor("PostgreSQL", [one.postgres for one in every], at_most(1.1)))
+    return Measured(rows, {"throughput": curve, "latency": latency})
+
+
+def replay(stage: Stage) -> Measured:
+    """The keys of a run again, beside that run."""
+    charged, replayed = [], []
+    with stage.databases.copy() as place, stage.charging(place) as charging:
+        for _ in range(stage.rounds):
+            taken, answers = charging.ours(8)
+            charged.append(taken)
+            replayed.append(charging.ours(8, again=answers)[0])
+    ratio = ratios([one.rate for one in replayed], [one.rate for one in charged])
+    return Measured(
+        [Row("replay throughput", ratio, "×", in_words(replayed), f"charges {in_words(charged)}", at_least(4.5))]
+    )
+
+
+def _point(clients: int, ours: Taken, beside: Taken) -> dict[str, float]:
+    return {"clients": clients, "function": ours.rate, "pgbench": beside.rate}
+
+
+def _processor(whose: str, milliseconds: list[float], goal: Goal) -> Row:
+    spread = Spread.of(milliseconds)
+    return Row(f"processor of a charge, {whose}", spread, "ms", f"{spread} ms, user and system", goal=goal)
