@@ -1,6 +1,6 @@
 """What a measurement gives: rows of the table, each with its reference, its spread and its goal, and points for the charts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -32,7 +32,8 @@ class Goal:
     at_least: bool
 
     def reached(self, value: float) -> bool:
-        return value >= self.bound if self.at_least else value <= self.bound
+        shown = round(value, 2)  # what the table says is what counts
+        return shown >= self.bound if self.at_least else shown <= self.bound
 
     def __str__(self) -> str:
         return f"{'≥' if self.at_least else '≤'} {short(self.bound)}"
@@ -99,6 +100,3 @@ def short(value: float) -> str:
 
 class NotMeasured(Exception):
     """A figure cannot be taken here; the message says why, in one line."""
-
-
-Measure = Callable[..., Measured]

@@ -105,7 +105,8 @@ def run(
         command += [*how_long, *variables, "--file", file.name, settings["DB_NAME"]]
         done = subprocess.run(command, env=_environment(settings, options), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotMeasured(f"pgbench: {' '.join(done.stderr.split())[-300:]}")
+        wrong = [line for line in done.stderr.splitlines() if "ERROR:" in line] or done.stderr.splitlines()[-1:]
+        raise NotMeasured(f"pgbench: {' '.join(wrong[:1])}")
     return Ran(int(_number("actually processed", done.stdout)), float(_number("tps =", done.stdout)))
 
 

@@ -1,8 +1,10 @@
 """A good request of each function, as it is sent to it; each time a new one."""
 
 import json
+import time
 import uuid
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from typing import NamedTuple
 
@@ -51,6 +53,18 @@ def ask(connection: HTTPConnection, request: Request) -> bytes:
     if response.status not in (200, 201, 204):
         raise NotMeasured(f"{request.method} {request.path} was answered {response.status}: {body[:200].decode()}")
     return body
+
+
+def wait_until_listening(port: int, patience: float = 10.0) -> None:
+    """Until somebody answers there, whatever it is. Raises NotMeasured after so many seconds."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with suppress(OSError), closing(connection(port)) as asking:
+            asking.request("GET", "/healthz")
+            asking.getresponse().read()
+            return
+        time.sleep(0.02)
+    raise NotMeasured(f"nobody answers on port {port}")
 
 
 def connection(port: int) -> HTTPConnection:

@@ -42,19 +42,20 @@ class Stage:
     snapshot_minutes: float = 5.0
 
     @contextmanager
-    def functions(self, names: Sequence[str], database: Mapping[str, str], **settings: str) -> Iterator[InTheImage]:
-        """Functions on a database (its DB_* settings), with the Trip Service and the sink that cost next to nothing."""
-        around = {"TRIP_SERVICE_URL": self.neighbours.trips, "K_SINK": self.neighbours.sink}
-        with InTheImage(self.image, names, {**SETTINGS, **around, **database, **settings}) as functions:
+    def functions(self, names: Sequence[str], database: Mapping[str, str], sink: str = "") -> Iterator[InTheImage]:
+        """Functions on a database (its DB_* settings), with a Trip Service and a sink that cost next to nothing."""
+        around = {"TRIP_SERVICE_URL": self.neighbours.trips, "K_SINK": sink or self.neighbours.sink}
+        with InTheImage(self.image, names, {**SETTINGS, **around, **database}) as functions:
             yield functions
 
     @contextmanager
     def charging(
-        self, place: Place, instances: int = 1, database: Mapping[str, str] | None = None, **settings: str
+        self, place: Place, instances: int = 1, database: Mapping[str, str] | None = None, sink: str = ""
     ) -> Iterator["Charging"]:
-        """Instances of create_payment on a database, warmed up. `database`: how they reach it, where not straight."""
+        """Instances of create_payment on a database, warmed up. `database`: how they reach it, where not
+        straight; `sink`: another than the one that costs nothing."""
         names = ["create_payment", *[f"create_payment.{number}" for number in range(2, instances + 1)]]
-        with self.functions(names, database or place.environment, **settings) as functions:
+        with self.functions(names, database or place.environment, sink) as functions:
             charging = Charging(self, functions, place)
             load.charge(charging.urls, 8 * instances, WARMING)
             yield charging

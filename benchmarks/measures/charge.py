@@ -1,7 +1,7 @@
 """Charges by one create_payment, beside pgbench with the same statements; then the same keys again."""
 
 from benchmarks.figure import Goal, Measured, Row, Spread, at_least, at_most, ratios
-from benchmarks.stage import Stage, Taken, in_words
+from benchmarks.stage import Charging, Stage, Taken, in_words
 
 COMPARED = (8, 16)
 CURVE = (1, 2, 4, 8, 16, 32)
@@ -12,14 +12,11 @@ def measure(stage: Stage) -> Measured:
     rows: list[Row] = []
     every: list[Taken] = []
     with stage.databases.copy() as place, stage.charging(place) as charging:
-        curve = [_point(clients, *charging.ours(clients)[:1], charging.pgbench(clients)) for clients in CURVE]
-        latency = []
+        curve = [_point(charging, clients) for clients in CURVE]
         for clients in COMPARED:
             ours, beside = [], []
             for _ in range(stage.rounds):
-                taken, answers = charging.ours(clients)
-                ours.append(taken)
-                latency.append({"clients": clients, **answers.latency})
+                ours.append(charging.ours(clients)[0])
                 beside.append(charging.pgbench(clients))
             every += ours
             ratio = ratios([one.rate for one in ours], [one.rate for one in beside])
@@ -27,7 +24,7 @@ def measure(stage: Stage) -> Measured:
             rows.append(Row(what, ratio, "×", in_words(ours), f"pgbench {in_words(beside)}", at_least(0.60)))
     rows.append(_processor("function", [one.function for one in every], at_most(1.6)))
     rows.append(_processor("PostgreSQL", [one.postgres for one in every], at_most(1.1)))
-    return Measured(rows, {"throughput": curve, "latency": latency})
+    return Measured(rows, {"throughput": curve, "latency": curve})
 
 
 def replay(stage: Stage) -> Measured:
@@ -44,8 +41,9 @@ def replay(stage: Stage) -> Measured:
     )
 
 
-def _point(clients: int, ours: Taken, beside: Taken) -> dict[str, float]:
-    return {"clients": clients, "function": ours.rate, "pgbench": beside.rate}
+def _point(charging: Charging, clients: int) -> dict[str, float]:
+    ours, answers = charging.ours(clients)
+    return {"clients": clients, "function": ours.rate, "pgbench": charging.pgbench(clients).rate, **answers.latency}
 
 
 def _processor(whose: str, milliseconds: list[float], goal: Goal) -> Row:

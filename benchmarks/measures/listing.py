@@ -1,0 +1,74 @@
+"""Page 10,000 of a listing in a large database, or its last where there are fewer, beside its first."""
+
+from http.client import HTTPConnection
+from statistics import median
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlencode
+
+from benchmarks import requests, sizes
+from benchmarks.figure import Measured, NotMeasured, Row, Spread, at_most, ratios
+from benchmarks.stage import Stage
+from shared.reading.queries import LIMIT, Page
+from tests.support.cluster import Place
+
+DEPTH = 10_000
+ASKED = 30  # times in each round, of each page
+# A query's parameters, and the condition that they are.
+FILTERS: tuple[tuple[dict[str, str], str], ...] = (
+    ({}, "true"),
+    ({"status": "SUCCESS"}, "status = 'SUCCESS'"),
+    ({"status": "FAILED"}, "status = 'FAILED'"),
+    ({"status": "REFUNDED"}, "status = 'REFUNDED'"),
+    ({"method": "CARD"}, "method = 'CARD'"),
+    ({"status": "SUCCESS", "method": "UPI"}, "status = 'SUCCESS' AND method = 'UPI'"),
+    ({"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}, "true"),
+    ({"trip_id": "7"}, "trip_id = 7"),
+)
+# By the primary key: payments of rising ids are of rising age.
+WHERE_A_PAGE_BEGINS = "SELECT created_at, payment_id FROM payments WHERE {} ORDER BY payment_id DESC OFFSET {} LIMIT 1"
+
+
+def measure(stage: Stage) -> Measured:
+    """Every filter by turns: the first page, the deep one."""
+    rows = []
+    with (
+        stage.databases.place(stage.databases.kept("large", sizes.large)) as place,
+        stage.functions(["get_payment"], place.environment) as functions,
+    ):
+        connection = requests.connection(functions.ports["get_payment"])
+        for parameters, condition in FILTERS:
+            depth, cursor = _deep(place, condition)
+            first, deep = (
+                f"/payments?{urlencode(parameters)}",
+                f"/payments?{urlencode(parameters | {'cursor': cursor})}",
+            )
+            taken: dict[str, list[float]] = {first: [], deep: []}
+            for _ in range(stage.rounds):
+                for path, took in taken.items():
+                    took.append(median(_ask(connection, path) for _ in range(ASKED)))
+            what = f"listing at depth, {'&'.join(f'{name}={value}' for name, value in parameters.items()) or 'all'}"
+            rows.append(_row(what, depth, taken[deep], taken[first]))
+    return Measured(rows)
+
+
+def _row(what: str, depth: int, deep: list[float], first: list[float]) -> Row:
+    ours, beside = f"page {depth:,}: {Spread.of(deep)} ms", f"first page: {Spread.of(first)} ms"
+    return Row(what, ratios(deep, first), "×", ours, beside, at_most(2))
+
+
+def _deep(place: Place, condition: str) -> tuple[int, str]:
+    """The number of the page, and the cursor that leads to it."""
+    depth = DEPTH
+    while depth > 1:
+        found: list[dict[str, Any]] = place.sql.run(WHERE_A_PAGE_BEGINS.format(condition, (depth - 1) * LIMIT - 1))
+        if found:
+            return depth, Page().cursor_behind(found[0], "payment_id")
+        depth = depth * 9 // 10
+    raise NotMeasured(f"there is no page but the first where {condition}")
+
+
+def _ask(connection: HTTPConnection, path: str) -> float:
+    began = perf_counter()
+    requests.ask(connection, requests.Request("GET", path, {}))
+    return 1000 * (perf_counter() - began)

@@ -1,0 +1,25 @@
+"""Charges after an hour's worth of them without a vacuum, with statistics that have seen no PENDING payment."""
+
+from benchmarks import sizes
+from benchmarks.figure import Measured, Row, at_least, ratios
+from benchmarks.stage import Stage, in_words
+
+CLIENTS = 8
+
+
+def measure(stage: Stage) -> Measured:
+    """A database after that hour, and one at its start, by turns."""
+    ours, beside = [], []
+    hour = stage.databases.kept("hour", sizes.hour)
+    with (
+        stage.databases.copy() as fresh,
+        stage.databases.copy(hour) as old,
+        stage.charging(fresh) as at_the_start,
+        stage.charging(old) as after_the_hour,
+    ):
+        for _ in range(stage.rounds):
+            ours.append(after_the_hour.ours(CLIENTS)[0])
+            beside.append(at_the_start.ours(CLIENTS)[0])
+    ratio = ratios([one.rate for one in ours], [one.rate for one in beside])
+    told = in_words(ours), f"at the start {in_words(beside)}"
+    return Measured([Row("charge without vacuum, after 1,000,000 charges", ratio, "×", *told, at_least(0.9))])
