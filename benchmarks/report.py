@@ -39,7 +39,12 @@ class Results:
         ]
         lines += [HEAD, *(line(row) for name in there for row in self.of(name).rows), ""]
         lines += _of_others(self.folder)
-        lines += ["| taken | figures |", "| --- | --- |", *_when(self.figures, there), ""]
+        lines += [
+            "| taken | figures (load of the machine before each) |",
+            "| --- | --- |",
+            *_when(self.figures, there),
+            "",
+        ]
         lines += [f"![{Path(chart).stem}]({chart})" for chart in charts]
         (self.folder / "latest.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -83,5 +88,5 @@ def _when(figures: dict[str, dict[str, Any]], names: list[str]) -> list[str]:
     for name in names:
         taken = figures[name]
         where = f"{taken['at'][:10]}, {taken['revision']}: {taken['machine']}; {taken['system']}; {taken['versions']}"
-        together.setdefault(where, []).append(name)
+        together.setdefault(where, []).append(f"{name} ({taken['load']})")
     return [f"| {where} | {', '.join(those)} |" for where, those in together.items()]

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import charts, machine
 from benchmarks.besides import Neighbours
 from benchmarks.databases import Databases, server
-from benchmarks.figure import Measured, NotMeasured
+from benchmarks.figure import Measured
 from benchmarks.image import Image
 from benchmarks.measures import (
     charge,
@@ -68,15 +68,16 @@ def main() -> None:
 
 
 def _take(name: str, stage: Stage, results: Results) -> None:
-    began = time.monotonic()
+    began, taken = time.monotonic(), machine.taken()
     print(f"{name} ...", flush=True)
     stage.databases.settle()
     try:
         measured = FIGURES[name](stage)
-    except NotMeasured as why:
-        print(f"  not measured: {why}", flush=True)
+    except Exception as why:
+        # A figure that cannot be taken is none; the others are taken all the same.
+        print(f"  not measured: {str(why) or repr(why)}", flush=True)
         return
-    results.keep(name, measured, machine.measured())
+    results.keep(name, measured, taken)
     for row in measured.rows:
         print(printed(row))
     print(f"  ({time.monotonic() - began:.0f} s)", flush=True)

@@ -39,7 +39,7 @@ def measure(stage: Stage) -> Measured:
             minutes.append((monotonic() - began) / 60)
         scrape = _scrape(metrics.ports["metrics"])
     ratio = [one.rate / other.rate for one, other in zip(ours[-LAST:], beside[-LAST:], strict=True)]
-    costs = [(one.function + one.postgres) / _cost(beside) for one in ours]
+    costs = [_cost(one) / _cost(other) for one, other in zip(ours, beside, strict=True)]
     told = in_words(ours[-LAST:]), f"no snapshot {in_words(beside[-LAST:])}"
     held = f"charge under a snapshot held for {stage.snapshot_minutes:g} minutes"
     rows = [Row(held, Spread.of(ratio), "×", f"{told[0]}; GET /metrics {scrape:.1f} ms", told[1], at_least(0.9))]
@@ -52,14 +52,14 @@ def measure(stage: Stage) -> Measured:
 def _after_an_hour(minutes: list[float], costs: list[float]) -> Row:
     trend = linear_regression(minutes, costs)
     cost = trend.intercept + trend.slope * HOUR / 60
-    told = f"processor of a charge {costs[0]:.2f} × at first, {costs[-1]:.2f} × at last, {cost:.2f} × after an hour"
+    told = f"processor of a charge {costs[0]:.2f} × at first, {costs[-1]:.2f} × at last, {cost:.2f} × by then"
     return Row(
         "charge under a held snapshot, an hour by the trend", Spread.of([1 / cost]), "×", told, goal=at_least(0.9)
     )
 
 
-def _cost(taken: list[Taken]) -> float:
-    return sum(one.function + one.postgres for one in taken) / len(taken)
+def _cost(taken: Taken) -> float:
+    return taken.function + taken.postgres
 
 
 def _scrape(port: int) -> float:

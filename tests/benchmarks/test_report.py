@@ -9,6 +9,7 @@ from benchmarks.report import Results, printed
 TAKEN = {
     "at": "2026-11-26T11:00:00+00:00",
     "revision": "abc",
+    "load": "0.3",
     "machine": "two cores",
     "system": "Linux",
     "versions": "Python",
@@ -28,8 +29,8 @@ def test_a_run_of_one_figure_leaves_the_others_as_they_were(tmp_path: Path) -> N
     page = (tmp_path / "latest.md").read_text(encoding="utf-8")
     assert "| charge throughput | 0.50 × | ≥ 0.60 | **no** | 300/s | pgbench 600/s |" in page
     assert "| replay throughput | 0.60 × | ≥ 0.60 | yes | 300/s | pgbench 600/s |" in page
-    assert "2026-11-26, abc: two cores; Linux; Python | charge |" in page
-    assert "2026-11-26, def: two cores; Linux; Python | replay |" in page
+    assert "2026-11-26, abc: two cores; Linux; Python | charge (0.3) |" in page
+    assert "2026-11-26, def: two cores; Linux; Python | replay (0.3) |" in page
     assert "![throughput](throughput.svg)" in page
 
 
@@ -38,7 +39,7 @@ def test_figures_of_one_run_share_a_line_that_says_where_they_were_taken(tmp_pat
     for name in ("charge", "replay"):
         results.keep(name, a_figure(name, 0.5), TAKEN)
     results.write_page(["charge", "replay"], [])
-    assert "Python | charge, replay |" in (tmp_path / "latest.md").read_text(encoding="utf-8")
+    assert "Python | charge (0.3), replay (0.3) |" in (tmp_path / "latest.md").read_text(encoding="utf-8")
 
 
 def test_a_terminal_is_told_loudly_where_a_goal_is_not_reached() -> None:
@@ -48,7 +49,7 @@ def test_a_terminal_is_told_loudly_where_a_goal_is_not_reached() -> None:
 
 
 def test_it_is_known_what_a_figure_was_taken_on() -> None:
-    measured = machine.measured()
+    measured = machine.taken()
     assert set(measured) == set(TAKEN)
     assert "PostgreSQL 18" in measured["versions"]
     assert "gunicorn" in measured["versions"]
