@@ -76,6 +76,7 @@ def _drawn(pygal: Any, name: str, points: Points) -> bytes:
         x_labels=[f"{round(point[chart.along], 1):,}".removesuffix(".0") for point in points],
         style=pygal.style.CleanStyle,
         legend_at_bottom=True,
+        legend_at_bottom_columns=3,
         include_x_axis=True,
         js=[],
         width=720,

@@ -76,7 +76,8 @@ class Databases:
         self.kept(HISTORY, _load_history)
 
     def kept(self, name: str, fill: Fill) -> str:
-        """The name of a database that stays for later runs; made and filled where there is none, or another schema's."""
+        """The name of a database that stays for later runs; where there is none, or another
+        schema's, a copy of `history` is filled."""
         wanted, stored = migrations(), self._comment(name)
         if stored is not None and stored != wanted[: len(stored)]:
             self._drop(name)
@@ -85,7 +86,7 @@ class Databases:
             making = f"making_{name}"
             if making in self._names():
                 self._drop(making)
-            self._run(f"CREATE DATABASE {making}")
+            self._run(f"CREATE DATABASE {making}" + (f" TEMPLATE {HISTORY}" if name != HISTORY else ""))
             migrate(self.server, making)
             fill(self.server, making)
             self._run(f"ALTER DATABASE {making} RENAME TO {name}")

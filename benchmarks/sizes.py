@@ -44,7 +44,7 @@ SELECT reference || '.succeeded', 'com.ridehailing.payment.succeeded.v1', 'payme
 """
 DELIVERIES = "UPDATE outbox SET delivered_at = now() WHERE event_id = ANY (%(events)s)"
 HOUR = 1_000_000
-UNVACUUMED = ("payments", "payment_receipts", "idempotency_keys", "outbox", "payment_totals", "refund_totals")
+TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
 
 
 def payments(number: int) -> Callable[[Postgres, str], None]:
@@ -73,7 +73,8 @@ def hour(server: Postgres, name: str) -> None:
     """An hour's worth of charges without a vacuum; statistics are from half an hour ago, a moment when none was PENDING."""
     print(f"  making {HOUR:,} charges without a vacuum (once)", flush=True)
     with closing(connect(server.environment(name))) as owner, owner.cursor() as cursor:
-        for table in UNVACUUMED:
+        cursor.execute(TABLES)
+        for [table] in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
         cursor.execute("SET synchronous_commit = off")
         for first in range(1, HOUR, TOGETHER):

@@ -5,6 +5,7 @@ from benchmarks.stage import Charging, Stage, Taken, in_words
 
 COMPARED = (8, 16)
 CURVE = (1, 2, 4, 8, 16, 32)
+OF_A_POINT = 3.0  # seconds of each side
 
 
 def measure(stage: Stage) -> Measured:
@@ -42,8 +43,9 @@ def replay(stage: Stage) -> Measured:
 
 
 def _point(charging: Charging, clients: int) -> dict[str, float]:
-    ours, answers = charging.ours(clients)
-    return {"clients": clients, "function": ours.rate, "pgbench": charging.pgbench(clients).rate, **answers.latency}
+    ours, answers = charging.ours(clients, OF_A_POINT)
+    pgbench = charging.pgbench(clients, OF_A_POINT)
+    return {"clients": clients, "function": ours.rate, "pgbench": pgbench.rate, **answers.latency}
 
 
 def _processor(whose: str, milliseconds: list[float], goal: Goal) -> Row:

@@ -1,4 +1,4 @@
-"""Page 10,000 of a listing in a large database, or its last where there are fewer, beside its first."""
+"""Page 10,000 of a listing in a large database, a hundred on each, or its last where there are fewer; beside the first."""
 
 from http.client import HTTPConnection
 from statistics import median
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from benchmarks import requests, sizes
 from benchmarks.figure import Measured, NotMeasured, Row, Spread, at_most, ratios
 from benchmarks.stage import Stage
-from shared.reading.queries import LIMIT, Page
+from shared.reading.queries import GREATEST_LIMIT, Page
 from tests.support.cluster import Place
 
 DEPTH = 10_000
@@ -39,10 +39,8 @@ def measure(stage: Stage) -> Measured:
         connection = requests.connection(functions.ports["get_payment"])
         for parameters, condition in FILTERS:
             depth, cursor = _deep(place, condition)
-            first, deep = (
-                f"/payments?{urlencode(parameters)}",
-                f"/payments?{urlencode(parameters | {'cursor': cursor})}",
-            )
+            page = parameters | {"limit": str(GREATEST_LIMIT)}
+            first, deep = (f"/payments?{urlencode(query)}" for query in (page, page | {"cursor": cursor}))
             taken: dict[str, list[float]] = {first: [], deep: []}
             for _ in range(stage.rounds):
                 for path, took in taken.items():
@@ -61,7 +59,9 @@ def _deep(place: Place, condition: str) -> tuple[int, str]:
     """The number of the page, and the cursor that leads to it."""
     depth = DEPTH
     while depth > 1:
-        found: list[dict[str, Any]] = place.sql.run(WHERE_A_PAGE_BEGINS.format(condition, (depth - 1) * LIMIT - 1))
+        found: list[dict[str, Any]] = place.sql.run(
+            WHERE_A_PAGE_BEGINS.format(condition, (depth - 1) * GREATEST_LIMIT - 1)
+        )
         if found:
             return depth, Page().cursor_behind(found[0], "payment_id")
         depth = depth * 9 // 10
