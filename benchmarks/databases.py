@@ -89,6 +89,7 @@ class Databases:
             self._run(f"CREATE DATABASE {making}" + (f" TEMPLATE {HISTORY}" if name != HISTORY else ""))
             migrate(self.server, making)
             fill(self.server, making)
+            self.settle()
             self._run(f"ALTER DATABASE {making} RENAME TO {name}")
         elif stored != wanted:
             migrate(self.server, name)

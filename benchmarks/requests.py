@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from http.client import HTTPConnection
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.figure import NotMeasured
@@ -53,6 +54,17 @@ def ask(connection: HTTPConnection, request: Request) -> bytes:
     if response.status not in (200, 201, 204):
         raise NotMeasured(f"{request.method} {request.path} was answered {response.status}: {body[:200].decode()}")
     return body
+
+
+def by_turns(sides: Mapping[str, tuple[HTTPConnection, Request]], times: int) -> dict[str, float]:
+    """The median milliseconds until the answer of each, asked so many times, one after the other all the time."""
+    took: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(times):
+        for name, (connection, request) in sides.items():
+            began = time.perf_counter()
+            ask(connection, request)
+            took[name].append(1000 * (time.perf_counter() - began))
+    return {name: median(each) for name, each in took.items()}
 
 
 def wait_until_listening(port: int, patience: float = 10.0) -> None:

@@ -1,8 +1,5 @@
 """Page 10,000 of a listing in a large database, a hundred on each, or its last where there are fewer; beside the first."""
 
-from http.client import HTTPConnection
-from statistics import median
-from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -40,13 +37,10 @@ def measure(stage: Stage) -> Measured:
         for parameters, condition in FILTERS:
             depth, cursor = _deep(place, condition)
             page = parameters | {"limit": str(GREATEST_LIMIT)}
-            first, deep = (f"/payments?{urlencode(query)}" for query in (page, page | {"cursor": cursor}))
-            taken: dict[str, list[float]] = {first: [], deep: []}
-            for _ in range(stage.rounds):
-                for path, took in taken.items():
-                    took.append(median(_ask(connection, path) for _ in range(ASKED)))
+            sides = {"first": (connection, _listing(page)), "deep": (connection, _listing(page | {"cursor": cursor}))}
+            taken = [requests.by_turns(sides, ASKED) for _ in range(stage.rounds)]
             what = f"listing at depth, {'&'.join(f'{name}={value}' for name, value in parameters.items()) or 'all'}"
-            rows.append(_row(what, depth, taken[deep], taken[first]))
+            rows.append(_row(what, depth, [each["deep"] for each in taken], [each["first"] for each in taken]))
     return Measured(rows)
 
 
@@ -68,7 +62,5 @@ def _deep(place: Place, condition: str) -> tuple[int, str]:
     raise NotMeasured(f"there is no page but the first where {condition}")
 
 
-def _ask(connection: HTTPConnection, path: str) -> float:
-    began = perf_counter()
-    requests.ask(connection, requests.Request("GET", path, {}))
-    return 1000 * (perf_counter() - began)
+def _listing(query: dict[str, str]) -> requests.Request:
+    return requests.Request("GET", f"/payments?{urlencode(query)}", {})

@@ -1,9 +1,6 @@
 """What a scrape takes with a large database, and with many events undelivered, beside a small one without any."""
 
 from contextlib import ExitStack
-from http.client import HTTPConnection
-from statistics import median
-from time import perf_counter
 
 from benchmarks import requests, sizes
 from benchmarks.figure import Measured, Row, Spread, at_most, ratios
@@ -29,9 +26,10 @@ def measure(stage: Stage) -> Measured:
             functions = ending.enter_context(stage.functions(["metrics"], place.environment))
             connections[name] = requests.connection(functions.ports["metrics"])
             requests.ask(connections[name], requests.good("metrics", 0))
+        sides = {name: (connection, requests.good("metrics", 0)) for name, connection in connections.items()}
         for _ in range(stage.rounds):
-            for name, connection in connections.items():
-                took[name].append(median(_scrape(connection) for _ in range(SCRAPES)))
+            for name, milliseconds in requests.by_turns(sides, SCRAPES).items():
+                took[name].append(milliseconds)
     small = took.pop("small")
     beside = f"350 payments, no event: {Spread.of(small)} ms"
     return Measured(
@@ -40,9 +38,3 @@ def measure(stage: Stage) -> Measured:
             for name, large in took.items()
         ]
     )
-
-
-def _scrape(connection: HTTPConnection) -> float:
-    began = perf_counter()
-    requests.ask(connection, requests.good("metrics", 0))
-    return 1000 * (perf_counter() - began)
