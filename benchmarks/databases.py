@@ -75,9 +75,9 @@ class Databases:
                 self._drop(name)
         self.kept(HISTORY, _load_history)
 
-    def kept(self, name: str, fill: Fill) -> str:
+    def kept(self, name: str, fill: Fill, template: str = HISTORY) -> str:
         """The name of a database that stays for later runs; where there is none, or another
-        schema's, a copy of `history` is filled."""
+        schema's, a copy of the template is filled."""
         wanted, stored = migrations(), self._comment(name)
         if stored is not None and stored != wanted[: len(stored)]:
             self._drop(name)
@@ -86,7 +86,7 @@ class Databases:
             making = f"making_{name}"
             if making in self._names():
                 self._drop(making)
-            self._run(f"CREATE DATABASE {making}" + (f" TEMPLATE {HISTORY}" if name != HISTORY else ""))
+            self._run(f"CREATE DATABASE {making}" + (f" TEMPLATE {template}" if name != HISTORY else ""))
             migrate(self.server, making)
             fill(self.server, making)
             self.settle()

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from contextlib import closing
 
+from benchmarks import reference
 from benchmarks.large import fill
 from local.postgres import Postgres
 from sql.owner import connect
+from tests.support.cluster import Place
 
 LARGE = 10_000_000
 UNDELIVERED = """
@@ -43,7 +45,8 @@ INSERT INTO outbox (event_id, type, subject, correlation_id, data)
 SELECT reference || '.succeeded', 'com.ridehailing.payment.succeeded.v1', 'payments/' || payment_id, 'hour', shown FROM settled
 """
 DELIVERIES = "UPDATE outbox SET delivered_at = now() WHERE event_id = ANY (%(events)s)"
-HOUR = 1_000_000
+HOUR = 500_000
+CLIENTS, EACH = 8, 250
 TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -70,7 +73,8 @@ def undelivered(server: Postgres, name: str) -> None:
 
 
 def hour(server: Postgres, name: str) -> None:
-    """An hour's worth of charges without a vacuum; statistics are from half an hour ago, a moment when none was PENDING."""
+    """An hour's worth of charges, at half of what one function makes, on top of others, without a vacuum; statistics are from
+    half an hour ago, a moment when none was PENDING."""
     print(f"  making {HOUR:,} charges without a vacuum (once)", flush=True)
     with closing(connect(server.environment(name))) as owner, owner.cursor() as cursor:
         cursor.execute(TABLES)
@@ -85,3 +89,5 @@ def hour(server: Postgres, name: str) -> None:
             cursor.execute(DELIVERIES, {"events": [f"{reference}.succeeded" for reference in references]})
             if last == HOUR // 2:
                 cursor.execute("ANALYZE")
+    # The last of them by the statements themselves: whoever walks dead entries of an index marks them, as all before had.
+    reference.run(server, Place(server, name).environment, CLIENTS, each=EACH, statement_timeout="0")

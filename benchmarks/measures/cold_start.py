@@ -46,7 +46,8 @@ def measure(stage: Stage) -> Measured:
     for name, starts in pairs.items():
         beside, ours = [one for one, _ in starts], [other for _, other in starts]
         walls |= {name: median(start.wall for start in ours), HELLO: median(start.wall for start in beside)}
-        told = _in_words(ours), f"one line {_in_words(beside)}"
+        used = mean(start.processor for start in ours) / mean(start.processor for start in beside)
+        told = f"{_in_words(ours)}; {used:.2f} × its processor time", f"one line {_in_words(beside)}"
         rows.append(Row(f"cold start, {name}", _ratio(ours, beside), "×", *told, GOALS[name]))
     return Measured(rows, {"cold_starts": walls})
 
