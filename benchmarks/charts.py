@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.figure import Measured
+from benchmarks.measured import Measured
 from local.place import CHECKOUT
 from tests.tools.kept import NotToBeHad, fetch, keep
 

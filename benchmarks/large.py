@@ -1,6 +1,6 @@
 """A large database, made by SQL within minutes: what a year of payments leaves behind.
 
-    fill(connection, payments=10_000_000, keys=10_000_000)
+    fill(owner, payments=10_000_000, keys=10_000_000)
 
 The rows are those that the service itself would have left: every payment with its receipt where it was charged, the newest
 with the key that answers their repetition and the event that the sink took. One in two hundred was partly given back.
@@ -9,7 +9,7 @@ with the key that answers their repetition and the event that the sink took. One
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection
 
 # Two years, up to now.
 SPAN = "interval '730 days'"
@@ -81,7 +81,8 @@ INDEXES = """
 SELECT CASE WHEN conname IS NULL THEN format('DROP INDEX %%s', i.indexrelid::regclass)
             ELSE format('ALTER TABLE %%s DROP CONSTRAINT %%I', i.indrelid::regclass, conname) END,
        CASE WHEN conname IS NULL THEN pg_get_indexdef(i.indexrelid)
-            ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', i.indrelid::regclass, conname, pg_get_constraintdef(c.oid)) END
+            ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', i.indrelid::regclass, conname, pg_get_constraintdef(c.oid))
+        END
   FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u')
  WHERE i.indrelid = %s::regclass
    AND NOT EXISTS (SELECT FROM pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f')
@@ -89,11 +90,11 @@ SELECT CASE WHEN conname IS NULL THEN format('DROP INDEX %%s', i.indexrelid::reg
 """
 
 
-def fill(connection: Connection, payments: int, keys: int) -> None:
+def fill(owner: connection, payments: int, keys: int) -> None:
     """Leaves a migrated database with so many payments, and keys and delivered events of the newest of them, instead of
     whatever was there, vacuumed and analysed. The connection is a superuser's, in autocommit mode. Raises psycopg2.Error."""
     assert 0 < keys <= payments
-    with connection.cursor() as cursor:
+    with owner.cursor() as cursor:
         cursor.execute("BEGIN")
         # Neither triggers nor foreign keys: what is written here is right, and is counted at the end.
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -101,7 +102,7 @@ def fill(connection: Connection, payments: int, keys: int) -> None:
         cursor.execute("SET LOCAL maintenance_work_mem = '1GB'")
         cursor.execute(EMPTY)
         for table, rows in FILL.items():
-            with _indexed_afterwards(connection, table):
+            with _indexed_afterwards(owner, table):
                 cursor.execute(rows, {"payments": payments, "keys": keys})
         cursor.execute("SELECT setval('payments_payment_id_seq', %s)", [payments])
         for totals in TOTALS:
@@ -113,8 +114,8 @@ def fill(connection: Connection, payments: int, keys: int) -> None:
 
 
 @contextmanager
-def _indexed_afterwards(connection: Connection, table: str) -> Iterator[None]:
-    with connection.cursor() as cursor:
+def _indexed_afterwards(owner: connection, table: str) -> Iterator[None]:
+    with owner.cursor() as cursor:
         cursor.execute(INDEXES, [table])
         indexes = cursor.fetchall()
         for drop, _ in indexes:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figure import NotMeasured
+from benchmarks.measured import NotMeasured
 from benchmarks.programs import library_path, program
 
 SCRIPT = Path(__file__).with_name("charge.lua")

@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg2.extensions import QuotedString
 
-from benchmarks.figure import NotMeasured
+from benchmarks.measured import NotMeasured
 from local.postgres import Postgres
 from shared.platform.database.statements import statement
 from tests.sql.rows import CLAIM

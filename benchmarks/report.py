@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figure import Measured, Row, short
+from benchmarks.measured import Measured, Row, short
 
 RESULTS = Path(__file__).parent / "results"
 HEAD = "| figure | measured | goal | reached | ours | beside |\n| --- | --- | --- | --- | --- | --- |"

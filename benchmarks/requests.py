@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.figure import NotMeasured
+from benchmarks.measured import NotMeasured
 from local.ports import HOST
 
 EVENT = {"ce-specversion": "1.0", "ce-source": "/payment-service", "Content-Type": "application/json"}

@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks import charts, machine
 from benchmarks.besides import Neighbours
 from benchmarks.databases import Databases, server
-from benchmarks.figure import Measured
 from benchmarks.image import Image
+from benchmarks.measured import Measured
 from benchmarks.measures import (
     charge,
     cold_start,

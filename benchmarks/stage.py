@@ -11,6 +11,7 @@ from benchmarks.besides import Neighbours
 from benchmarks.databases import Databases
 from benchmarks.image import Image
 from benchmarks.load import Answers
+from benchmarks.measured import Goal, Row, ratios
 from benchmarks.serving import InTheImage
 from tests.support.cluster import Place
 
@@ -89,6 +90,23 @@ class Charging:
 
 def _each(rate: float, charges: int, function: float, postgres: float) -> Taken:
     return Taken(rate, 1000 * function / charges, 1000 * postgres / charges)
+
+
+def compared(
+    what: str, ours: Sequence[Taken], beside: Sequence[Taken], named: str, goal: Goal | None, more: str = ""
+) -> Row:
+    """The row of two sides that were taken by turns: throughput by throughput, and what a charge costs the processor by what it
+    costs beside, where both sides are functions. `more` is what else there is to say of ours."""
+    told = in_words(ours) + more
+    if beside[0].function:
+        told += f"; a charge costs {median(map(cost, ours)) / median(map(cost, beside)):.2f} ×"
+    ratio = ratios([one.rate for one in ours], [one.rate for one in beside])
+    return Row(what, ratio, "×", told, f"{named} {in_words(beside)}", goal)
+
+
+def cost(taken: Taken) -> float:
+    """Processor milliseconds of a charge, function and PostgreSQL together."""
+    return taken.function + taken.postgres
 
 
 def in_words(taken: Sequence[Taken]) -> str:

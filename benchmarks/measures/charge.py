@@ -1,7 +1,7 @@
 """Charges by one create_payment, beside pgbench with the same statements; then the same keys again."""
 
-from benchmarks.figure import Goal, Measured, Row, Spread, at_least, at_most, ratios
-from benchmarks.stage import Charging, Stage, Taken, in_words
+from benchmarks.measured import Goal, Measured, Row, Spread, at_least, at_most
+from benchmarks.stage import Charging, Stage, Taken, compared
 
 COMPARED = (8, 16)
 CURVE = (1, 2, 4, 8, 16, 32)
@@ -20,9 +20,8 @@ def measure(stage: Stage) -> Measured:
                 ours.append(charging.ours(clients)[0])
                 beside.append(charging.pgbench(clients))
             every += ours
-            ratio = ratios([one.rate for one in ours], [one.rate for one in beside])
             what = f"charge throughput, {clients} clients"
-            rows.append(Row(what, ratio, "×", in_words(ours), f"pgbench {in_words(beside)}", at_least(0.60)))
+            rows.append(compared(what, ours, beside, "pgbench", at_least(0.60)))
     rows.append(_processor("function", [one.function for one in every], at_most(1.6)))
     rows.append(_processor("PostgreSQL", [one.postgres for one in every], at_most(1.1)))
     return Measured(rows, {"throughput": curve, "latency": curve})
@@ -36,10 +35,7 @@ def replay(stage: Stage) -> Measured:
             taken, answers = charging.ours(8)
             charged.append(taken)
             replayed.append(charging.ours(8, again=answers)[0])
-    ratio = ratios([one.rate for one in replayed], [one.rate for one in charged])
-    return Measured(
-        [Row("replay throughput", ratio, "×", in_words(replayed), f"charges {in_words(charged)}", at_least(4.5))]
-    )
+    return Measured([compared("replay throughput", replayed, charged, "charges", at_least(4.5))])
 
 
 def _point(charging: Charging, clients: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from statistics import mean, median, quantiles
 from typing import NamedTuple
 
 from benchmarks import requests
-from benchmarks.figure import Goal, Measured, NotMeasured, Row, Spread, at_most
+from benchmarks.measured import Goal, Measured, NotMeasured, Row, Spread, at_most
 from benchmarks.serving import HELLO, InTheImage
 from benchmarks.stage import SETTINGS, Stage
 from tests.support.cluster import Place

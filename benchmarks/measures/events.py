@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from time import monotonic
 
-from benchmarks.figure import Measured, Row, at_least, ratios
+from benchmarks.measured import Measured, Row, at_least, ratios
 from benchmarks.stage import Stage, in_words
 from tests.support.cluster import Place
 

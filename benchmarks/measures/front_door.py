@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import psutil
 
 from benchmarks import processor, requests
-from benchmarks.figure import Measured, Row, at_least, ratios
-from benchmarks.stage import Stage, in_words
+from benchmarks.measured import Measured, at_least
+from benchmarks.stage import Stage, compared
 from local import front_door
 from local.ports import HOST, pick
 from local.system import BEHIND_THE_DOOR
@@ -34,9 +34,8 @@ def measure(stage: Stage) -> Measured:
             passing, passed = passing + processor.seconds([envoy]) - before, passed + answers.requests
             ours.append(taken)
             beside.append(charging.ours(CLIENTS)[0])
-    ratio = ratios([each.rate for each in ours], [each.rate for each in beside])
-    told = f"{in_words(ours)} and {1000 * passing / passed:.2f} ms Envoy", f"straight {in_words(beside)}"
-    return Measured([Row("front door", ratio, "×", *told, at_least(0.90))])
+    more = f" and {1000 * passing / passed:.2f} ms Envoy"
+    return Measured([compared("front door", ours, beside, "straight", at_least(0.90), more)])
 
 
 @contextmanager

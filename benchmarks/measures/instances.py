@@ -1,8 +1,8 @@
 """Four instances of create_payment through PgBouncer, beside one that reaches PostgreSQL straight."""
 
-from benchmarks.figure import Measured, Row, ratios
+from benchmarks.measured import Measured
 from benchmarks.pooler import Pooler
-from benchmarks.stage import Stage, in_words
+from benchmarks.stage import Stage, compared
 
 INSTANCES = 4
 CLIENTS = 16
@@ -23,6 +23,5 @@ def measure(stage: Stage) -> Measured:
             ours.append(four.ours(CLIENTS)[0])
             beside.append(one.ours(CLIENTS)[0])
         pooling = 1000 * (pooler.processor() - pooling) / sum(each.rate * stage.seconds for each in ours)
-    ratio = ratios([each.rate for each in ours], [each.rate for each in beside])
-    told = f"{in_words(ours)} and {pooling:.2f} ms PgBouncer", f"one, straight {in_words(beside)}"
-    return Measured([Row(f"many instances, {INSTANCES} through PgBouncer", ratio, "×", *told)])
+    what = f"many instances, {INSTANCES} through PgBouncer"
+    return Measured([compared(what, ours, beside, "one, straight", None, f" and {pooling:.2f} ms PgBouncer")])

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 from benchmarks import requests
-from benchmarks.figure import Measured, Row, Spread, at_most, ratios
+from benchmarks.measured import Measured, Row, Spread, at_most, ratios
 from benchmarks.serving import HELLO, InTheImage
 from benchmarks.stage import Stage
 

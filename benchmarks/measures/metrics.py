@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from benchmarks import requests, sizes
-from benchmarks.figure import Measured, Row, Spread, at_most, ratios
+from benchmarks.measured import Measured, Row, Spread, at_most, ratios
 from benchmarks.stage import Stage
 
 SCRAPES = 50  # in each round, of each

@@ -5,8 +5,8 @@ from statistics import median
 
 from benchmarks import sizes
 from benchmarks.databases import HISTORY
-from benchmarks.figure import Measured, Row, at_least, ratios
-from benchmarks.stage import Charging, Stage, Taken, in_words
+from benchmarks.measured import Measured, at_least
+from benchmarks.stage import Charging, Stage, Taken, compared
 
 CLIENTS = 8
 SMALL = 350
@@ -27,15 +27,8 @@ def measure(stage: Stage) -> Measured:
         for _ in range(stage.rounds):
             for size, functions in charging.items():
                 taken[size].append(functions.ours(CLIENTS)[0])
-    ours, beside = taken[sizes.LARGE], taken[SMALL]
-    row = Row(
-        "charge at size, 10,000,000 payments and keys",
-        ratios([one.rate for one in ours], [one.rate for one in beside]),
-        "×",
-        in_words(ours),
-        f"350 payments {in_words(beside)}",
-        at_least(0.95),
-    )
+    what = "charge at size, 10,000,000 payments and keys"
+    row = compared(what, taken[sizes.LARGE], taken[SMALL], "350 payments", at_least(0.95))
     return Measured([row], {"cost": [_cost(size, ones) for size, ones in taken.items()]})
 
 

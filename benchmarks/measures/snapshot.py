@@ -5,8 +5,8 @@ from statistics import linear_regression
 from time import monotonic, perf_counter
 
 from benchmarks import requests
-from benchmarks.figure import Measured, Row, Spread, at_least
-from benchmarks.stage import Stage, Taken, in_words
+from benchmarks.measured import Measured, Row, Spread, at_least
+from benchmarks.stage import Stage, Taken, compared, cost
 from sql.owner import connect
 
 CLIENTS = 8
@@ -38,28 +38,23 @@ def measure(stage: Stage) -> Measured:
             ours.append(charging.ours(CLIENTS, HELD)[0])
             minutes.append((monotonic() - began) / 60)
         scrape = _scrape(metrics.ports["metrics"])
-    ratio = [one.rate / other.rate for one, other in zip(ours[-LAST:], beside[-LAST:], strict=True)]
-    costs = [_cost(one) / _cost(other) for one, other in zip(ours, beside, strict=True)]
-    told = in_words(ours[-LAST:]), f"no snapshot {in_words(beside[-LAST:])}"
+    costs = [cost(one) / cost(other) for one, other in zip(ours, beside, strict=True)]
     held = f"charge under a snapshot held for {stage.snapshot_minutes:g} minutes"
-    rows = [Row(held, Spread.of(ratio), "×", f"{told[0]}; GET /metrics {scrape:.1f} ms", told[1], at_least(0.9))]
+    more = f" and {scrape:.1f} ms for GET /metrics"
+    rows = [compared(held, ours[-LAST:], beside[-LAST:], "no snapshot", at_least(0.9), more)]
     if len(ours) > 1:
         rows.append(_after_an_hour(minutes, costs))
-    points = [{"minutes": at, "cost": cost} for at, cost in zip(minutes, costs, strict=True)]
+    points = [{"minutes": at, "cost": each} for at, each in zip(minutes, costs, strict=True)]
     return Measured(rows, {"snapshot": points})
 
 
 def _after_an_hour(minutes: list[float], costs: list[float]) -> Row:
     trend = linear_regression(minutes, costs)
-    cost = trend.intercept + trend.slope * HOUR / 60
-    told = f"processor of a charge {costs[0]:.2f} × at first, {costs[-1]:.2f} × at last, {cost:.2f} × by then"
+    then = trend.intercept + trend.slope * HOUR / 60
+    told = f"processor of a charge {costs[0]:.2f} × at first, {costs[-1]:.2f} × at last, {then:.2f} × by then"
     return Row(
-        "charge under a held snapshot, an hour by the trend", Spread.of([1 / cost]), "×", told, goal=at_least(0.9)
+        "charge under a held snapshot, an hour by the trend", Spread.of([1 / then]), "×", told, goal=at_least(0.9)
     )
-
-
-def _cost(taken: Taken) -> float:
-    return taken.function + taken.postgres
 
 
 def _scrape(port: int) -> float:

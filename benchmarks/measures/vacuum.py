@@ -1,8 +1,8 @@
 """Charges after an hour's worth of them without a vacuum, with statistics that have seen no PENDING payment."""
 
 from benchmarks import sizes
-from benchmarks.figure import Measured, Row, at_least, ratios
-from benchmarks.stage import Stage, in_words
+from benchmarks.measured import Measured, at_least
+from benchmarks.stage import Stage, compared
 
 CLIENTS = 8
 BEFORE = 1_000_000
@@ -22,6 +22,5 @@ def measure(stage: Stage) -> Measured:
         for _ in range(stage.rounds):
             ours.append(after_the_hour.ours(CLIENTS)[0])
             beside.append(at_the_start.ours(CLIENTS)[0])
-    ratio = ratios([one.rate for one in ours], [one.rate for one in beside])
-    told = in_words(ours), f"at the start {in_words(beside)}"
-    return Measured([Row(f"charge without vacuum, after {sizes.HOUR:,} charges", ratio, "×", *told, at_least(0.9))])
+    what = f"charge without vacuum, after {sizes.HOUR:,} charges"
+    return Measured([compared(what, ours, beside, "at the start", at_least(0.9))])

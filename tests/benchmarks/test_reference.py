@@ -5,7 +5,7 @@ import re
 import pytest
 
 from benchmarks import reference
-from benchmarks.figure import NotMeasured
+from benchmarks.measured import NotMeasured
 from benchmarks.reference import CHARGE
 from shared.platform.database.statements import statement
 from tests.fakes.sink import Sink

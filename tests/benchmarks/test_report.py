@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.figure import Measured, Row, Spread, at_least, at_most
+from benchmarks.measured import Measured, Row, Spread, at_least, at_most
 from benchmarks.report import Results, printed
 
 TAKEN = {

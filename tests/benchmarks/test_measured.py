@@ -1,6 +1,6 @@
 """What is measured again and again becomes one figure, with its spread, held against its goal."""
 
-from benchmarks.figure import Goal, Measured, Row, Spread, at_least, at_most, ratios, short
+from benchmarks.measured import Goal, Measured, Row, Spread, at_least, at_most, ratios, short
 
 
 def test_a_figure_is_the_median_and_shows_its_spread() -> None:
