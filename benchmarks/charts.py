@@ -43,11 +43,11 @@ CHARTS = {
         {"PostgreSQL": "postgres", "function": "function"},
     ),
     "snapshot": Chart(
-        "What a charge costs while a snapshot is held",
+        "What a charge costs PostgreSQL while a snapshot is held",
         "by what it costs without one",
         "minutes",
         "minutes for which it is held",
-        {"function and PostgreSQL": "cost"},
+        {"PostgreSQL": "cost"},
     ),
 }
 

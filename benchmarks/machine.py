@@ -41,15 +41,14 @@ def _version(name: str) -> str:
 
 
 def _revision() -> str:
-    """The commit, and whether what lies there differs from it."""
-    named = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return named.stdout.strip() or "unknown"
+    """The commit, and whether what lies there differs from it, but for the results."""
+    named = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".", ":!benchmarks/results")
+    return f"{named} with changes" if changed else named or "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:

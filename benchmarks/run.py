@@ -1,6 +1,7 @@
 """`make bench`: takes every figure, or those that ONLY names, and shows each with its goal. None fails a build."""
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ OTHERS = {"storm": "benchmarks.storm", "load": "benchmarks.soak"}
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
     results = Results()
     ours = [name for name in options.only if name in FIGURES]
     if ours:
