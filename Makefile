@@ -1,7 +1,8 @@
 # The commands that developers and operators type. Each makes the virtual environment first, where it is absent.
 PYTHON ?= python3
 BIN := .venv/bin
-REQUIREMENTS := $(wildcard requirements/*.txt)
+# Not the charts': they are kept elsewhere, and nothing else needs them.
+REQUIREMENTS := $(filter-out requirements/bench.txt,$(wildcard requirements/*.txt))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-user
 STAMP := .venv/.made-from
 
@@ -38,6 +39,12 @@ chaos: venv
 .PHONY: soak
 soak: venv
 	@exec $(BIN)/python -m benchmarks.soak $(if $(SECONDS),--seconds '$(SECONDS)')
+
+# ONLY some figures (ONLY=charge,memory), SECONDS of each side in each round (5), ROUNDS (3), MINUTES a snapshot is held (5).
+.PHONY: bench
+bench: venv
+	@exec $(BIN)/python -m benchmarks.run $(if $(ONLY),--only '$(ONLY)') $(if $(SECONDS),--seconds '$(SECONDS)') \
+	  $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(MINUTES),--minutes '$(MINUTES)')
 
 migrate: venv
 	@$(BIN)/python -m local.database sql.migrate

@@ -1,15 +1,17 @@
 """Debian's PgBouncer before a database of this machine, as `knative/components/pgbouncer` configures it."""
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
+from benchmarks.programs import library_path, program
 from local.place import CHECKOUT
 from local.ports import HOST, pick
 from tests.support.cluster import Place
@@ -36,14 +38,18 @@ class Pooler:
         configuration.write_text(self._configured(place, users, server_connections, clients), encoding="utf-8")
         for path in (self._folder, users, configuration):
             shutil.chown(path, account.uid, account.gid)
+        identity: dict[str, Any] = (
+            {"user": account.uid, "group": account.gid, "extra_groups": []} if account.switch else {}
+        )
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen(
-            [program(), str(configuration)],
+            [program("pgbouncer"), str(configuration)],
+            env=os.environ | library_path(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
             cwd="/",
-            **({"user": account.uid, "group": account.gid, "extra_groups": []} if account.switch else {}),
+            **identity,
         )
         self._await_listening()
 
@@ -90,14 +96,3 @@ class Pooler:
             assert self._process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
-
-
-def program() -> str:
-    """Where PgBouncer is; installs Debian's package where it is absent."""
-    found = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
-    if found is None:
-        print("Installing Debian's pgbouncer", flush=True)
-        for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "pgbouncer"]):
-            subprocess.run(["apt-get", *step], check=True, stdout=subprocess.DEVNULL)
-        return program()
-    return found

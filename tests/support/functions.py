@@ -76,7 +76,7 @@ class Functions:
         with self._log_file(name).open("ab") as output:
             self._running[name] = subprocess.Popen(
                 self._command(name),
-                cwd=CHECKOUT,
+                cwd=self._home(name),
                 env=self._environment(name),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -123,6 +123,9 @@ class Functions:
         for name in list(self._running):
             self._end(name)
         self._folder.cleanup()
+
+    def _home(self, name: str) -> Path:
+        return CHECKOUT
 
     def _command(self, name: str) -> list[str]:
         where = ["--host", HOST, "--port", str(self.ports[name])]
