@@ -57,7 +57,7 @@ class Day:
         self._trip = 0
         self._to_look_at: deque[Paid] = deque(maxlen=REMEMBERED)
         self._to_refund: deque[Paid] = deque(maxlen=REMEMBERED)
-        self._kinds: dict[str, tuple[int, Callable[[], Awaitable[None]]]] = {
+        self._kinds: dict[str, tuple[int, Callable[[], Awaitable[object]]]] = {
             "card": (30, lambda: self._pay("CARD")),
             "upi or wallet": (8, lambda: self._pay(self._choice.choice(["UPI", "WALLET"]))),
             "cash": (5, lambda: self._pay("CASH")),

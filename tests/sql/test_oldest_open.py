@@ -79,8 +79,10 @@ def test_a_claim_that_is_under_way_while_others_note_is_found_when_it_is_committ
 
 
 # As if everything that was noted had been noted by a clock that was an hour ahead.
-AHEAD = """UPDATE oldest_open SET requests = now() + interval '1 h', events = now() + interval '1 h', noted_by = pg_current_xact_id(),
-                  noted_at = now() + interval '1 h', clock = now() + interval '1 h'"""
+AHEAD = """
+UPDATE oldest_open SET requests = now() + interval '1 h', events = now() + interval '1 h', noted_at = now() + interval '1 h',
+       clock = now() + interval '1 h', noted_by = pg_current_xact_id()
+"""
 
 
 def test_a_clock_that_was_put_back_hides_no_claim(place: Place) -> None:
