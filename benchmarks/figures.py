@@ -1,7 +1,7 @@
 """Figures of one run, printed, and kept as benchmarks/results/NAME.json and NAME.md.
 
 The JSON has `name`, `title`, `at` (UTC), `machine`, `options`, and `figures`: each with `figure`, `value`, `unit`, and where
-there is one `goal`, which the value may not exceed, and whether it `held`.
+there is one `goal`, which the value may not exceed, and whether it `held`; and `series`, what was seen over time, by name.
 """
 
 import json
@@ -32,7 +32,9 @@ class Figure:
         return self.goal is None or self.value <= self.goal
 
 
-def write(name: str, title: str, options: dict[str, Any], figures: list[Figure]) -> None:
+def write(
+    name: str, title: str, options: dict[str, Any], figures: list[Figure], series: dict[str, Any] | None = None
+) -> None:
     """Prints them and writes both files."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     content = {
@@ -42,9 +44,10 @@ def write(name: str, title: str, options: dict[str, Any], figures: list[Figure])
         "machine": machine(),
         "options": options,
         "figures": [_row(figure) for figure in figures],
+        **({"series": series} if series else {}),
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
     lines = [
         f"## {title}",
         "",

@@ -82,7 +82,8 @@ def _soak(stand: Stand, options: argparse.Namespace) -> list[Figure]:
         Figure("write-ahead log", float(after["wal"] - before["wal"]) / len(told.payments) / 1024, "KiB a payment"),
         Figure("processor of the clients", 100 * used / (WARMING + RAMP + options.seconds), "% of a core"),
     ]
-    write("soak", f"A soak of {options.seconds:g} s", vars(options), figures)
+    series = {name: held.series() for name, held in watch.held.items()}
+    write("soak", f"A soak of {options.seconds:g} s", vars(options), figures, series)
     for complaint in told.complaints:
         print(complaint)
     return figures

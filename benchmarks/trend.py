@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import median
 
 import psutil
 
@@ -23,6 +24,13 @@ class Held:
     memory: list[float] = field(default_factory=list)
     descriptors: list[float] = field(default_factory=list)
     connections: list[float] = field(default_factory=list)
+
+    def series(self) -> dict[str, list[float]]:
+        """The same in round numbers, with seconds from the first moment on."""
+        seconds = [round(moment - self.moments[0]) for moment in self.moments]
+        memory = [round(value, 1) for value in self.memory]
+        series = {"seconds": seconds, "memory": memory, "descriptors": self.descriptors}
+        return series | ({"connections": self.connections} if self.connections else {})
 
 
 class Watch:
@@ -60,12 +68,14 @@ class Watch:
 
 def growth(moments: list[float], values: list[float]) -> float:
     """By how much the values of the second half grew, by their trend, as a share of their median. The first half is what a
-    process needs to reach its size."""
+    process needs to reach its size. The trend is the median of the slopes between all pairs (Theil and Sen), which a few looks
+    that are off do not move."""
     half = len(values) // 2
     late, when = values[half:], moments[half:]
     if len(late) < 3:
         return 0.0
-    slope, _ = linear_regression(when, late)
+    pairs = combinations(zip(when, late, strict=True), 2)
+    slope = median((value - earlier) / (moment - before) for (before, earlier), (moment, value) in pairs)
     return slope * (when[-1] - when[0]) / max(1.0, median(late))
 
 

@@ -16,6 +16,10 @@ def test_a_leak_shows_through_noise_as_the_share_by_which_the_second_half_grew()
     assert growth(MOMENTS, leaking) == pytest.approx(0.046, abs=0.001)
 
 
+def test_a_few_looks_that_are_off_are_no_trend() -> None:
+    assert growth(MOMENTS, [50.0] * 96 + [90.0] * 4) == 0
+
+
 def test_a_burst_is_no_more_but_what_stays_open_is() -> None:
     burst = [20.0] * 80 + [60.0] * 5 + [20.0] * 15
     assert more(burst) == 0

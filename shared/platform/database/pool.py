@@ -17,9 +17,11 @@ from shared.platform.settings import Settings
 # How long, seconds, a request waits while another finds out whether an idle connection still leads to the server, before it
 # opens a new one instead: at most one request pays for what a firewall forgot.
 OVERTAKES_AFTER = 0.05
+# How long, seconds, a login may take after one that failed. Nobody waits so long for it; who comes later has it.
+LONGEST_LOGIN = 15.0
 # How long a pool leaves the database alone after a login, in times of what that login took, give or take a half: longer where
 # it has a connection now, and so is in no hurry to have another.
-PAUSE_OPENED = 10.0
+PAUSE_OPENED = 5.0
 PAUSE_REFUSED = 0.5
 
 
@@ -27,9 +29,9 @@ class Pool:
     """At most `db_pool_size` connections, opened when first needed, so that a fork before that shares none.
 
     It logs in once at a time, since instances that start together do so together, and a pooler has one core for all of their
-    logins: whoever else needs a connection meanwhile takes the next that there is, new or given back. A login that is given
-    up has cost the pooler as much as any other. So after one that failed, the next may take as long as its request can wait,
-    while the others are told within DB_CONNECT_TIMEOUT: however long the queue was, it grows shorter.
+    logins: whoever needs a connection takes the next that there is, new or given back. A login that is given up has cost the
+    pooler as much as any other, so it is a thread's and not a request's, and after one that failed, the next is given long:
+    requests are answered in time meanwhile, and however long the queue is, it grows shorter.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,15 +41,16 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._proving = threading.Lock()
         self._changed = threading.Condition()
-        self._waiting = 0
+        self._waiting = self._in_use = 0
         self._opening = False
         self._next_login = 0.0
-        self._refused = False  # the last login
+        self._failure: psycopg2.Error | NameUnknown | None = None  # of the last login
+        self._failed_at = 0.0
 
     @contextmanager
     def connection(self, deadline: float) -> Iterator[Connection]:
-        """A connection, until `deadline` (monotonic clock); where one has to be opened for it, within DB_CONNECT_TIMEOUT unless
-        the login before failed.
+        """A connection, until `deadline` (monotonic clock); where none is in use that will be given back, within
+        DB_CONNECT_TIMEOUT.
 
         One that is `unproven` was idle for long: `proved` says that it answered. One that is closed while it is used closes
         the idle ones too, since what befell it befell them. Raises DatabaseUnavailable.
@@ -55,7 +58,9 @@ class Pool:
         if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise DatabaseUnavailable("every connection is in use")
         try:
-            connection = self._take() or self._wait_or_open(deadline)
+            connection = self._take() or self._next(deadline)
+            with self._changed:
+                self._in_use += 1
             try:
                 yield connection
             finally:
@@ -88,58 +93,64 @@ class Pool:
                 connection.close()
         return None
 
-    def _wait_or_open(self, deadline: float) -> Connection:
-        """The first that is given back while another request opens one, or a new one when it is our turn."""
-        while not self._begins_login(time.monotonic(), deadline):
+    def _next(self, deadline: float) -> Connection:
+        """The next connection that there is: one that is given back, or a new one."""
+        began = time.monotonic()
+        while True:
+            self._await_one(began, deadline)
             if connection := self._take():
                 return connection
-        return self._open(deadline)
 
-    def _begins_login(self, began: float, deadline: float) -> bool:
-        """Whether it is our turn to log in; False as soon as there may be a connection to take instead."""
+    def _await_one(self, began: float, deadline: float) -> None:
         with self._changed:
             self._waiting += 1
             try:
                 while not self._idle:
                     now = time.monotonic()
-                    if not self._opening and now >= self._next_login:
-                        self._opening = True
-                        return True
-                    gives_up = min(deadline, began + self._connect_timeout) if self._refused else deadline
+                    if not self._in_use and self._failure and self._failed_at >= began:
+                        raise unavailable(self._failure) from self._failure
+                    gives_up = deadline if self._in_use else min(deadline, began + self._connect_timeout)
                     if now >= gives_up:
                         raise DatabaseUnavailable("no connection was opened in time")
+                    if not self._opening and now >= self._next_login:
+                        self._begin_login()
                     self._changed.wait((gives_up if self._opening else min(gives_up, self._next_login)) - now)
-                return False
             finally:
                 self._waiting -= 1
 
-    def _open(self, deadline: float) -> Connection:
-        began = time.monotonic()
-        refused = True
+    def _begin_login(self) -> None:
+        self._opening = True
         try:
-            until = deadline if self._refused else min(deadline, began + self._connect_timeout)
-            connection = open_connection(self._settings, until)
-            refused = False
-            return connection
-        except (psycopg2.Error, NameUnknown) as failure:
-            raise unavailable(failure) from failure
+            threading.Thread(target=self._log_in, name="database-login", daemon=True).start()
+        except RuntimeError:  # the process ends, or has threads enough
+            self._log_in()
+
+    def _log_in(self) -> None:
+        began = time.monotonic()
+        failure: psycopg2.Error | NameUnknown | None = None
+        try:
+            longest = LONGEST_LOGIN if self._failure else self._connect_timeout
+            self._idle.append(open_connection(self._settings, began + longest))
+        except (psycopg2.Error, NameUnknown) as refused:
+            failure = refused
         finally:
             with self._changed:
-                self._opening, self._refused = False, refused
                 now = time.monotonic()
-                pause = (now - began) * (PAUSE_REFUSED if refused else PAUSE_OPENED)
+                pause = (now - began) * (PAUSE_REFUSED if failure else PAUSE_OPENED)
                 self._next_login = now + pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+                self._opening, self._failure, self._failed_at = False, failure, now
                 self._changed.notify_all()
 
     def _give_back(self, connection: Connection) -> None:
         if connection.unproven:
             self.proved(connection)
         if connection.closed:
-            self._next_login = 0.0
             self.close_idle()
         else:
             connection.reused, connection.used_at = True, time.monotonic()
             self._idle.append(connection)
-            if self._waiting:
-                with self._changed:
-                    self._changed.notify()
+        with self._changed:
+            self._in_use -= 1
+            if connection.closed:
+                self._next_login = 0.0
+            self._changed.notify()

@@ -12,7 +12,7 @@ from tests.support.cluster import Place
 from tests.support.outbox import until
 from tests.support.wire import Wire
 
-CONNECT_TIMEOUT = 0.4
+CONNECT_TIMEOUT = 0.8
 
 
 @pytest.fixture
@@ -54,23 +54,33 @@ def test_what_is_given_back_goes_to_who_waits_while_another_logs_in(database: Da
             each.result(10)
 
 
-def test_after_a_login_that_took_too_long_the_next_has_all_the_time_of_its_request(
+def test_after_a_login_that_took_too_long_the_next_goes_on_for_whoever_comes_later(
     database: Database, wire: Wire
 ) -> None:
     wire.freeze()
-    with pytest.raises(DatabaseUnavailable):
-        database.run("ping")
-    with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(database.run, "ping")
-        until(lambda: wire.connections == 2)
+
+    def ask_in_vain() -> int:
         began = time.monotonic()
-        with pytest.raises(DatabaseUnavailable, match="no connection was opened in time"):
+        with pytest.raises(DatabaseUnavailable):
             database.run("ping")
-        assert CONNECT_TIMEOUT <= time.monotonic() - began < 2 * CONNECT_TIMEOUT
-        assert not patient.done()
-        wire.thaw()
-        assert patient.result(10) == [{"writable": True}]
+        assert time.monotonic() - began < 2 * CONNECT_TIMEOUT
+        return wire.connections
+
+    assert ask_in_vain() == 1
+    until(lambda: ask_in_vain() == 2)
+    wire.thaw()
+    assert database.run("ping") == [{"writable": True}]
     assert wire.connections == 2
+
+
+def test_who_waited_for_a_login_that_failed_is_told_with_it(database: Database, wire: Wire) -> None:
+    wire.end()
+    with ThreadPoolExecutor(5) as pool:
+        began = time.monotonic()
+        for answer in [pool.submit(database.run, "ping") for _ in range(5)]:
+            with pytest.raises(DatabaseUnavailable):
+                answer.result(10)
+    assert time.monotonic() - began < CONNECT_TIMEOUT
 
 
 def test_a_pool_that_has_a_connection_is_in_no_hurry_for_another(database: Database) -> None:
@@ -78,7 +88,7 @@ def test_a_pool_that_has_a_connection_is_in_no_hurry_for_another(database: Datab
     with database._pool.connection(began + 10):
         took = time.monotonic() - began
         with database._pool.connection(began + 10):
-            assert time.monotonic() - began > 4 * took
+            assert time.monotonic() - began > 2 * took
 
 
 def test_a_pool_that_lost_its_connection_is_in_a_hurry(database: Database, wire: Wire) -> None:
@@ -86,11 +96,11 @@ def test_a_pool_that_lost_its_connection_is_in_a_hurry(database: Database, wire:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(database.run, "ping")
         until(lambda: wire.connections == 1)
-        time.sleep(CONNECT_TIMEOUT * 0.75)  # so that its pause is a second and a half at least
+        time.sleep(CONNECT_TIMEOUT * 0.75)  # so that its pause is most of a second at least
         wire.thaw()
         slow.result(10)
     wire.cut_before("transaction_read_only")
     began = time.monotonic()
     assert database.run_again("ping")
     assert wire.connections == 2
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 0.5

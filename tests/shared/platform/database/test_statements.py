@@ -66,7 +66,7 @@ def test_fifty_threads_share_five_connections(place: Place, slow: None) -> None:
     def work(_: int) -> None:
         barrier.wait(20)
         for _ in range(4):
-            database.run("slow", seconds=0.005)
+            database.run("slow", seconds=0.03)
 
     with ThreadPoolExecutor(50) as pool:
         done = pool.map(work, range(50))
