@@ -2,17 +2,18 @@
 
 import gc
 import os
+import select
 from logging import Formatter, LogRecord
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 
 # One process: a pod is small, and Knative starts more pods rather than a pod more processes. Knative lets 8 requests in
 # (containerConcurrency); the two threads above that answer probes while all eight wait for a gateway.
 workers = 1
-worker_class = "gthread"
 threads = int(os.environ.get("GUNICORN_THREADS", "10"))
 
 # Longer than the 90 s for which Knative's queue-proxy keeps an idle connection: the side that may send on a connection must
@@ -29,6 +30,32 @@ graceful_timeout = 55
 
 # Needs a writable home; the root file system is read-only.
 control_socket_disable = True
+
+
+# Milliseconds. Under load the next request on a connection comes sooner; and whoever waits for a thread meanwhile hardly
+# notices.
+STAYS = 20
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gthread, whose threads stay with a connection for its next request as long as there is one for each connection: to hand
+    it to the main loop and back costs a sixth of what the server and the framework do for a request."""
+
+    def handle(self, conn: Any) -> Any:
+        kept = super().handle(conn)
+        while kept is True and self.alive and self.nr_conns <= self.cfg.threads and self._has_next(conn):
+            kept = super().handle(conn)
+        return kept
+
+    def _has_next(self, conn: Any) -> bool:
+        if conn.parser.unreader.buf.getvalue():  # read already: the main loop sees to that
+            return False
+        waiter = select.poll()
+        waiter.register(conn.sock, select.POLLIN)
+        return bool(waiter.poll(STAYS))
+
+
+worker_class = Worker
 
 
 def on_starting(server: Any) -> None:

@@ -62,8 +62,8 @@ class _Deliveries:
 
     def go_on(self, late: float, settled: Signal) -> Done:
         while time.monotonic() < self._until and self._taken < MOST_EVENTS and not self._only_fails(settled):
+            rest = self._rest()  # before: what rests until a moment later was not begun
             begun = self._begin()
-            rest = self._rest()
             if self._under_way:
                 self._await(min(self._until, rest or self._until))
             elif rest:

@@ -42,14 +42,9 @@ def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
     a number of more than 100 digits, NUL or half a surrogate pair in a string. `of_a_neighbour`: what cannot be stored or
     worked with may stand in it, where it may not matter; such numbers, NaN and Infinity are read as Unusable.
     """
+    decoder = _of_a_neighbour if of_a_neighbour else _of_a_client
     try:
-        value = json.loads(
-            text.removeprefix(codecs.BOM_UTF8).decode("utf-8"),
-            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else Unusable(digits),
-            parse_float=_decimal,
-            parse_constant=Unusable if of_a_neighbour else _refuse,
-            object_pairs_hook=_object,
-        )
+        value = decoder.decode(text.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
     except UnicodeDecodeError:
         raise JsonError("", "is not UTF-8") from None
     except RecursionError:
@@ -70,12 +65,12 @@ def write(value: Any, *, canonical: bool = False, spaced: bool = False) -> str:
     Canonical: fields in order, and numbers in their shortest form, so that equal values give equal texts. Spaced: with a blank
     after each comma and colon.
     """
-    if isinstance(value, Written):
-        return value
+    if isinstance(value, str):
+        return value if isinstance(value, Written) else _encoder.encode(value)
     if isinstance(value, Decimal) or (canonical and isinstance(value, int) and not isinstance(value, bool)):
         return _shortest(Decimal(value)) if canonical else str(value)
     if not isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
+        return _encoder.encode(value)
     comma, colon = (", ", ": ") if spaced else (",", ":")
     if isinstance(value, list):
         return "[" + comma.join(write(item, canonical=canonical, spaced=spaced) for item in value) + "]"
@@ -139,3 +134,17 @@ def _string_faults(text: str, path: str) -> Iterator[tuple[str, str]]:
         text.encode("utf-8")
     except UnicodeEncodeError:
         yield path, "holds half a surrogate pair"
+
+
+def _integer(digits: str) -> int | Unusable:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else Unusable(digits)
+
+
+# Made once: to make one takes as long as to read a request.
+_of_a_client = json.JSONDecoder(
+    parse_int=_integer, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object
+)
+_of_a_neighbour = json.JSONDecoder(
+    parse_int=_integer, parse_float=_decimal, parse_constant=Unusable, object_pairs_hook=_object
+)
+_encoder = json.JSONEncoder(ensure_ascii=False)

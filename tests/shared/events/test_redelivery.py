@@ -5,9 +5,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Barrier
+from typing import Any
 
 import pytest
 
+from shared.events import redelivery
 from shared.events.delivery import EventSink
 from shared.events.event import Event
 from shared.events.redelivery import FAILED_BEFORE, SENDERS
@@ -102,6 +104,24 @@ def test_one_refusal_ends_nobody_elses_delivery(
         "SELECT event_id, attempts, refusals FROM outbox WHERE delivered_at IS NULL ORDER BY created_at"
     )
     assert [tuple(row.values()) for row in tried] == [("e1", 1, 1), ("e100", 1, 0), ("e200", 1, 1)]
+
+
+def test_a_rest_that_ends_while_a_sweep_looks_ends_no_sweep(
+    events: Till, sink: Sink, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = redelivery.lease_events
+
+    def slow(*arguments: Any) -> list[Event]:
+        found = real(*arguments)
+        if not found:
+            time.sleep(2 * redelivery.REST)
+        return found
+
+    monkeypatch.setattr(redelivery, "lease_events", slow)
+    monkeypatch.setattr(redelivery, "SENDERS", 1)
+    many(place, 3)
+    sink.statuses = {"e1": 422}
+    assert deliver_left(events) == 2
 
 
 def test_an_event_waits_for_an_earlier_one_of_its_payment_until_that_is_set_aside(
