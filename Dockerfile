@@ -1,7 +1,10 @@
 # One image for every function, the migration Job and the stand-in services. FUNCTION_SOURCE and FUNCTION_TARGET choose the
 # function; another command runs the rest: `python -m sql.migrate`, `python -m seed.load`, `python -m local.trip_service`.
 
-FROM python:3.13-slim AS build
+# 3.11 or later: every pinned library has wheels for 3.11 to 3.15.
+ARG PYTHON=3.13
+
+FROM python:${PYTHON}-slim AS build
 COPY requirements/run.txt /tmp/run.txt
 # Only wheels: nothing is compiled here, so nothing of a compiler can be left. Tests of the dependencies and what only an
 # installer reads are not carried along; metadata stays, because the framework finds its plugins by it.
@@ -19,7 +22,7 @@ COPY gunicorn.conf.py /app/gunicorn.conf.py
 # Bytecode that is never checked against the source's time: the file system is read-only, and a cold start reads less.
 RUN /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib /app
 
-FROM python:3.13-slim
+FROM python:${PYTHON}-slim
 # A number, so that Kubernetes can see that it is not root.
 RUN groupadd --gid 10001 payments && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp payments
 COPY --from=build /venv /venv

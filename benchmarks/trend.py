@@ -27,7 +27,7 @@ class Held:
 
     def series(self) -> dict[str, list[float]]:
         """The same in round numbers, with seconds from the first moment on."""
-        seconds = [round(moment - self.moments[0]) for moment in self.moments]
+        seconds = [float(round(moment - self.moments[0])) for moment in self.moments]
         memory = [round(value, 1) for value in self.memory]
         series = {"seconds": seconds, "memory": memory, "descriptors": self.descriptors}
         return series | ({"connections": self.connections} if self.connections else {})

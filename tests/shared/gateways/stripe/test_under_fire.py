@@ -1,7 +1,6 @@
 """Everything fails at once, and every outcome is still the truth."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -43,13 +42,13 @@ def carried_to_its_end(
     gateway.control(shares)
     for asked in range(1, TRIES + 1):
         for step in (ask, find):
-            outcome = step(replace(request, asked=asked))
+            outcome = step(request._replace(asked=asked))
             if isinstance(outcome, Succeeded | Declined):
                 return outcome
             if isinstance(outcome, Unknown) and outcome.gateway_id:
-                request = replace(request, gateway_id=outcome.gateway_id)
+                request = request._replace(gateway_id=outcome.gateway_id)
     gateway.control({"calm": True, "skip": TWO_DAYS})
-    outcome = find(replace(request, age=TWO_DAYS))
+    outcome = find(request._replace(age=TWO_DAYS))
     assert not isinstance(outcome, Unknown)
     return outcome
 
