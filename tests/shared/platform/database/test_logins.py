@@ -96,11 +96,11 @@ def test_a_pool_that_lost_its_connection_is_in_a_hurry(database: Database, wire:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(database.run, "ping")
         until(lambda: wire.connections == 1)
-        time.sleep(CONNECT_TIMEOUT * 0.75)  # so that its pause is most of a second at least
+        time.sleep(CONNECT_TIMEOUT * 0.75)  # so that its pause is a second and a half at least
         wire.thaw()
         slow.result(10)
     wire.cut_before("transaction_read_only")
     began = time.monotonic()
     assert database.run_again("ping")
     assert wire.connections == 2
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1
