@@ -18,7 +18,7 @@ from shared.platform.settings import Settings
 # opens a new one instead: at most one request pays for what a firewall forgot.
 OVERTAKES_AFTER = 0.05
 # How long, seconds, a login may take after one that failed. Nobody waits so long for it; who comes later has it.
-LONGEST_LOGIN = 15.0
+LONGEST_LOGIN = 5.0
 # How long a pool leaves the database alone after a login, in times of what that login took, give or take a half: longer where
 # it has a connection now, and so is in no hurry to have another.
 PAUSE_OPENED = 5.0
