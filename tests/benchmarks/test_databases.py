@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks.databases import HISTORY, Databases, migrations
 from local.postgres import Postgres
-from tests.support.cluster import Cluster
 from tests.support.sql import Sql
 
 NAMES = "SELECT datname FROM pg_database WHERE datname LIKE ANY ('{history,kept,making%,copy%}') ORDER BY datname"
@@ -22,29 +21,36 @@ class Filled:
         self.names.append(name)
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One of these tests' own: to migrate a database changes the functions' role on its whole server."""
+    with Postgres.temporary() as server:
+        yield server
+
+
 @pytest.fixture
-def databases(cluster: Cluster) -> Iterator[Databases]:
-    yield Databases(cluster.server)
-    with Sql(cluster.server.environment()) as sql:
+def databases(server: Postgres) -> Iterator[Databases]:
+    yield Databases(server)
+    with Sql(server.environment()) as sql:
         for row in sql.run(NAMES):
             sql.run(f"DROP DATABASE {row['datname']} WITH (FORCE)")
 
 
-def test_a_database_is_filled_once_and_kept(databases: Databases, cluster: Cluster) -> None:
+def test_a_database_is_filled_once_and_kept(databases: Databases, server: Postgres) -> None:
     fill = Filled()
     for _ in range(2):
         assert databases.kept("kept", fill) == "kept"
     assert fill.names == ["making_kept"]
-    with Sql(cluster.server.environment()) as sql:
+    with Sql(server.environment()) as sql:
         assert [row["datname"] for row in sql.run(NAMES)] == [HISTORY, "kept"]
 
 
 def test_what_is_of_an_earlier_schema_is_migrated_and_what_is_of_another_is_made_anew(
-    databases: Databases, cluster: Cluster
+    databases: Databases, server: Postgres
 ) -> None:
     fill = Filled()
     databases.kept("kept", fill)
-    with Sql(cluster.server.environment()) as sql:
+    with Sql(server.environment()) as sql:
         sql.run(f"COMMENT ON DATABASE kept IS '{' '.join(migrations()[:-1])}'")
         databases.kept("kept", fill)
         assert fill.names == ["making_kept"]
@@ -53,8 +59,8 @@ def test_what_is_of_an_earlier_schema_is_migrated_and_what_is_of_another_is_made
         assert fill.names == ["making_kept"] * 2
 
 
-def test_a_copy_has_the_history_and_is_gone_afterwards(databases: Databases, cluster: Cluster) -> None:
+def test_a_copy_has_the_history_and_is_gone_afterwards(databases: Databases, server: Postgres) -> None:
     with databases.copy() as place:
         assert place.sql.value("SELECT count(*) FROM payments") == 350
-    with Sql(cluster.server.environment()) as sql:
+    with Sql(server.environment()) as sql:
         assert [row["datname"] for row in sql.run(NAMES)] == [HISTORY]

@@ -62,7 +62,8 @@ class Copy:
         (environment / "bin" / "python").symlink_to(Path(sys.executable).resolve())
         (environment / "lib").symlink_to(Path(sys.prefix) / "lib")
         shutil.copy(Path(sys.prefix) / "pyvenv.cfg", environment)
-        requirements = (path.read_text() for path in sorted((CHECKOUT / "requirements").glob("*.txt")))
+        files = sorted((CHECKOUT / "requirements").glob("*.txt"))
+        requirements = (path.read_text() for path in files if path.name != "bench.txt")
         (environment / ".made-from").write_text(f"{self.folder}\n{''.join(requirements)}")
 
     def run(self, **settings: str) -> "Running":

@@ -436,7 +436,7 @@ def test_a_claim_whose_commit_was_cut_off_is_found_by_the_repeat(
     """The database committed, and the worker never heard: 503, and the same key goes on."""
     direct, till.database = till.database, WatchedDatabase(place.settings(db_port=wire.port))
     till.pay(method=method, key="warm")
-    wire.cut_after("INSERT INTO payments")
+    wire.cut_after("EXECUTE claim_payment" if method == "CARD" else "EXECUTE charge_at_once")
     with pytest.raises(DatabaseUnavailable):
         till.pay(key="k", method=method)
     till.database.close()
@@ -454,7 +454,7 @@ def test_a_claim_whose_commit_was_cut_off_is_found_by_the_repeat(
 def test_a_claim_that_never_reached_the_database_wrote_nothing(place: Place, wire: Wire, till: Till) -> None:
     till.database = WatchedDatabase(place.settings(db_port=wire.port))
     till.pay(key="warm")
-    wire.cut_before("INSERT INTO payments")
+    wire.cut_before("EXECUTE claim_payment")
     with pytest.raises(DatabaseUnavailable):
         till.pay(key="k")
     assert place.sql.value("SELECT count(*) FROM payments") == 1
@@ -469,7 +469,7 @@ def test_a_settle_that_is_cut_off_is_tried_once_more_and_answers(
     till.database = WatchedDatabase(place.settings(db_port=wire.port))
     till.pay(key="warm")
     cut: Callable[[str], None] = wire.cut_before if when == "before" else wire.cut_after
-    cut("UPDATE payments")
+    cut("EXECUTE settle_payment")
     answer = till.pay(key="k")
     assert wire.cut_happened.is_set()
     assert (answer.status, shown(answer)["status"]) == (201, "SUCCESS")

@@ -263,7 +263,7 @@ def test_a_refund_whose_commit_was_cut_off_moves_the_money_once(
     place: Place, wire: Wire, till: Till, payment_id: int, cut: str
 ) -> None:
     till.database = WatchedDatabase(place.settings(db_port=wire.port))
-    wire.cut_after("INSERT INTO payment_refunds" if cut == "claim" else "UPDATE payment_refunds")
+    wire.cut_after("EXECUTE claim_refund" if cut == "claim" else "EXECUTE settle_refund")
     if cut == "claim":
         with pytest.raises(DatabaseUnavailable):
             till.refund(payment_id, "60.00", key="k")

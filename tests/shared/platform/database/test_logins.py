@@ -99,7 +99,7 @@ def test_a_pool_that_lost_its_connection_is_in_a_hurry(database: Database, wire:
         time.sleep(CONNECT_TIMEOUT * 0.75)  # so that its pause is a second and a half at least
         wire.thaw()
         slow.result(10)
-    wire.cut_before("transaction_read_only")
+    wire.cut_before("EXECUTE ping")
     began = time.monotonic()
     assert database.run_again("ping")
     assert wire.connections == 2

@@ -121,7 +121,7 @@ def test_connections_live_no_longer_than_they_may(place: Place) -> None:
 def test_what_befell_one_connection_befell_the_idle_ones(place: Place, database: Database, wire: Wire) -> None:
     opened = place.sql.value(CONNECTIONS)
     assert opened > 1
-    wire.cut_before("payment_totals")
+    wire.cut_before("EXECUTE payment_totals")
     assert database.run_again("payment_totals") == []
     wait_until_one_is_left(place)
 

@@ -136,7 +136,7 @@ def test_connections_that_are_terminated_are_thrown_away_and_replaced(place: Pla
 def test_a_claim_whose_connection_breaks_under_it_is_not_tried_again(place: Place, wire: Wire) -> None:
     database = Database(place.settings(db_port=wire.port))
     database.run("ping")
-    wire.cut_after("INSERT INTO payments")
+    wire.cut_after("EXECUTE claim_payment")
     with pytest.raises(DatabaseUnavailable) as failure:
         database.run("claim_payment", **CLAIM)
     assert failure.value.passing
