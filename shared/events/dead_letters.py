@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 
 from shared.events.cloud_event import read_event
-from shared.events.delivery import Failed, is_for_good
 from shared.events.event import SOURCE
+from shared.events.failed import Failed, is_for_good
 from shared.events.outbox import note_failed
 from shared.platform.database import Database
 from shared.web.answers import PLAIN, Answer

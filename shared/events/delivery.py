@@ -1,8 +1,7 @@
 """Events: CloudEvents 1.0 in HTTP binary mode, from the outbox to the sink."""
 
-from typing import NamedTuple
-
 from shared.events.event import SOURCE, Event, header_text
+from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
 from shared.platform.log import log
 from shared.platform.settings import Settings
@@ -12,21 +11,6 @@ from shared.web.tracing import Trace
 # Seconds, for a delivery as a whole. Through a Broker it is notify's call of the Notification Service (5 s) and a repeat of
 # what failed fast; what hangs longer is tried again later.
 DELIVERY_TIMEOUT = 5.0
-# What 4xx is no refusal for good: the request came too slowly, too early, or too often.
-PASSING = frozenset({408, 425, 429})
-
-
-class Failed(NamedTuple):
-    """What came of a delivery that the sink did not take. `for_good`: it was refused, and will be again."""
-
-    event_id: str
-    why: str
-    for_good: bool = False
-
-
-def is_for_good(status: int) -> bool:
-    """Whether an HTTP status is a refusal that another try does not change."""
-    return 400 <= status < 500 and status not in PASSING
 
 
 class EventSink:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from shared.events.cloud_event import Received, read_event
-from shared.events.delivery import is_for_good
 from shared.events.event import EVENT_TYPES, header_text
+from shared.events.failed import is_for_good
 from shared.platform import http_client, json_text
 from shared.platform.log import log
 from shared.web.answers import PLAIN, Answer

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared.events.delivery import Failed
 from shared.events.event import Event, event_in
+from shared.events.failed import Failed
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.log import log
 

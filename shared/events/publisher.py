@@ -5,8 +5,9 @@ import threading
 import time
 from queue import SimpleQueue
 
-from shared.events.delivery import EventSink, Failed
+from shared.events.delivery import EventSink
 from shared.events.event import FIRST_TYPES, Event
+from shared.events.failed import Failed
 from shared.events.outbox import hold, mark_delivered, note_failed, that_wait
 from shared.events.senders import Message, Senders, started
 from shared.platform.database import Database, DatabaseUnavailable

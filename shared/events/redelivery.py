@@ -4,8 +4,9 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event as Signal
 
-from shared.events.delivery import EventSink, Failed
+from shared.events.delivery import EventSink
 from shared.events.event import Event
+from shared.events.failed import Failed
 from shared.events.outbox import lease_events, mark_delivered, note_failed
 from shared.platform.batches import Done
 from shared.platform.database import Database

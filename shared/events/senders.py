@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from shared.events.delivery import EventSink, Failed
+from shared.events.delivery import EventSink
 from shared.events.event import Event
+from shared.events.failed import Failed
 from shared.platform.log import correlation_id, function_name
 
 # At most so many at once: 640 a second to a sink that takes 50 ms, more than one function charges. Threads take their share of

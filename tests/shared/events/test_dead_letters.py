@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.events.dead_letters import take
-from shared.events.delivery import Failed
+from shared.events.failed import Failed
 from shared.events.outbox import MOST_REFUSALS, note_failed
 from tests.sql.rows import an_event
 from tests.support.cluster import Place

@@ -8,7 +8,7 @@ import pytest
 from cloudevents.http import from_http
 
 from shared.events import expiry
-from shared.events.delivery import is_for_good
+from shared.events.failed import is_for_good
 from shared.gateways.protocol import Declined
 from shared.platform.settings import Settings
 from shared.reading.totals import read_totals

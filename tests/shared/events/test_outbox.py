@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from shared.events.delivery import Failed
+from shared.events.failed import Failed
 from shared.events.outbox import mark_delivered, note_failed
 from shared.reading.totals import MOST_COUNTED, read_totals
 from tests.fakes.sink import Sink

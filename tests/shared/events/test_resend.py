@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from shared.events import resend as module
-from shared.events.delivery import Failed
+from shared.events.failed import Failed
 from shared.events.outbox import MOST_REFUSALS, note_failed
 from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
