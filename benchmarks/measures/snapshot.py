@@ -18,7 +18,7 @@ HOUR = 3600.0
 
 def measure(stage: Stage) -> Measured:
     """Turns of both until the snapshot has been held for as long as asked. The trend is that of PostgreSQL's milliseconds, by
-    the line through all turns."""
+    the slope of the line through all turns."""
     ours: list[Taken] = []
     beside: list[Taken] = []
     minutes: list[float] = []
@@ -50,8 +50,8 @@ def measure(stage: Stage) -> Measured:
 
 def _after_an_hour(minutes: list[float], costs: list[float], beside: list[Taken]) -> Row:
     """What a charge costs altogether without a snapshot, by what it will: only PostgreSQL's part grows."""
-    trend = linear_regression(minutes, costs)
-    then = trend.intercept + trend.slope * HOUR / 60
+    growth = max(0.0, linear_regression(minutes, costs).slope)  # what falls is noise: a held snapshot makes nothing cheaper
+    then = median(costs) + growth * (HOUR / 60 - median(minutes))
     function, postgres = (median(getattr(one, name) for one in beside) for name in ("function", "postgres"))
     value = (function + postgres) / (function + then * postgres)
     told = f"PostgreSQL's part costs {costs[0]:.2f} × at first, {costs[-1]:.2f} × at last, {then:.2f} × by then"
