@@ -3,9 +3,6 @@
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import psycopg2
 
@@ -36,37 +33,46 @@ class Pool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._size = settings.db_pool_size
+        self._longest = settings.db_max_lifetime
         self._connect_timeout = settings.db_connect_timeout
-        self._slots = threading.BoundedSemaphore(settings.db_pool_size)
-        self._idle: deque[Connection] = deque()
         self._proving = threading.Lock()
-        self._changed = threading.Condition()
-        self._waiting = self._in_use = 0
+        self._changed = threading.Condition()  # guards all that follows
+        self._idle: list[Connection] = []
+        self._in_use = 0
         self._opening = False
         self._next_login = 0.0
         self._failure: psycopg2.Error | NameUnknown | None = None  # of the last login
         self._failed_at = 0.0
 
-    @contextmanager
-    def connection(self, deadline: float) -> Iterator[Connection]:
-        """A connection, until `deadline` (monotonic clock); where none is in use that will be given back, within
-        DB_CONNECT_TIMEOUT.
+    def take(self, deadline: float) -> Connection:
+        """A connection, to be given back: the one that was used last, or the next that there is, until `deadline` (monotonic
+        clock); where none is in use that will be given back, within DB_CONNECT_TIMEOUT.
 
-        One that is `unproven` was idle for long: `proved` says that it answered. One that is closed while it is used closes
-        the idle ones too, since what befell it befell them. Raises DatabaseUnavailable.
+        One that is `unproven` was idle for long: `proved` says that it answered. Raises DatabaseUnavailable.
         """
-        if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise DatabaseUnavailable("every connection is in use")
-        try:
-            connection = self._take() or self._next(deadline)
-            with self._changed:
-                self._in_use += 1
-            try:
-                yield connection
-            finally:
-                self._give_back(connection)
-        finally:
-            self._slots.release()
+        while True:
+            connection = self._next(deadline)
+            if connection.may_be_used(self._longest):
+                if not connection.stale:
+                    return connection
+                if self._proving.acquire(timeout=OVERTAKES_AFTER):
+                    connection.unproven = True
+                    return connection
+            connection.close()
+            self._put_back(connection)
+
+    def give_back(self, connection: Connection) -> None:
+        """It is not used any more. One that was closed while it was used closes the idle ones too, since what befell it befell
+        them."""
+        if connection.unproven:
+            self.proved(connection)
+        if connection.closed:
+            self.close_idle()
+            self._next_login = 0.0
+        else:
+            connection.reused, connection.used_at = True, time.monotonic()
+        self._put_back(connection)
 
     def proved(self, connection: Connection) -> None:
         """The connection, which was unproven, answered; the next one may be tried."""
@@ -75,48 +81,46 @@ class Pool:
 
     def close_idle(self) -> None:
         """Closes the connections that nobody is using."""
-        while self._idle:
-            with suppress(IndexError):
-                self._idle.pop().close()
-
-    def _take(self) -> Connection | None:
-        """The connection that was used last, if it may still be used."""
-        while self._idle:
-            with suppress(IndexError):
-                connection = self._idle.pop()
-                if connection.may_be_used(self._settings.db_max_lifetime):
-                    if not connection.stale:
-                        return connection
-                    if self._proving.acquire(timeout=OVERTAKES_AFTER):
-                        connection.unproven = True
-                        return connection
-                connection.close()
-        return None
+        with self._changed:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
 
     def _next(self, deadline: float) -> Connection:
-        """The next connection that there is: one that is given back, or a new one."""
-        began = time.monotonic()
-        while True:
-            self._await_one(began, deadline)
-            if connection := self._take():
-                return connection
-
-    def _await_one(self, began: float, deadline: float) -> None:
         with self._changed:
-            self._waiting += 1
-            try:
-                while not self._idle:
-                    now = time.monotonic()
-                    if not self._in_use and self._failure and self._failed_at >= began:
-                        raise unavailable(self._failure) from self._failure
-                    gives_up = deadline if self._in_use else min(deadline, began + self._connect_timeout)
-                    if now >= gives_up:
-                        raise DatabaseUnavailable("no connection was opened in time")
-                    if not self._opening and now >= self._next_login:
-                        self._begin_login()
-                    self._changed.wait((gives_up if self._opening else min(gives_up, self._next_login)) - now)
-            finally:
-                self._waiting -= 1
+            if not self._idle:
+                self._await_one(deadline)
+            self._in_use += 1
+            return self._idle.pop()
+
+    def _put_back(self, connection: Connection) -> None:
+        with self._changed:
+            self._in_use -= 1
+            if not connection.closed:
+                self._idle.append(connection)
+            self._changed.notify()
+
+    def _await_one(self, deadline: float) -> None:
+        began = time.monotonic()
+        while not self._idle:
+            now = time.monotonic()
+            if self._in_use:
+                began = now
+            elif self._failure and self._failed_at >= began:
+                raise unavailable(self._failure) from self._failure
+            all_in_use = self._in_use >= self._size
+            wakes = deadline if self._in_use else min(deadline, began + self._connect_timeout)
+            if now >= wakes:
+                self._changed.notify()  # whatever this one was told of is another's now
+                raise DatabaseUnavailable(
+                    "every connection is in use" if all_in_use else "no connection was opened in time"
+                )
+            if not self._opening and not all_in_use:
+                if now >= self._next_login:
+                    self._begin_login()
+                else:
+                    wakes = min(wakes, self._next_login)
+            self._changed.wait(wakes - now)
 
     def _begin_login(self) -> None:
         self._opening = True
@@ -127,14 +131,17 @@ class Pool:
 
     def _log_in(self) -> None:
         began = time.monotonic()
+        opened: Connection | None = None
         failure: psycopg2.Error | NameUnknown | None = None
         try:
             longest = LONGEST_LOGIN if self._failure else self._connect_timeout
-            self._idle.append(open_connection(self._settings, began + longest))
+            opened = open_connection(self._settings, began + longest)
         except (psycopg2.Error, NameUnknown) as refused:
             failure = refused
         finally:
             with self._changed:
+                if opened:
+                    self._idle.append(opened)
                 now = time.monotonic()
                 pause = (now - began) * (PAUSE_REFUSED if failure else PAUSE_OPENED)
                 self._next_login = now + pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret

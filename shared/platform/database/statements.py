@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.platform.database.breaker import Breaker
+from shared.platform.database.connection import Connection
 from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute, execute_prepared
 from shared.platform.database.pool import Pool
 from shared.platform.database.prepared import Prepared
@@ -92,28 +93,33 @@ class Database:
         return self._try(what, parameters, repeatable, deadline)
 
     def _try(self, what: Prepared, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
-        with self._pool.connection(min(deadline, time.monotonic() + self._patience)) as connection:
-            now = time.monotonic()
-            deadline = min(deadline, now + self._patience)
-            proved_by = now + min((deadline - now) / 2, self._proof)  # the fresh try needs its time too
-            reads = repeatable and not what.awaits_its_commit
-            try:
-                if connection.unproven and not reads:
-                    execute(connection, "SELECT 1", {}, proved_by)
-                    self._pool.proved(connection)
-                rows = execute_prepared(
-                    connection, what, parameters, proved_by if reads and connection.reused else deadline
-                )
-            except DatabaseUnavailable as failure:
-                # What was read again does no harm, and what was to be written was not sent.
-                if connection.unproven or (failure.timed_out and reads and connection.reused):
-                    raise DatabaseUnavailable(f"an idle connection: {failure}", undone=True) from failure
-                raise
-            if connection.lost_its_writes:
-                connection.close()
-                if reads:
-                    raise DatabaseUnavailable("the server takes no writes any more", undone=True)
-            return rows
+        connection = self._pool.take(min(deadline, time.monotonic() + self._patience))
+        try:
+            return self._on(connection, what, parameters, repeatable and not what.awaits_its_commit, deadline)
+        finally:
+            self._pool.give_back(connection)
+
+    def _on(self, connection: Connection, what: Prepared, parameters: Row, reads: bool, deadline: float) -> list[Row]:
+        now = time.monotonic()
+        deadline = min(deadline, now + self._patience)
+        proved_by = now + min((deadline - now) / 2, self._proof)  # the fresh try needs its time too
+        try:
+            if connection.unproven and not reads:
+                execute(connection, "SELECT 1", {}, proved_by)
+                self._pool.proved(connection)
+            rows = execute_prepared(
+                connection, what, parameters, proved_by if reads and connection.reused else deadline
+            )
+        except DatabaseUnavailable as failure:
+            # What was read again does no harm, and what was to be written was not sent.
+            if connection.unproven or (failure.timed_out and reads and connection.reused):
+                raise DatabaseUnavailable(f"an idle connection: {failure}", undone=True) from failure
+            raise
+        if connection.lost_its_writes:
+            connection.close()
+            if reads:
+                raise DatabaseUnavailable("the server takes no writes any more", undone=True)
+        return rows
 
     def _commits_are_waiting(self) -> bool:
         """Whether writes of ours are waiting for a standby, on the server that is asked."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.platform.database import Database, DatabaseUnavailable
+from tests.shared.platform.database.held import held
 from tests.support.cluster import Place
 from tests.support.outbox import until
 from tests.support.wire import Wire
@@ -35,15 +36,14 @@ def test_requests_that_come_together_wait_for_one_login(database: Database, wire
 
 
 def test_what_is_given_back_goes_to_who_waits_while_another_logs_in(database: Database, wire: Wire) -> None:
-    soon = time.monotonic() + 5
     got = threading.Semaphore(0)
 
     def need() -> None:
-        with database._pool.connection(soon):
+        with held(database, 5):
             got.release()
 
     with ThreadPoolExecutor(2) as pool:
-        with database._pool.connection(soon):
+        with held(database, 5):
             wire.freeze()
             needs = [pool.submit(need) for _ in range(2)]
             until(lambda: wire.connections == 2)  # one of them logs in
@@ -85,9 +85,9 @@ def test_who_waited_for_a_login_that_failed_is_told_with_it(database: Database, 
 
 def test_a_pool_that_has_a_connection_is_in_no_hurry_for_another(database: Database) -> None:
     began = time.monotonic()
-    with database._pool.connection(began + 10):
+    with held(database):
         took = time.monotonic() - began
-        with database._pool.connection(began + 10):
+        with held(database):
             assert time.monotonic() - began > 2 * took
 
 

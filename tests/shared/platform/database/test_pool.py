@@ -9,9 +9,12 @@ import pytest
 
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.database import connection as connections
+from shared.platform.database.execution import execute
+from tests.shared.platform.database.held import held
 from tests.shared.platform.database.test_statements import CONNECTIONS
 from tests.sql.rows import CLAIM
 from tests.support.cluster import Place
+from tests.support.outbox import until
 from tests.support.wire import Wire
 
 PROOF = 1.0
@@ -23,7 +26,7 @@ def database(place: Place, wire: Wire) -> Iterator[Database]:
     database = Database(place.settings(db_port=wire.port, db_pool_size=5, db_connect_timeout=PROOF))
     with ExitStack() as in_use:
         for _ in range(5):
-            in_use.enter_context(database._pool.connection(time.monotonic() + 10))
+            in_use.enter_context(held(database))
     yield database
     database.close()
 
@@ -128,8 +131,34 @@ def test_what_befell_one_connection_befell_the_idle_ones(place: Place, database:
 
 def test_when_every_connection_is_in_use_the_others_say_so(place: Place) -> None:
     database = Database(place.settings(db_pool_size=1, db_statement_timeout=0.1))
-    with database._pool.connection(time.monotonic() + 5), pytest.raises(DatabaseUnavailable, match="in use"):
+    with held(database), pytest.raises(DatabaseUnavailable, match="in use"):
         database.run("ping")
+    database.close()
+
+
+def test_many_that_want_few_connections_all_get_one_and_none_is_lost(place: Place) -> None:
+    """Some of them give up at the very moment when one is given back."""
+    database = Database(place.settings(db_pool_size=2))
+    gave_up = []
+
+    def want(number: int) -> None:
+        for turn in range(150):
+            try:
+                with held(database, 0.001 if (number + turn) % 3 == 0 else 30) as connection:
+                    execute(connection, "SELECT 1", {}, time.monotonic() + 30)
+            except DatabaseUnavailable as failure:
+                gave_up.append(str(failure))
+
+    with ThreadPoolExecutor(12) as pool:
+        with held(database), held(database):
+            wants = [pool.submit(want, number) for number in range(12)]
+            until(lambda: len(gave_up) >= 4)
+        for each in wants:
+            each.result()
+    assert set(gave_up) == {"every connection is in use"}
+    assert len(gave_up) < 12 * 50
+    with held(database, 1), held(database, 1):
+        assert place.sql.value(CONNECTIONS) == 2
     database.close()
 
 

@@ -11,6 +11,7 @@ from shared.platform.database import Database, execution
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import Row, execute, execute_prepared
 from shared.platform.database.prepared import Prepared
+from tests.shared.platform.database.held import held
 from tests.shared.platform.database.test_connection import soon
 from tests.sql.rows import CLAIM
 from tests.support.cluster import Place
@@ -76,7 +77,7 @@ def test_a_server_that_knows_a_statement_already_runs_it(connection: Connection)
 def test_a_write_is_carried_out_once_though_the_server_had_to_be_told_again(place: Place) -> None:
     database = Database(place.settings(db_pool_size=1))
     database.run("claim_payment", **CLAIM)
-    with database._pool.connection(soon()) as connection:
+    with held(database) as connection:
         execute(connection, "DEALLOCATE ALL", {}, soon())
     database.run("claim_payment", **CLAIM | {"reference": "PAY-2", "key_hash": b"2" * 32})
     assert place.sql.value("SELECT count(*) FROM payments") == 2
