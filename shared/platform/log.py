@@ -10,29 +10,28 @@ import sys
 import threading
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import partial
 from types import TracebackType
 from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.json import JsonEncoder, JsonFormatter
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 function_name: ContextVar[str | None] = ContextVar("function_name", default=None)
 
-# NaN and Infinity are no JSON.
-_STRICT = partial(json.dumps, allow_nan=False)
+# NaN and Infinity are no JSON. Made once: to make one takes as long as to write a line.
+_written = JsonEncoder(allow_nan=False).encode
 _NO_EXTRAS = frozenset(vars(logging.makeLogRecord({}))) | {"message"}
 
 
 class Line(JsonFormatter):
     """A record as one line of JSON, in ASCII: any terminal and any collector reads it."""
 
-    def __init__(self) -> None:
-        super().__init__(json_serializer=_STRICT)
-
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         log_data |= _fields(record)
         super().add_fields(log_data, record, message_dict)
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        return _written(log_data)
 
     def format(self, record: logging.LogRecord) -> str:
         try:
@@ -64,7 +63,7 @@ def _anyhow(record: logging.LogRecord) -> str:
     except Exception:
         message = f"{_text(record.msg)} {_text(record.args)}"
     failure = {"exc_info": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
-    return _STRICT(texts | _fields(record) | {"message": message} | failure)
+    return _written(texts | _fields(record) | {"message": message} | failure)
 
 
 def _text(value: object) -> str:
@@ -112,6 +111,10 @@ def _logger() -> logging.Logger:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logging.getLogger().addHandler(output)
+    # No line says where in the code, or in which process, it was written: it need not be found out either
+    # (https://docs.python.org/3/howto/logging.html#optimization).
+    logging._srcfile = None  # type: ignore[attr-defined]
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     # Whoever has taken a hook before, such as a test runner, keeps it.
     if sys.excepthook is sys.__excepthook__:

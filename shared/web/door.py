@@ -127,11 +127,11 @@ def _response(answer: Answer, call: Call) -> flask.Response:
     has_body = flask.request.content_length or flask.request.headers.get("Transfer-Encoding")
     if has_body and not call.body_was_read:
         body = _after_draining(answer.body)
-    response = flask.Response(body, answer.status, content_type=answer.content_type)
-    response.headers.update(answer.headers)
-    response.headers["X-Correlation-ID"] = call.trace.correlation_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.setdefault("Cache-Control", "no-store")
+    headers = {"Cache-Control": "no-store", **answer.headers} | {
+        "X-Correlation-ID": call.trace.correlation_id,
+        "X-Content-Type-Options": "nosniff",
+    }
+    response = flask.Response(body, answer.status, list(headers.items()), content_type=answer.content_type)
     if answer.status == 204:
         del response.headers["Content-Type"]
     return response
