@@ -9,7 +9,7 @@ from shared.rules.money import rounded
 from shared.rules.states import METHODS, STATUSES
 
 # What is open is counted so far, and no further: a count that reaches it means "at least".
-MOST_COUNTED = 10_000
+MOST_COUNTED = 2_000
 
 
 class Figures(NamedTuple):
