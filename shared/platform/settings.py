@@ -48,7 +48,7 @@ class Settings:
     db_name: str = _setting("payments", values.text)
     db_user: str = _setting("payments", values.text)
     db_pass: str = _setting("", values.text)
-    db_pool_size: int = _setting("5", values.count)
+    db_pool_size: int = _setting("10", values.count)
     db_connect_timeout: float = _setting("2", values.seconds)
     db_statement_timeout: float = _setting("5", values.seconds)
     db_max_lifetime: float = _setting("300", values.up_to(LONGEST_LIFETIME))
