@@ -40,7 +40,8 @@ def read(text: bytes, *, of_a_neighbour: bool = False) -> Any:
 
     Raises JsonError for anything else: another encoding, NaN and Infinity, a field given twice, nesting deeper than 32,
     a number of more than 100 digits, NUL or half a surrogate pair in a string. `of_a_neighbour`: what cannot be stored or
-    worked with may stand in it, where it may not matter; such numbers, NaN and Infinity are read as Unusable.
+    worked with may stand in it, where it may not matter; such numbers, NaN and Infinity are read as Unusable, and it may be
+    nested as deep as the interpreter reads: Python 3.13 some thousand deep.
     """
     decoder = _of_a_neighbour if of_a_neighbour else _of_a_client
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events.cloud_event import STRUCTURED
@@ -89,16 +89,19 @@ STATUSES = {202: {204, 400}, 400: {422, 400}, 409: {422, 400}, 429: {503, 400}, 
 every_status = st.sampled_from(sorted(STATUSES))
 
 
+@settings(deadline=None)
 @given(KINDS | LATIN, structured_events() | st.binary(), every_status)
 def test_any_structured_event_is_passed_on_or_refused(tell: Tell, kind: str, body: bytes, status: int) -> None:
     assert tell({"Content-Type": kind}, body, status) in STATUSES[status]
 
 
+@settings(deadline=None)
 @given(structured_events(), every_status)
 def test_an_event_that_is_nearly_good_is_passed_on_or_refused(tell: Tell, body: bytes, status: int) -> None:
     assert tell({"Content-Type": STRUCTURED}, body, status) in STATUSES[status]
 
 
+@settings(deadline=None)
 @given(binary_headers(), st.just(PAYMENT.encode()) | st.binary() | ODD_PIECES, every_status)
 def test_any_binary_event_is_passed_on_or_refused(
     tell: Tell, headers: dict[str, str], body: bytes, status: int

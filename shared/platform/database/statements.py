@@ -122,5 +122,5 @@ class Database:
         return rows
 
     def _commits_are_waiting(self) -> bool:
-        """Whether writes of ours are waiting for a standby, on the server that is asked."""
+        """Whether writes of ours have been waiting for a standby for long, on the server that is asked."""
         return bool(self._try_twice(prepared("commits_waiting"), {}, True, math.inf)[0]["waiting"])

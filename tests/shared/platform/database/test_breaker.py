@@ -166,6 +166,30 @@ def test_without_a_standby_few_wait_and_all_goes_on_when_it_is_back(own: tuple[P
     database.close()
 
 
+def test_a_commit_that_waits_for_a_moment_as_every_one_does_counts_as_one_that_comes_back(
+    own: tuple[Postgres, Place],
+) -> None:
+    """Else a write whose connection was forgotten would have all others refused, for as long as there is traffic."""
+    _, place = own
+    database = Database(place.settings(db_pool_size=2))
+    place.sql.run(STANDBY.format("nobody"))
+    place.sql.run("SELECT pg_reload_conf()")
+    with ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        claim = pool.submit(database.run, "claim_payment", **a_claim(0))
+        while not place.sql.value(WAITING):
+            time.sleep(0.001)
+        while not database.run_again("commits_waiting")[0]["waiting"]:
+            assert time.monotonic() - began < 4
+            time.sleep(0.001)
+        assert time.monotonic() - began > 1
+        place.sql.run(STANDBY.format(""))
+        place.sql.run("SELECT pg_reload_conf()")
+        claim.result()
+    assert not database.run_again("commits_waiting")[0]["waiting"]
+    database.close()
+
+
 def a_claim(number: int) -> dict[str, object]:
     """A claim of its own key and reference."""
     return CLAIM | {"key_hash": number.to_bytes(32), "reference": f"PAY-{number}", "trip_id": number + 1}
