@@ -12,9 +12,10 @@ from gunicorn.workers.gthread import ThreadWorker
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 
 # One process: a pod is small, and Knative starts more pods rather than a pod more processes. Knative lets 8 requests in
-# (containerConcurrency); the two threads above that answer probes while all eight wait for a gateway.
+# (containerConcurrency), and more threads answer probes while all eight wait for a gateway. Who else sends requests sends more
+# at once; a thread that is not needed is never started.
 workers = 1
-threads = int(os.environ.get("GUNICORN_THREADS", "10"))
+threads = int(os.environ.get("GUNICORN_THREADS", "20"))
 
 # Longer than the 90 s for which Knative's queue-proxy keeps an idle connection: the side that may send on a connection must
 # be the one that closes it, or a request meets a closed one and becomes a stray 502.

@@ -56,7 +56,7 @@ def test_a_function_has_threads_to_spare_for_probes_and_no_more_connections_than
     exec((ROOT / "gunicorn.conf.py").read_text(encoding="utf-8"), settings)
     for function in operations(built("base")).values():
         spec = function["spec"]["template"]["spec"]
-        assert settings["threads"] == spec["containerConcurrency"] + 2
+        assert settings["threads"] >= spec["containerConcurrency"] + 2
         environment = {v["name"]: v.get("value") for v in spec["containers"][0]["env"]}
         assert int(environment.get("DB_POOL_SIZE", "0")) <= spec["containerConcurrency"]
         assert settings["graceful_timeout"] < spec["timeoutSeconds"], "Knative's grace is the request's time-out"
