@@ -41,7 +41,7 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._proving = threading.Lock()
         self._changed = threading.Condition()
-        self._waiting = self._in_use = 0
+        self._in_use = 0
         self._opening = False
         self._next_login = 0.0
         self._failure: psycopg2.Error | NameUnknown | None = None  # of the last login
@@ -103,20 +103,16 @@ class Pool:
 
     def _await_one(self, began: float, deadline: float) -> None:
         with self._changed:
-            self._waiting += 1
-            try:
-                while not self._idle:
-                    now = time.monotonic()
-                    if not self._in_use and self._failure and self._failed_at >= began:
-                        raise unavailable(self._failure) from self._failure
-                    gives_up = deadline if self._in_use else min(deadline, began + self._connect_timeout)
-                    if now >= gives_up:
-                        raise DatabaseUnavailable("no connection was opened in time")
-                    if not self._opening and now >= self._next_login:
-                        self._begin_login()
-                    self._changed.wait((gives_up if self._opening else min(gives_up, self._next_login)) - now)
-            finally:
-                self._waiting -= 1
+            while not self._idle:
+                now = time.monotonic()
+                if not self._in_use and self._failure and self._failed_at >= began:
+                    raise unavailable(self._failure) from self._failure
+                gives_up = deadline if self._in_use else min(deadline, began + self._connect_timeout)
+                if now >= gives_up:
+                    raise DatabaseUnavailable("no connection was opened in time")
+                if not self._opening and now >= self._next_login:
+                    self._begin_login()
+                self._changed.wait((gives_up if self._opening else min(gives_up, self._next_login)) - now)
 
     def _begin_login(self) -> None:
         self._opening = True
