@@ -34,6 +34,19 @@ def test_requests_that_come_together_wait_for_one_login(database: Database, wire
         assert [answer.result(10) for answer in answers] == [[{"writable": True}]] * 5
 
 
+def test_a_login_is_one_threads(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def note(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", note)
+    assert database.run("ping")
+    assert [name for name in started if name.startswith("database")] == ["database-login"]
+
+
 def test_what_is_given_back_goes_to_who_waits_while_another_logs_in(database: Database, wire: Wire) -> None:
     soon = time.monotonic() + 5
     got = threading.Semaphore(0)
