@@ -94,7 +94,8 @@ def open_connection(settings: Settings, deadline: float) -> Connection:
 
     An address that is silent costs its share of the time until `deadline` (monotonic clock), so it keeps nobody from the ones
     behind it. The only one that there is has the two seconds that the library takes at least: it keeps nobody from another,
-    and whoever needs the connection waits for the pool, not for this. Raises psycopg2.Error, or NameUnknown.
+    and whoever needs the connection waits for the pool, not for this. Raises psycopg2.Error, NameUnknown, or
+    another OSError where this machine refuses.
     """
     places = _places(settings.db_host, deadline)
     if len(places) == 1:

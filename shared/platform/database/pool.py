@@ -11,7 +11,6 @@ import psycopg2
 
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import DatabaseUnavailable, unavailable
-from shared.platform.dns import NameUnknown
 from shared.platform.settings import Settings
 
 # How long, seconds, a request waits while another finds out whether an idle connection still leads to the server, before it
@@ -44,7 +43,7 @@ class Pool:
         self._in_use = 0
         self._opening = False
         self._next_login = 0.0
-        self._failure: psycopg2.Error | NameUnknown | None = None  # of the last login
+        self._failure: psycopg2.Error | OSError | None = None  # of the last login
         self._failed_at = 0.0
 
     @contextmanager
@@ -123,11 +122,11 @@ class Pool:
 
     def _log_in(self) -> None:
         began = time.monotonic()
-        failure: psycopg2.Error | NameUnknown | None = None
+        failure: psycopg2.Error | OSError | None = None
         try:
             longest = LONGEST_LOGIN if self._failure else self._connect_timeout
             self._idle.append(open_connection(self._settings, began + longest))
-        except (psycopg2.Error, NameUnknown) as refused:
+        except (psycopg2.Error, OSError) as refused:
             failure = refused
         finally:
             with self._changed:
