@@ -7,7 +7,9 @@ from shared.platform.http_messages import Incoming
 INTERIM = b"HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\n"
 DECLINED = b"HTTP/1.1 402 Payment Required\r\nContent-Length: 2\r\nX-First: 1\r\n\r\n{}"
 WITHOUT_A_BODY = b"HTTP/1.1 402 Payment Required\r\nContent-Length: 0\r\nX-First: 1\r\n\r\n"
-IN_CHUNKS = b"HTTP/1.1 402 Payment Required\r\nTransfer-Encoding: chunked\r\nX-First: 1\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+IN_CHUNKS = (
+    b"HTTP/1.1 402 Payment Required\r\nTransfer-Encoding: chunked\r\nX-First: 1\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+)
 ANOTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Second: 2\r\n\r\ntrue"
 
 
