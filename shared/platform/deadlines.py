@@ -7,7 +7,6 @@ that a slow peer drips.
 import math
 import threading
 import time
-from contextlib import suppress
 from typing import Protocol
 
 
@@ -32,16 +31,21 @@ class Deadlines:
         """Has the wait cut at `deadline` (monotonic clock), unless it is ended before."""
         with self._lock:
             self._waits[wait] = deadline
-            if deadline >= self._looks_at:
+            # Where the machine gives no thread, nothing looks, so that the next wait asks for one, whatever its deadline.
+            if deadline >= self._looks_at or not self._has_a_thread():
                 return
             self._looks_at = deadline
-            if self._thread is None:
-                # Where the machine gives no thread, the next wait asks for one, and the kernel's time-outs must do for this.
-                with suppress(RuntimeError):
-                    thread = threading.Thread(target=self._cut_what_is_overdue, name="deadlines", daemon=True)
-                    thread.start()
-                    self._thread = thread
         self._sooner.set()
+
+    def _has_a_thread(self) -> bool:
+        if self._thread is None:
+            thread = threading.Thread(target=self._cut_what_is_overdue, name="deadlines", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
 
     def end(self, wait: Wait) -> bool:
         """Whether the wait ended in time; if not, it was cut."""

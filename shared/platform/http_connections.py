@@ -64,15 +64,23 @@ class Connection:
     def open(self) -> None:
         """Opens it within the call's time. Raises OSError."""
         place = self.place
-        self._socket = plain = tcp.connected(place.host, place.port, self._deadline, socket.socket)
+        plain = tcp.connected(place.host, place.port, self._deadline, socket.socket)
         plain.settimeout(None)
+        self._may_be_cut(plain)
         if place.scheme == "https":
             # The handshake comes after: while a socket is wrapped there is nothing to cut.
             context = ssl.create_default_context()
-            self._socket = tls = context.wrap_socket(plain, server_hostname=place.host, do_handshake_on_connect=False)
+            tls = context.wrap_socket(plain, server_hostname=place.host, do_handshake_on_connect=False)
+            self._may_be_cut(tls)
             tls.do_handshake()
         self._readable.register(self._socket, select.POLLIN)
         self.is_open = True
+
+    def _may_be_cut(self, opened: socket.socket) -> None:
+        """From here on `cut` reaches this socket. Raises TimeoutError where it may have come before, and in vain."""
+        self._socket = opened
+        if time.monotonic() >= self._deadline:
+            raise TimeoutError
 
     def ask(self, request: bytes) -> Incoming:
         """Sends a request, and gives the answer as soon as its head is there. Raises OSError, Broken or ValueError."""

@@ -30,7 +30,10 @@ def written(method: str, host: str, target: str, headers: Mapping[str, str], bod
 class Incoming:
     """An answer, as far as it has come. The names of its `headers` are in lower case; `body` is as it was sent: compressed,
     where it is. `ends_with_connection`: nothing else says where it ends. `reusable`: the connection may be used again once
-    it is `complete`."""
+    it is `complete`.
+
+    What is sent after it, another answer, is no part of it; nor are fields after its body, which whoever sends it could not
+    say before (RFC 9110, 6.5.1: not to be taken for headers)."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -58,10 +61,14 @@ class Incoming:
         self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.has_head:
+            return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
+        if self.has_head:
+            return
         status = self._parser.get_status_code()
         if status < 200:  # an interim answer: the final one is still to come
             self.headers = {}
@@ -71,7 +78,8 @@ class Incoming:
         self.ends_with_connection = not self.headers.keys() & {"content-length", "transfer-encoding"}
 
     def on_body(self, body: bytes) -> None:
-        self.body += body
+        if not self.complete:
+            self.body += body
 
     def on_message_complete(self) -> None:
         if self.has_head and not self.complete:

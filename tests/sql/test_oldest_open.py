@@ -78,6 +78,7 @@ def test_a_claim_that_is_under_way_while_others_note_is_found_when_it_is_committ
     assert place.sql.run(statement("lease_next"), {"lease_seconds": 60})
 
 
+CASH = {"method": "CASH", "gateway": "cash"}
 # As if everything that was noted had been noted by a clock that was an hour ahead.
 AHEAD = """
 UPDATE oldest_open SET requests = now() + interval '1 h', events = now() + interval '1 h', noted_at = now() + interval '1 h',
@@ -94,6 +95,47 @@ def test_a_clock_that_was_put_back_hides_no_claim(place: Place) -> None:
     for _ in range(2):
         place.sql.run(NOTE)
     assert place.sql.run(statement("lease_next"), {"lease_seconds": 60})
+
+
+def test_a_clock_that_was_put_back_hides_no_refund(place: Place) -> None:
+    sql = place.sql
+    ours = {"payment_id": a_payment(sql), "gateways": ["scripted"], "accounts": ["scripted"]}
+    sql.run(NOTE)
+    sql.run(AHEAD)
+    assert sql.run(statement("claim_refund"), SAMPLES["claim_refund"] | ours)
+    assert watched(sql)["pending_count"] == 1
+    sql.run(DUE)
+    for _ in range(2):
+        sql.run(NOTE)
+    assert sql.run(statement("lease_next"), {"lease_seconds": 60})
+
+
+@pytest.mark.parametrize("name", ["settle_payment", "charge_at_once"])
+def test_a_clock_that_was_put_back_hides_no_event(place: Place, name: str) -> None:
+    sql = place.sql
+    key_hash = a_key(sql, a_payment(sql, status="PENDING")) if name == "settle_payment" else CLAIM["key_hash"]
+    payment_id = sql.value("SELECT max(payment_id) FROM payments")
+    sql.run(NOTE)
+    sql.run(AHEAD)
+    sql.run("UPDATE oldest_open SET requests = '-infinity'")  # something has been open for long
+    assert sql.run(statement(name), SAMPLES[name] | {"key_hash": key_hash, "payment_id": payment_id} | CASH)
+    assert watched(sql)["undelivered_count"] == 1
+    assert sql.run(statement("lease_events"), SAMPLES["lease_events"] | {"age": 0})
+
+
+def test_what_a_clock_that_was_put_back_asks_and_sends_again_is_found_though_it_is_due_before_it_came(
+    place: Place,
+) -> None:
+    sql = place.sql
+    a_key(sql, a_payment(sql, status="PENDING"), ask_after="2026-01-01")
+    an_event(sql, "PAY-1.succeeded", next_attempt_at="2026-01-01")
+    an_event(sql, "PAY-2.succeeded", next_attempt_at="2026-01-01", attempts=1, subject="payments/2")
+    sql.run("UPDATE idempotency_keys SET created_at = now() - interval '5 s'")
+    sql.run("UPDATE outbox SET created_at = now() - interval '5 s'")
+    for _ in range(3):
+        note(sql)
+    assert sql.run(statement("lease_next"), {"lease_seconds": 60})
+    assert len(sql.run(statement("lease_events"), SAMPLES["lease_events"])) == 2
 
 
 def test_whoever_notes_by_a_clock_that_was_put_back_begins_anew(place: Place) -> None:

@@ -55,6 +55,26 @@ def test_what_is_under_way_is_not_folded_and_counts_once_it_is_committed(place: 
     totals_equal_the_tables(place.sql)
 
 
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_entries_are_folded_past_a_transaction_that_writes_for_long(place: Place, end: str) -> None:
+    with place.connection() as slow, place.connection() as elsewhere:
+        elsewhere.run("BEGIN; SELECT pg_current_xact_id()")
+        slow.run("BEGIN")
+        a_payment(slow, method="UPI")
+        for _ in range(5):
+            a_payment(place.sql)
+            place.sql.run(FOLD)
+            assert place.sql.value(ENTRIES) == 1
+            totals_equal_the_tables(place.sql)
+        slow.run(end)
+        totals_equal_the_tables(place.sql)
+        a_payment(place.sql)
+        place.sql.run(FOLD)
+        assert place.sql.value(ENTRIES) == (2 if end == "COMMIT" else 1)  # one for each total
+        totals_equal_the_tables(place.sql)
+        elsewhere.run("COMMIT")
+
+
 @pytest.mark.parametrize("end", ["ROLLBACK", "ROLLBACK TO s; COMMIT"])
 def test_a_fold_that_is_undone_leaves_the_totals_as_they_were(place: Place, end: str) -> None:
     for _ in range(5):

@@ -93,9 +93,13 @@ def open_connection(settings: Settings, deadline: float) -> Connection:
     """Opens a connection to the first of DB_HOST's addresses that leads to a server which takes writes.
 
     An address that is silent costs its share of the time until `deadline` (monotonic clock), so it keeps nobody from the ones
-    behind it. Raises psycopg2.Error, or NameUnknown.
+    behind it. The only one that there is has the two seconds that the library takes at least: it keeps nobody from another,
+    and whoever needs the connection waits for the pool, not for this. Raises psycopg2.Error, NameUnknown, or
+    another OSError where this machine refuses.
     """
     places = _places(settings.db_host, deadline)
+    if len(places) == 1:
+        return _connect(settings, *places[0], deadline - time.monotonic())
     for number, (host, address) in enumerate(places):
         share = (deadline - time.monotonic()) / (len(places) - number)
         try:
@@ -123,14 +127,14 @@ def _places(hosts: str, deadline: float) -> list[tuple[str, str | None]]:
 
 
 def _open(settings: Settings, host: str, address: str | None, deadline: float) -> Connection:
-    """The library's own time-out is in whole seconds, two at least: so a thread opens the connection, and only the one who
-    needs it waits for that. Raises psycopg2.Error."""
+    """Opens one of several. The library's own time-out is in whole seconds, two at least: so a thread opens the connection,
+    and is waited for only until `deadline`. Raises psycopg2.Error."""
     opening: Future[Connection] = Future()
     left = deadline - time.monotonic()
 
     def work() -> None:
         try:
-            connection = _connect(settings, host, address, max(2, math.ceil(left)))
+            connection = _connect(settings, host, address, left)
         except BaseException as failure:
             if opening.set_running_or_notify_cancel():
                 opening.set_exception(failure)
@@ -151,7 +155,7 @@ def _open(settings: Settings, host: str, address: str | None, deadline: float) -
     return opening.result()
 
 
-def _connect(settings: Settings, host: str, address: str | None, seconds: int) -> Connection:
+def _connect(settings: Settings, host: str, address: str | None, seconds: float) -> Connection:
     connection: Connection = psycopg2.connect(
         host=host,
         hostaddr=address,
@@ -164,7 +168,7 @@ def _connect(settings: Settings, host: str, address: str | None, seconds: int) -
         options=_options(),
         target_session_attrs="read-write",
         gssencmode="disable",  # Kerberos would look names up by itself
-        connect_timeout=seconds,
+        connect_timeout=max(2, math.ceil(seconds)),
         keepalives_idle=PROBED_EVERY,
         keepalives_interval=10,
         tcp_user_timeout=int((settings.db_statement_timeout + 1) * 1000),

@@ -7,7 +7,6 @@ import psycopg2.errors
 
 from shared.platform.database.connection import Connection, TimedOut
 from shared.platform.database.prepared import Prepared
-from shared.platform.dns import NameUnknown
 from shared.platform.unavailable import DatabaseUnavailable
 
 __all__ = ["Conflict", "DatabaseUnavailable", "Row", "execute", "unavailable"]
@@ -73,7 +72,7 @@ def execute(connection: Connection, text: str, parameters: Row, deadline: float)
         raise unavailable(failure, connection) from failure
 
 
-def unavailable(failure: psycopg2.Error | NameUnknown, connection: Connection | None = None) -> DatabaseUnavailable:
+def unavailable(failure: psycopg2.Error | OSError, connection: Connection | None = None) -> DatabaseUnavailable:
     """What a failure means, with as much of its text as may be logged. `connection`: the one it happened on, once there was
     one."""
     if not isinstance(failure, psycopg2.Error):

@@ -8,7 +8,6 @@ import psycopg2
 
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import DatabaseUnavailable, unavailable
-from shared.platform.dns import NameUnknown
 from shared.platform.settings import Settings
 
 # How long, seconds, a request waits while another finds out whether an idle connection still leads to the server, before it
@@ -42,7 +41,7 @@ class Pool:
         self._in_use = 0
         self._opening = False
         self._next_login = 0.0
-        self._failure: psycopg2.Error | NameUnknown | None = None  # of the last login
+        self._failure: psycopg2.Error | OSError | None = None  # of the last login
         self._failed_at = 0.0
 
     def take(self, deadline: float) -> Connection:
@@ -132,11 +131,11 @@ class Pool:
     def _log_in(self) -> None:
         began = time.monotonic()
         opened: Connection | None = None
-        failure: psycopg2.Error | NameUnknown | None = None
+        failure: psycopg2.Error | OSError | None = None
         try:
             longest = LONGEST_LOGIN if self._failure else self._connect_timeout
             opened = open_connection(self._settings, began + longest)
-        except (psycopg2.Error, NameUnknown) as refused:
+        except (psycopg2.Error, OSError) as refused:
             failure = refused
         finally:
             with self._changed:
@@ -147,17 +146,3 @@ class Pool:
                 self._next_login = now + pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 self._opening, self._failure, self._failed_at = False, failure, now
                 self._changed.notify_all()
-
-    def _give_back(self, connection: Connection) -> None:
-        if connection.unproven:
-            self.proved(connection)
-        if connection.closed:
-            self.close_idle()
-        else:
-            connection.reused, connection.used_at = True, time.monotonic()
-            self._idle.append(connection)
-        with self._changed:
-            self._in_use -= 1
-            if connection.closed:
-                self._next_login = 0.0
-            self._changed.notify()

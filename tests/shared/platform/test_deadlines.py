@@ -54,7 +54,10 @@ def test_a_wait_that_begins_overdue_is_cut_at_once() -> None:
     assert wait.was_cut.wait(10)
 
 
-def test_where_the_machine_gives_no_thread_the_next_wait_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("next_deadline", [0.05, 600], ids=["sooner", "later"])
+def test_where_the_machine_gives_no_thread_the_very_next_wait_asks_again(
+    monkeypatch: pytest.MonkeyPatch, next_deadline: float
+) -> None:
     deadlines, first, second = Deadlines(), Waits(), Waits()
 
     def refuse(_: threading.Thread) -> None:
@@ -63,6 +66,6 @@ def test_where_the_machine_gives_no_thread_the_next_wait_asks_again(monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         deadlines.begin(first, time.monotonic() + 0.1)
-    deadlines.begin(second, time.monotonic() + 0.05)
+    deadlines.begin(second, time.monotonic() + next_deadline)
     assert first.was_cut.wait(10)
-    assert second.was_cut.wait(10)
+    assert second.was_cut.wait(10 if next_deadline < 1 else 0) == (next_deadline < 1)

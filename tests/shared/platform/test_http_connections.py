@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import trustme
 
 from local.ports import pick
 from shared.gateways.stripe import connections, session
-from shared.platform import dns, http_client, http_connections
+from shared.platform import dns, http_client, http_connections, tcp
 from shared.platform.http_client import NoResponse, Response, Send
 from tests.fakes.peers import answers, drips, peer, reads_and_says_nothing, says_nothing, silent
 
@@ -276,6 +277,25 @@ def test_over_tls_a_call_is_bounded_as_a_whole_too(authority: Authority, through
         refused_in_time(f"https://{NAME}:{port}/", through)
     with peer(authority.over_tls(says_nothing_for_long)) as port:
         refused_in_time(f"https://{NAME}:{port}/", through, body=b"x" * (32 << 20))
+
+
+@pytest.mark.parametrize(("scheme", "step"), [("http", "connected"), ("https", "connected"), ("https", "wrap_socket")])
+def test_a_deadline_that_passes_while_there_is_nothing_to_cut_yet_holds_nobody(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, scheme: str, step: str
+) -> None:
+    """It passes at the end of a step, after which the next would wait for ever."""
+    where: Any = tcp if step == "connected" else ssl.SSLContext
+    real = getattr(where, step)
+
+    def takes_long(*arguments: Any, **options: Any) -> Any:
+        opened = real(*arguments, **options)
+        threading.Event().wait(1.2 * TIMEOUT)
+        return opened
+
+    monkeypatch.setattr(where, step, takes_long)
+    with peer(reads_and_says_nothing) as port, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(refused_in_time, f"{scheme}://{NAME}:{port}/", http_client.send)
+        assert answer.result(10) == "no answer in time"
 
 
 def says_nothing_for_long(connection: socket.socket) -> None:

@@ -1,5 +1,6 @@
 """Logins: a pool makes them one at a time and wastes none, for a pooler has one core for those of all instances."""
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +34,19 @@ def test_requests_that_come_together_wait_for_one_login(database: Database, wire
         assert wire.connections == 1
         wire.thaw()
         assert [answer.result(10) for answer in answers] == [[{"writable": True}]] * 5
+
+
+def test_a_login_is_one_threads(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def note(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", note)
+    assert database.run("ping")
+    assert [name for name in started if name.startswith("database")] == ["database-login"]
 
 
 def test_what_is_given_back_goes_to_who_waits_while_another_logs_in(database: Database, wire: Wire) -> None:
@@ -81,6 +95,21 @@ def test_who_waited_for_a_login_that_failed_is_told_with_it(database: Database, 
             with pytest.raises(DatabaseUnavailable):
                 answer.result(10)
     assert time.monotonic() - began < CONNECT_TIMEOUT
+
+
+def test_who_waited_for_a_login_that_this_machine_refuses_is_told_with_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.dup", refuse)
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="Too many open files"):
+            database.run("ping")
+        assert time.monotonic() - began < CONNECT_TIMEOUT
+    assert database.run("ping")
 
 
 def test_a_pool_that_has_a_connection_is_in_no_hurry_for_another(database: Database) -> None:
