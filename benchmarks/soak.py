@@ -11,6 +11,7 @@ machine. Results: benchmarks/results/soak.json and soak.md; the exit status tell
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ from benchmarks.stand import Stand
 from benchmarks.trend import Watch, growth, more
 
 CLIENTS = 16
+GARBAGE = 20_000  # objects that the clients make before they look for garbage
 WARMING, RAMP, SETTLING = 5.0, 15.0, 30.0
 SLOWER = 5.0  # p99 by p50, at most
 GROWS = 2.0  # memory, percent of it, by its trend over the second half, at most
@@ -95,6 +97,9 @@ async def _load(stand: Stand, watch: Watch, options: argparse.Namespace) -> tupl
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40)) as session:
         day = Day(session, stand.url, options.seed)
         await open_loop.as_fast_as_answered(day, CLIENTS, WARMING)
+        # A pause of the clients would look like one of the service.
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
         peak = options.rate or await open_loop.as_fast_as_answered(day, CLIENTS, RAMP)
         rate = options.rate or options.share * peak
         print(f"Peak {peak:.0f} requests/s; {options.seconds:g} s at {rate:.0f}/s.", flush=True)
