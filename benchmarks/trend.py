@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import psutil
 
@@ -80,13 +80,13 @@ def growth(moments: list[float], values: list[float]) -> float:
 
 
 def more(values: list[float]) -> float:
-    """How much more there were in the last quarter than in the one before, by their medians, as a share. For what comes and
-    goes with bursts."""
-    quarter = len(values) // 4
-    if not quarter:
+    """How much more there were in the second half than in the first, as a share, by what four in five looks do not exceed. For
+    what comes and goes: connections are replaced within minutes, all at about the same time, and a new one grows until then."""
+    half = len(values) // 2
+    if half < 2:
         return 0.0
-    before = median(values[-2 * quarter : -quarter])
-    return (median(values[-quarter:]) - before) / max(1.0, before)
+    before, after = (quantiles(part, n=5, method="inclusive")[-1] for part in (values[:half], values[half:]))
+    return (after - before) / max(1.0, before)
 
 
 def _private(process: psutil.Process) -> float:

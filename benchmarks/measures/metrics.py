@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from benchmarks import requests, sizes
 from benchmarks.measured import Measured, Row, Spread, at_most, ratios
 from benchmarks.stage import Stage
-from shared.platform.database import statement
+from shared.platform.database.statements import statement
 
 SCRAPES = 50  # in each round, of each
 GOAL = at_most(1.2)
