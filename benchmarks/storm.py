@@ -43,6 +43,7 @@ from tests.support.functions import AsInTheImage
 # Seconds. After so long a payment that is not through has failed.
 BOUND = 60.0
 LOGINS = 50
+POOL = 8  # connections of an instance at most, as in knative/base/functions/create-payment.yaml
 DOUBLE = "SELECT count(*) FROM (SELECT 1 FROM payments GROUP BY metadata ->> 'key' HAVING count(*) > 1) AS twice"
 CHARGED = "SELECT count(*) FROM payments WHERE status = 'SUCCESS'"
 OTHERS = "SELECT count(*) FROM payments WHERE status <> 'SUCCESS'"
@@ -96,7 +97,8 @@ def main() -> None:
         migrate(server, "payments")
         place = Place(server, "payments")
         ending.callback(place.sql.close)
-        pooler = ending.enter_context(Pooler(place, options.server_connections, hashed=options.hashed))
+        clients = 2 * options.instances * POOL  # as the README says
+        pooler = ending.enter_context(Pooler(place, options.server_connections, hashed=options.hashed, clients=clients))
         _prefer(server, pooler)
         login = _login_costs(place, pooler)
         instances = ending.enter_context(
@@ -127,7 +129,7 @@ def _environment(ending: ExitStack, place: Place, pooler: Pooler) -> dict[str, s
     neighbours.stdout.readline()
     address = f"http://{HOST}:{port}"
     settings = {"TRIP_SERVICE_URL": address, "K_SINK": f"{address}/", "LOG_LEVEL": "ERROR", "RATE_LIMIT": ""}
-    return place.environment | settings | {"DB_PORT": str(pooler.port)}
+    return place.environment | settings | {"DB_PORT": str(pooler.port), "DB_POOL_SIZE": str(POOL)}
 
 
 def _prefer(server: Postgres, pooler: Pooler) -> None:
