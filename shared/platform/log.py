@@ -111,10 +111,6 @@ def _logger() -> logging.Logger:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logging.getLogger().addHandler(output)
-    # No line says where in the code, or in which process, it was written: it need not be found out either
-    # (https://docs.python.org/3/howto/logging.html#optimization).
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     # Whoever has taken a hook before, such as a test runner, keeps it.
     if sys.excepthook is sys.__excepthook__:

@@ -128,3 +128,10 @@ def test_a_wrong_setting_ends_the_images_server_with_one_line() -> None:
     ended = served(FUNCTION_TARGET="health", DB_PORT="x")
     assert ended.stderr == "payment-service cannot start: DB_PORT must be a port number, 1 to 65535\n"
     assert ended.returncode == 1
+
+
+def test_a_server_that_logs_in_its_own_form_has_all_that_it_writes_of_a_line() -> None:
+    """Such as gunicorn as `functions-framework` runs it, which names its process in each."""
+    record = logging.getLogger("gunicorn.error").makeRecord("gunicorn.error", logging.INFO, __file__, 1, "up", (), None)
+    line = logging.Formatter("[%(process)d] [%(threadName)s] %(processName)s %(filename)s %(message)s").format(record)
+    assert line == f"[{os.getpid()}] [MainThread] MainProcess {Path(__file__).name} up"
