@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -207,7 +207,7 @@ class Postgres:
 
     def kill(self) -> None:
         """SIGKILL to every process of the server, as when the machine's memory runs out."""
-        ending.kill(self.processes())
+        ending.kill(self._standing_still())
         if self._process:
             self._process.wait(timeout=30)
             self._process = None
@@ -239,9 +239,17 @@ class Postgres:
                 continue  # it ended meanwhile, or is another user's
         return found
 
+    def _standing_still(self) -> list[psutil.Process]:
+        """All of them, stopped first: whoever connects meanwhile has the server start another process, and one that outlives
+        the others may wait for what they held for ever."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        return self.processes()
+
     def clear(self) -> None:
         """Ends what a killed start left over, and forgets its lock file: its number may be another process's by now."""
-        ending.kill(self.processes())
+        ending.kill(self._standing_still())
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def create_database(self, name: str) -> bool:

@@ -123,7 +123,7 @@ def test_kill_9_in_the_middle_costs_no_payment_and_doubles_none(
     def kill() -> None:
         for _ in range(3):
             for _ in range(count // 5):
-                begun.acquire(timeout=60)
+                assert begun.acquire(timeout=60), "the crowd has stopped paying"
             if victim == "database":
                 service.kill_database()
             else:

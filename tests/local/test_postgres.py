@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from local.ending import runs
 from local.ports import pick
@@ -45,6 +46,24 @@ def _accounts(processes: Iterable[psutil.Process]) -> set[str]:
         with suppress(psutil.NoSuchProcess):
             found.add(process.username())
     return found
+
+
+def test_a_kill_leaves_nobody_who_logged_in_while_the_others_were_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is left may wait for ever for what the others held; this one stands still, so as to stay."""
+    with Postgres.temporary() as server:
+        count, late = server.processes, []
+
+        def count_slowly() -> list[psutil.Process]:
+            found = count()
+            if not late:
+                late.append(connect(server.environment()))
+                psutil.Process(late[0].info.backend_pid).suspend()
+            return found
+
+        monkeypatch.setattr(server, "processes", count_slowly)
+        server.kill()
+        assert count() == []
+        late[0].close()
 
 
 def test_a_lock_file_with_the_number_of_a_living_process_does_not_stop_a_start() -> None:
