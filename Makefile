@@ -1,10 +1,13 @@
 # The commands that developers and operators type. Each makes the virtual environment first, where it is absent.
 PYTHON ?= python3
 BIN := .venv/bin
-# Not the charts': they are kept elsewhere, and nothing else needs them.
-REQUIREMENTS := $(filter-out requirements/bench.txt,$(wildcard requirements/*.txt))
+# What it takes to run the service, and what tests, checks and benchmarks take besides. (tools.txt and bench.txt are installed
+# elsewhere, by those who need them.)
+RUNNING := requirements/local.txt requirements/run.txt
+TESTING := $(RUNNING) requirements/test.txt
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-user
-STAMP := .venv/.made-from
+MADE_FROM := .venv/.made-from
+TESTED_FROM := .venv/.tested-from
 
 # What a shell has for other Pythons, and for another pip's doings, is not for these. Where packages come from is pip's to know.
 unexport $(filter PYTHON%,$(.VARIABLES))
@@ -19,7 +22,7 @@ $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 .DEFAULT_GOAL := run
-.PHONY: run test migrate seed pending events lint format clean venv
+.PHONY: run test migrate seed pending events lint format clean venv venv-for-tests
 
 # `exec`, so that a signal to the shell of this line reaches the runner itself.
 run: venv
@@ -32,17 +35,17 @@ test: lint
 
 # SECONDS of storm (60), SEED (a random one, which is printed), REAL=1 with the time-outs of production.
 .PHONY: chaos
-chaos: venv
+chaos: venv-for-tests
 	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(REAL),--real)
 
 # A day's requests for SECONDS (600) at 70 % of the peak, and whether anything grows, errs or slows.
 .PHONY: soak
-soak: venv
+soak: venv-for-tests
 	@exec $(BIN)/python -m benchmarks.soak $(if $(SECONDS),--seconds '$(SECONDS)')
 
 # ONLY some figures (ONLY=charge,memory), SECONDS of each side in each round (5), ROUNDS (3), MINUTES a snapshot is held (5).
 .PHONY: bench
-bench: venv
+bench: venv-for-tests
 	@exec $(BIN)/python -m benchmarks.run $(if $(ONLY),--only '$(ONLY)') $(if $(SECONDS),--seconds '$(SECONDS)') \
 	  $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(MINUTES),--minutes '$(MINUTES)')
 
@@ -59,13 +62,13 @@ pending: venv
 events: venv
 	@$(BIN)/python -m local.database shared.events.resend $${RESEND:+--resend="$$RESEND"}
 
-lint: venv
+lint: venv-for-tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache layers.toml
 
-format: venv
+format: venv-for-tests
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -86,8 +89,8 @@ endef
 # Made again when the content of a requirements file or the checkout's place changes, whatever the files' times say.
 # The editable install is a plain path (compat): a finder of its own would cost every cold start.
 venv:
-	@wanted() { pwd -P; cat $(REQUIREMENTS); }; \
-	if ! wanted | cmp -s - $(STAMP); then \
+	@wanted() { pwd -P; cat $(RUNNING); }; \
+	if ! wanted | cmp -s - $(MADE_FROM); then \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	    { echo "payment-service needs Python 3.11 or later; $(PYTHON) is not. Say which with PYTHON=..." >&2; exit 1; }; \
 	  case $$(pwd -P) in *[:$$]*) \
@@ -96,7 +99,15 @@ venv:
 	  echo "Making the virtual environment .venv" && \
 	  $(PYTHON) -m venv --clear .venv && \
 	  echo "Installing the pinned dependencies (once, about half a minute)" && \
-	  $(PIP) -r requirements/test.txt && \
+	  $(PIP) -r requirements/local.txt && \
 	  $(PIP) --no-deps --config-settings editable_mode=compat --editable . && \
-	  wanted > $(STAMP); \
+	  wanted > $(MADE_FROM); \
+	fi
+
+# Whoever runs the service does not wait for these.
+venv-for-tests: venv
+	@if ! cat $(TESTING) | cmp -s - $(TESTED_FROM); then \
+	  echo "Installing what the tests need (once, about a minute)" && \
+	  $(PIP) -r requirements/test.txt && \
+	  cat $(TESTING) > $(TESTED_FROM); \
 	fi

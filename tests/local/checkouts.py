@@ -62,8 +62,7 @@ class Copy:
         (environment / "bin" / "python").symlink_to(Path(sys.executable).resolve())
         (environment / "lib").symlink_to(Path(sys.prefix) / "lib")
         shutil.copy(Path(sys.prefix) / "pyvenv.cfg", environment)
-        files = sorted((CHECKOUT / "requirements").glob("*.txt"))
-        requirements = (path.read_text() for path in files if path.name != "bench.txt")
+        requirements = ((CHECKOUT / "requirements" / name).read_text() for name in ("local.txt", "run.txt"))
         (environment / ".made-from").write_text(f"{self.folder}\n{''.join(requirements)}")
 
     def run(self, **settings: str) -> "Running":
