@@ -50,9 +50,8 @@ def measure(stage: Stage) -> Measured:
 
 def _after_an_hour(minutes: list[float], costs: list[float], beside: list[Taken]) -> Row:
     """What a charge costs altogether without a snapshot, by what it will: only PostgreSQL's part grows."""
-    growth = max(
-        0.0, linear_regression(minutes, costs).slope
-    )  # what falls is noise: a held snapshot makes nothing cheaper
+    # What falls is noise: a held snapshot makes nothing cheaper.
+    growth = max(0.0, linear_regression(minutes, costs).slope)
     then = median(costs) + growth * (HOUR / 60 - median(minutes))
     function, postgres = (median(getattr(one, name) for one in beside) for name in ("function", "postgres"))
     value = (function + postgres) / (function + then * postgres)
