@@ -8,6 +8,7 @@ import flask
 from werkzeug.exceptions import ClientDisconnected
 
 from shared.platform import json_text, log
+from shared.web.access.caller import Caller
 from shared.web.idempotency_key import FIELD, HEADER, KeyRejected, read_key
 from shared.web.problems import Problem, invalid
 from shared.web.routes import Route, bare
@@ -30,6 +31,8 @@ class Call:
         self.path = bare(raw)
         self.body_was_read = False
         self.route: Route | None = None
+        # None where the service is open, and on routes that want nobody's name.
+        self.caller: Caller | None = None
         self.parameters: dict[str, str] = {}
 
     @property
