@@ -42,7 +42,7 @@ def public_jwk(algorithm: str, name: str, **members: Any) -> dict[str, Any]:
 
 class Issuer:
     """Signs with the keys that it is given names of, and serves their public halves over HTTP until `stop`; a context manager
-    that stops it. `status` is what it answers, `delay` how many seconds it takes; `asked` holds the paths that it was asked for.
+    that stops it. `status` is what it answers, after `delay` seconds; `asked` holds the paths that it was asked for.
     """
 
     def __init__(self, *names: str, algorithm: str = "RS256") -> None:
@@ -125,8 +125,27 @@ def signed_with_the_public_key(claims: dict[str, Any], name: str = "first") -> s
     return f"{message}.{_encoded(hmac.new(public, message.encode(), hashlib.sha256).digest())}"
 
 
-def bad_tokens(issuer: Issuer) -> dict[str, str]:
-    """Tokens that nobody may accept, by what is wrong with them. The issuer signs with RS256."""
+# What may be wrong with a token.
+WRONG = (
+    "garbage",
+    "a wrong key",
+    "a wrong issuer",
+    "a wrong audience",
+    "expired",
+    "not yet valid",
+    "alg none",
+    "HS256 with the public key",
+)
+
+
+def bad_token(issuer: Issuer, wrong: str) -> str:
+    """A token that nobody may accept. The issuer signs with RS256."""
+    tokens = _bad_tokens(issuer)
+    assert set(tokens) == set(WRONG)
+    return tokens[wrong]
+
+
+def _bad_tokens(issuer: Issuer) -> dict[str, str]:
     now = int(time.time())
     right = issuer.claims()
     stranger = private_key("RS256", "a stranger's")
