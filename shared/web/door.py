@@ -19,7 +19,7 @@ from shared.web.call import LARGEST_BODY, Call
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
 from shared.web.rates import Limiter, address_of
-from shared.web.routes import EVENTS, allowed_methods, find_route, is_open, permissions_of
+from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
 from shared.web.tracing import read_trace
 
 # Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
@@ -50,7 +50,7 @@ def door(
         @wraps(operation)
         def entrance(request: flask.Request) -> flask.Response:
             def work(call: Call) -> Answer:
-                if call.path == "/healthz" and request.method in ("GET", "HEAD"):
+                if call.path == LIVENESS and request.method in ("GET", "HEAD"):
                     return Answer(200, '{"status":"UP"}')
                 _let_in(function, guard, limiter, request, call)
                 return operation(call)
@@ -112,7 +112,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     seconds = time.perf_counter() - began
     started = start.ended_by(seconds) if call.route and answer.status < 300 else None
     # A probe comes every few seconds for ever.
-    level = logging.DEBUG if call.path == "/healthz" and answer.status == 200 else logging.INFO
+    level = logging.DEBUG if call.path == LIVENESS and answer.status == 200 else logging.INFO
     log.log.log(
         level,
         "request",
