@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from shared.platform import access_values
 from shared.web.access import keys as keys_module
+from shared.web.access import tokens as tokens_module
 from shared.web.access.key_sources import KeysUnavailable
 from shared.web.access.tokens import TokenRejected, Tokens
 from tests.fakes.issuer import ALGORITHMS, AUDIENCE, SUBJECT, WRONG, Issuer, bad_token, private_key, public_jwk
@@ -204,6 +205,33 @@ def test_whatever_a_token_is_made_of_it_is_not_accepted_without_a_signature(
     parts = [jwt.utils.base64url_encode(json.dumps(part).encode()).decode() for part in (header, payload)]
     with pytest.raises(TokenRejected):
         tokens.read(".".join([*parts, "AAAA"]))
+
+
+def test_a_token_that_was_accepted_is_checked_once_and_until_it_expires(
+    issuer: Issuer, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    check = Tokens._check
+    monkeypatch.setattr(Tokens, "_check", lambda self, token: checked.append(token) or check(self, token))
+    now = int(time.time())
+    token = issuer.token(exp=now + 60, sub="somebody")
+    for _ in range(3):
+        assert tokens.read(token).subject == "somebody"
+    assert checked == [token]
+    with pytest.raises(TokenRejected):  # one letter more is another token
+        tokens.read(f"{token}A")
+    monkeypatch.setattr(tokens_module, "time", SimpleNamespace(time=lambda: now + 60 + tokens_module.LEEWAY))
+    tokens.read(token)  # PyJWT's own clock has not moved
+    assert checked[1:] == [f"{token}A", token]
+
+
+def test_no_more_tokens_are_remembered_than_there_is_room_for(
+    issuer: Issuer, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens_module, "MOST_REMEMBERED", 3)
+    for number in range(10):
+        assert tokens.read(issuer.token(sub=f"somebody {number}")).subject == f"somebody {number}"
+    assert len(tokens._accepted) <= 3
 
 
 class TestKeys:
