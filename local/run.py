@@ -172,7 +172,7 @@ def summary(start: Start) -> str:
     )
     neighbours = ", ".join(name.replace("_", " ") for name in system.stand_ins(start.environment)) or "none"
     issuers = ", ".join(issuer.name for issuer in Settings.read(start.environment).auth_issuers)
-    token = " -H \"Authorization: Bearer $TOKEN\"" if issuers else ""
+    token = ' -H "Authorization: Bearer $TOKEN"' if issuers else ""
     return f"""
 The payment service answers at {address}
 
