@@ -69,6 +69,7 @@ class Settings:
     stripe_api_key: str = _setting("", values.stripe_key)
     stripe_account: str = _setting("", values.stripe_account)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
+    auth_open_keys: str = _setting("", values.text)
     rate_limit: str = _setting("1000/second", values.rate)
     log_level: str = _setting("INFO", values.level)
     k_sink: str = _setting("", values.sink)
