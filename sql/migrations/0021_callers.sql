@@ -57,6 +57,13 @@ CREATE OR REPLACE TRIGGER outbox_event_stays
 CREATE OR REPLACE TRIGGER outbox_delivered_stays AFTER UPDATE ON outbox FOR EACH ROW
     WHEN (OLD.delivered_at IS NOT NULL)
     EXECUTE FUNCTION refuse_change('a delivered event in a row');
+-- A key whose time is not over is not taken away, nor what it is answered with: the charge could be made once more.
+CREATE OR REPLACE TRIGGER keys_answer_stays AFTER UPDATE OF answer_status, answer, expires_at ON idempotency_keys FOR EACH ROW
+    WHEN (OLD.answer_status IS NOT NULL)
+    EXECUTE FUNCTION refuse_change('the answer in a row');
+CREATE OR REPLACE TRIGGER keys_stay AFTER DELETE ON idempotency_keys FOR EACH ROW
+    WHEN (OLD.expires_at IS NULL OR OLD.expires_at > now())
+    EXECUTE FUNCTION refuse_change('before its time a row');
 
 -- What became of a payment's refunds, newest first, for its events. CONCURRENTLY, and dropped first, as in 0006_outbox_age.
 SET lock_timeout = 0;
