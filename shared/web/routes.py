@@ -31,6 +31,7 @@ ROUTES = (
     Route("GET", "/payments/{payment_id}", "get_payment"),
     Route("GET", "/payments/{payment_id}/refunds", "get_payment"),
     Route("GET", "/payments/{payment_id}/receipt", "get_payment"),
+    Route("GET", "/payments/{payment_id}/events", "get_payment"),
     Route("GET", "/health", "health"),
     Route("GET", "/", "health"),
     Route("GET", "/openapi.json", "health"),

@@ -255,7 +255,8 @@ def rotated(cluster: Cluster) -> Iterator[Place]:
         try:
             yield place
         finally:
-            place.sql.run(f"DROP OWNED BY rotated_app, {ROLE['DB_APP_USER']}; DROP ROLE rotated_app")
+            give_rights(place)
+            place.sql.run("DROP OWNED BY rotated_app; DROP ROLE rotated_app")
 
 
 def give_rights(place: Place) -> None:
