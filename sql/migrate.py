@@ -1,8 +1,8 @@
 """Brings a database to the current schema: `python -m sql.migrate`. Any number at once are safe.
 
 The numbered files of `sql/migrations` are applied in order, each once and in one transaction, but for those that say that they
-build an index beside the writes: these may be repeated. Then the role that the functions use gets its rights (rows, no DDL),
-and its `statement_timeout`, isolation and keep-alives, which no pooler drops.
+build an index beside the writes: these may be repeated. Then the role that the functions use gets the rights of
+`sql/rights.sql`, and its `statement_timeout`, isolation and keep-alives, which no pooler drops.
 """
 
 import time
@@ -19,6 +19,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import default_migration_table
 
 from shared.platform.settings import Settings
+from sql import rights
 from sql.owner import CONNECTION, DatabaseUnavailableError, connect, run
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -98,7 +99,7 @@ def _prepare_role(owner: connection, environment: Mapping[str, str]) -> None:
     role = environment.get("DB_APP_USER") or settings.db_user
     if role != settings.db_user:
         _ensure_role(owner, role, environment)
-        _grant(owner, role)
+        rights.give(owner, role)
     _set(owner, role, "statement_timeout", f"{round(settings.db_statement_timeout * 1000)}ms")
     _set(owner, role, "default_transaction_isolation", ISOLATION)
     for setting, seconds in ALIVE.items():
@@ -120,28 +121,6 @@ def _ensure_role(owner: connection, role: str, environment: Mapping[str, str]) -
                 cursor.execute(change.format(verb, sql.Identifier(role), sql.Literal(password)))
 
     _again_when_raced(ensure)
-
-
-def _grant(owner: connection, role: str) -> None:
-    """Rows of every table but the migration tool's own, now and in tables to come; nothing that changes the schema."""
-    with owner.cursor() as cursor:
-        cursor.execute("SELECT current_database(), current_schema()")
-        database, schema = cursor.fetchone() or ("", "")
-        names = {"role": sql.Identifier(role), "database": sql.Identifier(database), "schema": sql.Identifier(schema)}
-        rows, ids = "SELECT, INSERT, UPDATE, DELETE", "USAGE"
-        for right in (
-            "GRANT CONNECT ON DATABASE {database} TO {role}",
-            "GRANT USAGE ON SCHEMA {schema} TO {role}",
-            f"GRANT {rows} ON ALL TABLES IN SCHEMA {{schema}} TO {{role}}",
-            f"GRANT {ids} ON ALL SEQUENCES IN SCHEMA {{schema}} TO {{role}}",
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT {rows} ON TABLES TO {{role}}",
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {{schema}} GRANT {ids} ON SEQUENCES TO {{role}}",
-        ):
-            cursor.execute(sql.SQL(right).format(**names))
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename ~ '^_?yoyo_'", [schema])
-        for (table,) in cursor.fetchall():
-            revoke = sql.SQL("REVOKE ALL ON {schema}.{table} FROM {role}")
-            cursor.execute(revoke.format(table=sql.Identifier(table), **names))
 
 
 def _set(owner: connection, role: str, setting: str, value: str) -> None:

@@ -20,4 +20,4 @@ pricing = Pricing(settings)
 @door("create_payment", settings, deps.database)
 def create_payment(call: Call) -> Answer:
     key, request = call.keyed(call.json_object(), read_payment)
-    return charge(deps, pricing, request, key, call.trace)
+    return charge(deps, pricing, request, key, call.origin)

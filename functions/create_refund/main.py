@@ -20,4 +20,4 @@ deps = Dependencies.of(settings)
 def create_refund(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     key, request = call.keyed(call.json_object(may_be_empty=True), read_refund)
-    return refund(deps, payment_id, request, key, call.trace)
+    return refund(deps, payment_id, request, key, call.origin)

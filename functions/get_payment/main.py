@@ -1,4 +1,4 @@
-"""GET /payments, /payments/{payment_id}, its refunds and its receipt."""
+"""GET /payments, /payments/{payment_id}, its refunds, its receipt and its events."""
 
 import functions_framework
 
@@ -24,6 +24,8 @@ def get_payment(call: Call) -> Answer:
     payment_id = read_payment_id(call.parameters["payment_id"])
     if call.path.endswith("/refunds"):
         return Answer(200, payments.refunds(database, payment_id, read_page(call.query)))
+    if call.path.endswith("/events"):
+        return Answer(200, payments.events(database, payment_id, read_page(call.query)))
     refuse_parameters(call.query)
     if not call.path.endswith("/receipt"):
         return Answer(200, payments.payment(database, payment_id))

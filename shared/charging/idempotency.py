@@ -1,29 +1,46 @@
-"""What makes two requests the same request: the hash of the key, and of what is asked for."""
+"""What makes two requests the same request: the hash of the key and of whose it is, and of what is asked for."""
 
 import hashlib
 from typing import Any, NamedTuple, Self
 
 from shared.platform import json_text
-from shared.web.tracing import Trace
+from shared.web.access.caller import Caller
+from shared.web.origin import Origin
 
 
 class IdempotencyKey(NamedTuple):
-    """A key as it is stored: hashed, with the fingerprint of the request that it came with, and the trace of that request."""
+    """A key as it is stored: hashed, with the fingerprint of the request that it came with, the trace of that request, and who
+    asked: None while the service is open."""
 
     key_hash: bytes
     fingerprint: bytes
     correlation_id: str
     traceparent: str | None
+    caller: str | None
 
     @classmethod
-    def of(cls, key: str, path: str, content: dict[str, Any], trace: Trace) -> Self:
+    def of(cls, key: str, path: str, content: dict[str, Any], origin: Origin, open_keys: str) -> Self:
         """See `hash_key` and `fingerprint`."""
-        return cls(hash_key(key), fingerprint(path, content), trace.correlation_id, trace.traceparent)
+        trace, caller = origin
+        return cls(
+            hash_key(key, caller, open_keys),
+            fingerprint(path, content),
+            trace.correlation_id,
+            trace.traceparent,
+            caller and caller.name,
+        )
 
 
-def hash_key(key: str) -> bytes:
-    """SHA-256 of a key; the key itself is stored nowhere."""
-    return hashlib.sha256(key.encode("ascii")).digest()
+def hash_key(key: str, caller: Caller | None, open_keys: str) -> bytes:
+    """SHA-256 of a key, which is stored nowhere itself: of the key alone while the service is open and for the caller that
+    `open_keys` (AUTH_OPEN_KEYS) names, whose keys are those of that time; else of the key and whose it is.
+
+    No two of (issuer, subject, key) are hashed alike, nor is one of them as a key alone, which has no line break.
+    """
+    text = key
+    if caller and not caller.is_named(open_keys):
+        text = "\n" + json_text.write([caller.issuer, caller.subject, key])
+    return hashlib.sha256(text.encode()).digest()
 
 
 def fingerprint(path: str, content: dict[str, Any]) -> bytes:

@@ -14,18 +14,19 @@ from shared.platform.settings import RETRY_AFTER
 from shared.rules.identifiers import new_reference
 from shared.rules.money import not_expressing
 from shared.web.answers import Answer
+from shared.web.origin import Origin
 from shared.web.problems import Problem
 from shared.web.requests import RefundRequest, content, refuse_inexpressible
-from shared.web.tracing import Trace
 
 
-def refund(deps: Dependencies, payment_id: int, request: RefundRequest, key: str, trace: Trace) -> Answer:
-    """Refunds a payment once for a key; under any concurrency the sum of refunds never exceeds the payment.
+def refund(deps: Dependencies, payment_id: int, request: RefundRequest, key: str, origin: Origin) -> Answer:
+    """Refunds a payment once for a caller's key; under any concurrency the sum of refunds never exceeds the payment.
 
     Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
     once it is, every failure answers 202.
     """
-    idempotency_key = IdempotencyKey.of(key, f"/payments/{payment_id}/refunds", content(request), trace)
+    path = f"/payments/{payment_id}/refunds"
+    idempotency_key = IdempotencyKey.of(key, path, content(request), origin, deps.settings.auth_open_keys)
     for _ in range(RACES):
         if answer := look(deps, idempotency_key):
             return answer

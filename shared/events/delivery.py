@@ -64,5 +64,7 @@ class EventSink:
         }
         if event.traceparent:
             attributes["traceparent"] = event.traceparent
+        if event.caller:
+            attributes["caller"] = header_text(event.caller)
         attributes |= self._overrides
         return {"Content-Type": JSON, **trace.headers(), **{f"ce-{name}": text for name, text in attributes.items()}}

@@ -17,13 +17,15 @@ FIRST_TYPES = frozenset(EVENT_TYPES[:2])
 
 
 class Event(NamedTuple):
-    """An event as the outbox holds it. `data` is JSON text."""
+    """An event as the outbox holds it. `caller`: whose request it comes of; None while the service is open. `data` is JSON
+    text."""
 
     event_id: str
     type: str
     subject: str
     correlation_id: str
     traceparent: str | None
+    caller: str | None
     data: str
     created_at: datetime
     failed_before: bool = False
@@ -37,6 +39,7 @@ def event_in(row: Mapping[str, Any]) -> Event:
         subject=row["subject"],
         correlation_id=row["correlation_id"],
         traceparent=row["traceparent"],
+        caller=row["caller"],
         data=row["data"],
         created_at=row["created_at"],
         failed_before=row.get("attempts", 0) > 0,

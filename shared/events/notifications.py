@@ -53,6 +53,8 @@ class NotificationService:
             "correlation_id": trace.correlation_id,
             "data": json_text.Written(event.data),
         }
+        if event.caller:
+            notification["caller"] = event.caller
         key = header_text(event.id)
         return http_client.request(
             "POST",

@@ -13,6 +13,7 @@ LONGEST_LIFETIME = 3600.0
 # What an event says of itself; an id that is overwritten would make receivers drop all events but the first.
 EVENTS_OWN = frozenset(
     {
+        "caller",
         "correlationid",
         "data",
         "datacontenttype",

@@ -1,4 +1,4 @@
-"""Reading: payments, their refunds and receipts."""
+"""Reading: payments, their refunds, receipts and events."""
 
 from typing import NamedTuple
 
@@ -52,6 +52,17 @@ def refunds(database: Database, payment_id: int, page: Page) -> str:
     if not rows:
         raise _not_found(payment_id)
     return _envelope([row for row in rows if row["refund_id"] is not None], page, "refund_id")
+
+
+def events(database: Database, payment_id: int, page: Page) -> str:
+    """A page of what happened to a payment's money, newest first, as the JSON text of the list envelope. Raises Problem
+    payment_not_found."""
+    rows = database.run_again(
+        "payment_events", payment_id=payment_id, before=page.before, before_id=page.before_id, limit=page.limit + 1
+    )
+    if not rows:
+        raise _not_found(payment_id)
+    return _envelope([row for row in rows if row["place"] is not None], page, "place")
 
 
 def receipt(database: Database, payment_id: int) -> Receipt:

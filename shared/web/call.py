@@ -10,6 +10,7 @@ from werkzeug.exceptions import ClientDisconnected
 from shared.platform import json_text, log
 from shared.web.access.caller import Caller
 from shared.web.idempotency_key import FIELD, HEADER, KeyRejected, read_key
+from shared.web.origin import Origin
 from shared.web.problems import Problem, invalid
 from shared.web.routes import Route, bare
 from shared.web.tracing import Trace
@@ -34,6 +35,10 @@ class Call:
         # None where the service is open, and on routes that want nobody's name.
         self.caller: Caller | None = None
         self.parameters: dict[str, str] = {}
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.trace, self.caller)
 
     @property
     def headers(self) -> Any:

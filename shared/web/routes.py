@@ -39,6 +39,7 @@ ROUTES = (
     Route("GET", "/payments/{payment_id}", "get_payment", "payments:read"),
     Route("GET", "/payments/{payment_id}/refunds", "get_payment", "payments:read"),
     Route("GET", "/payments/{payment_id}/receipt", "get_payment", "payments:read"),
+    Route("GET", "/payments/{payment_id}/events", "get_payment", "payments:read"),
     Route("GET", "/health", "health", None),
     Route("GET", "/", "health", None),
     Route("GET", "/openapi.json", "health", None),

@@ -20,8 +20,9 @@ WITH payment AS (
        AND payment.remaining > 0 AND coalesce(%(amount)s, payment.remaining) <= payment.remaining
     RETURNING p.*
 ), refund AS (
-    INSERT INTO payment_refunds (payment_id, amount, status, reference, reason, metadata)
-    SELECT payment.payment_id, coalesce(%(amount)s, payment.remaining), 'PENDING', %(reference)s, %(reason)s, %(metadata)s
+    INSERT INTO payment_refunds (payment_id, amount, status, reference, reason, metadata, caller, correlation_id)
+    SELECT payment.payment_id, coalesce(%(amount)s, payment.remaining), 'PENDING', %(reference)s, %(reason)s, %(metadata)s,
+           %(caller)s, %(correlation_id)s
       FROM payment, reserved
     RETURNING *
 ), claimed AS (

@@ -5,7 +5,7 @@ WITH settled AS (
        SET status = %(status)s, failure_code = %(failure_code)s, payment_token = NULL, payment_customer = NULL, updated_at = now(),
            gateway_id = coalesce(%(gateway_id)s, gateway_id)
      WHERE payment_id = %(payment_id)s AND status || '' = 'PENDING' AND gateway IS NOT NULL
-    RETURNING payment_id, amount, currency, reference, status, payment_json(payments) AS shown
+    RETURNING payment_id, amount, currency, reference, status, caller, payment_json(payments) AS shown
 ), receipt AS (
     INSERT INTO payment_receipts (payment_id, amount, currency)
     SELECT payment_id, amount, currency FROM settled WHERE status = 'SUCCESS'
@@ -17,14 +17,14 @@ WITH settled AS (
      WHERE key_hash = %(key_hash)s
     RETURNING answer_status, answer::text AS answer, k.payment_id, k.refund_id, correlation_id, traceparent
 ), event AS (
-    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data)
+    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, caller, data)
     SELECT reference || CASE status WHEN 'SUCCESS' THEN '.succeeded' ELSE '.failed' END,
            'com.ridehailing.payment.' || CASE status WHEN 'SUCCESS' THEN 'succeeded' ELSE 'failed' END || '.v1',
-           'payments/' || settled.payment_id, correlation_id, traceparent, shown
+           'payments/' || settled.payment_id, correlation_id, traceparent, caller, shown
       FROM settled, answered
-    RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at
+    RETURNING event_id, type, subject, correlation_id, traceparent, caller, data, created_at
 )
 SELECT answered.answer_status, answered.answer, answered.payment_id, answered.refund_id,
-       event.event_id, event.type, event.subject, event.correlation_id, event.traceparent,
+       event.event_id, event.type, event.subject, event.correlation_id, event.traceparent, event.caller,
        event.data::text AS data, event.created_at
   FROM answered, event

@@ -18,7 +18,7 @@ WITH settled AS (
      WHERE p.payment_id = settled.payment_id
     RETURNING p.*
 ), shown AS (
-    SELECT settled.status, settled.reference, settled.payment_id,
+    SELECT settled.status, settled.reference, settled.payment_id, settled.caller,
            refund_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS refund,
            refund_event_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS event
       FROM settled, payment
@@ -31,16 +31,16 @@ WITH settled AS (
     RETURNING answer_status, answer::text AS answer, k.payment_id, k.refund_id, correlation_id, traceparent
 ), event AS (
     -- By the clock, since the payment's row is locked by now: refunds of one payment are told in the order of their effect.
-    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, data, created_at)
+    INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, caller, data, created_at)
     SELECT reference || CASE status WHEN 'REFUNDED' THEN '.refunded' ELSE '.failed' END,
            CASE status WHEN 'REFUNDED' THEN 'com.ridehailing.payment.refunded.v1'
                        ELSE 'com.ridehailing.refund.failed.v1' END,
-           'payments/' || shown.payment_id, correlation_id, traceparent, shown.event,
+           'payments/' || shown.payment_id, correlation_id, traceparent, caller, shown.event,
            clock_timestamp()
       FROM shown, answered
-    RETURNING event_id, type, subject, correlation_id, traceparent, data, created_at
+    RETURNING event_id, type, subject, correlation_id, traceparent, caller, data, created_at
 )
 SELECT answered.answer_status, answered.answer, answered.payment_id, answered.refund_id,
-       event.event_id, event.type, event.subject, event.correlation_id, event.traceparent,
+       event.event_id, event.type, event.subject, event.correlation_id, event.traceparent, event.caller,
        event.data::text AS data, event.created_at
   FROM answered, event

@@ -35,6 +35,7 @@ PROTECTED = [
     Endpoint("GET", "/payments/1", "get_payment", "payments:read"),
     Endpoint("GET", "/v1/payments/1", "get_payment", "payments:read"),
     Endpoint("GET", "/payments/1/refunds", "get_payment", "payments:read"),
+    Endpoint("GET", "/payments/1/events", "get_payment", "payments:read"),
     Endpoint("GET", "/payments/{paid}/receipt", "get_payment", "payments:read"),
     Endpoint("GET", "/metrics", "metrics", "metrics:read"),
     Endpoint("GET", "/metrics/prometheus", "metrics", "metrics:read"),

@@ -17,7 +17,7 @@ PROMETHEUS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;versio
 
 @both_prefixes
 @pytest.mark.parametrize("payment_id", [999_999_999, 0, -1, 2**63, "x", "1.0", "1%20", "%E2%91%A0"])
-@pytest.mark.parametrize("below", ["", "/refunds", "/receipt"])
+@pytest.mark.parametrize("below", ["", "/refunds", "/receipt", "/events"])
 def test_a_payment_that_is_not_there_is_404(client: Client, prefix: str, payment_id: Any, below: str) -> None:
     client.get(f"{prefix}/payments/{payment_id}{below}").problem(404, "payment_not_found")
 

@@ -24,7 +24,7 @@ def test_a_refund_that_is_claimed_while_another_is_being_declined_gets_what_was_
     declined = {"status": "FAILED", "failure_code": "no_balance", "gateway_id": None, "key_ttl": 100}
     with place.connection() as other, ThreadPoolExecutor(1) as client:
         other.run("BEGIN")
-        found = {"refund_id": first["refund_id"], "key_hash": hash_key("first"), "payment_id": payment_id}
+        found = {"refund_id": first["refund_id"], "key_hash": hash_key("first", None, ""), "payment_id": payment_id}
         assert other.run(statement("settle_refund"), declined | found)
         # It sees the payment as it was, with all of it reserved, and waits for what becomes of that.
         second = client.submit(till.refund, payment_id, amount)

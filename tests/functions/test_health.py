@@ -73,6 +73,7 @@ def test_the_index_names_every_endpoint_of_a_client(serve: Any, path: str) -> No
         ("/payments/1", "GET, HEAD"),
         ("/v1/payments/1/refunds", "GET, HEAD, POST"),
         ("/payments/1/receipt", "GET, HEAD"),
+        ("/payments/1/events", "GET, HEAD"),
         ("/health", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
         ("/", "GET, HEAD"),

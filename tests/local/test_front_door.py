@@ -28,6 +28,7 @@ TABLE = [
     *[(method, "/payments/not-a-number", "get_payment") for method in READ],
     *[(method, "/payments/7/refunds", "get_payment") for method in READ],
     *[(method, "/payments/7/receipt", "get_payment") for method in READ],
+    *[(method, "/payments/7/events", "get_payment") for method in READ],
     *[(method, "/metrics", "metrics") for method in READ],
     *[(method, "/metrics/prometheus", "metrics") for method in READ],
     *[(method, "/health", "health") for method in (*READ, "POST")],

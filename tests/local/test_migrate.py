@@ -151,9 +151,8 @@ def test_the_role_of_the_functions_changes_rows_only(server: Postgres) -> None:
         cursor.execute("RESET statement_timeout")
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("1500ms",)
-        cursor.execute("INSERT INTO later DEFAULT VALUES RETURNING id")
-        assert cursor.fetchone() == (1,)
         for forbidden in (
+            "INSERT INTO later DEFAULT VALUES",
             "CREATE TABLE mine ()",
             "TRUNCATE payments",
             "ALTER TABLE payments ADD extra text",

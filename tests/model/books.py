@@ -12,11 +12,13 @@ TABLES = "payments, payment_receipts, payment_refunds, idempotency_keys, outbox"
 PASS = """
 UPDATE payments SET created_at = created_at - make_interval(secs => %(s)s);
 UPDATE payment_refunds SET created_at = created_at - make_interval(secs => %(s)s);
+SET session_replication_role = replica;
 UPDATE outbox SET created_at = created_at - make_interval(secs => %(s)s),
        next_attempt_at = next_attempt_at - make_interval(secs => %(s)s);
 UPDATE idempotency_keys SET locked_at = locked_at - make_interval(secs => %(s)s),
        ask_after = ask_after - make_interval(secs => %(s)s), expires_at = expires_at - make_interval(secs => %(s)s),
        created_at = created_at - make_interval(secs => %(s)s);
+RESET session_replication_role;
 UPDATE oldest_open SET requests = requests - make_interval(secs => %(s)s), events = events - make_interval(secs => %(s)s),
        expired = expired - make_interval(secs => %(s)s), noted_at = noted_at - make_interval(secs => %(s)s)
 """

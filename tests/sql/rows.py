@@ -18,6 +18,7 @@ CLAIM = {
     "fingerprint": bytes(32),
     "correlation_id": "c",
     "traceparent": None,
+    "caller": None,
     "trip_id": 1,
     "amount": 1,
     "currency": "INR",

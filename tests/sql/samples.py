@@ -68,6 +68,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
     "payment": {"payment_id": 7},
+    "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
     "payments_of_trip": LISTING | {"trip_id": 7},

@@ -24,8 +24,9 @@ SELECT CASE n % 2 WHEN 0 THEN 7 ELSE n END, 36.50, 'INR', (ARRAY['CARD', 'UPI', 
           FROM generate_series(1, {ROWS}) AS n) AS made;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds DISABLE TRIGGER USER;
-INSERT INTO payment_refunds (payment_id, amount, status, reference, created_at)
-SELECT 1, 0.01, 'REFUNDED', 'REF-' || n, '2026-01-01'::timestamptz + make_interval(mins => n / 3)
+INSERT INTO payment_refunds (payment_id, amount, status, reference, created_at, updated_at)
+SELECT 1, 0.01, 'REFUNDED', 'REF-' || n, '2026-01-01'::timestamptz + make_interval(mins => n / 3),
+       '2026-01-01'::timestamptz + make_interval(mins => n / 2)
   FROM generate_series(1, {ROWS // 4}) AS n;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 """
@@ -77,6 +78,14 @@ def test_a_deep_page_of_a_payment_s_refunds_costs_what_the_first_costs(full: Sql
     deep = first | near_the_end(full, "payment_refunds", "refund_id")
     assert pages(full, "refunds", deep, plan) <= 1.3 * pages(full, "refunds", first, plan) + 10
     assert pages(full, "refunds", first, plan) <= 50
+
+
+@pytest.mark.parametrize("plan", ["custom", "generic"])
+def test_a_deep_page_of_a_payment_s_events_costs_what_the_first_costs(full: Sql, plan: str) -> None:
+    first = LISTING | {"payment_id": 1}
+    deep = first | near_the_end(full, "payment_refunds", "refund_id")
+    assert pages(full, "payment_events", deep, plan) <= 1.3 * pages(full, "payment_events", first, plan) + 10
+    assert pages(full, "payment_events", first, plan) <= 250
 
 
 # The statement in other words, which reads everything.

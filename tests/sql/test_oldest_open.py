@@ -165,6 +165,7 @@ def test_what_is_over_is_found_and_deleted(place: Place) -> None:
         sql.run(NOTE)
         a_key(sql, payment_id, ask_after=None, answer_status=201, answer="{}", expires_at=f"2100-01-0{number + 1}")
         an_event(sql, f"PAY-{number}", delivered_at=sql.value("SELECT now()"))
-    sql.run("UPDATE idempotency_keys SET expires_at = now()")
+    sql.run("SET session_replication_role = replica; UPDATE idempotency_keys SET expires_at = now()")
+    sql.run("RESET session_replication_role")
     assert len(sql.run(statement("delete_expired_keys"), {"limit": 10, "passed_over": 0})) == 5
     assert len(sql.run(statement("delete_old_events"), {"limit": 10, "passed_over": 0, "retention": 0})) == 5

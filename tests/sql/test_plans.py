@@ -113,6 +113,13 @@ def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index:
     assert index in {node.get("Index Name") for node in explain(full, "watch_totals", SAMPLES["watch_totals"])}
 
 
+@pytest.mark.parametrize(
+    "index", ["idx_payment_refunds_payment_id", "idx_payment_refunds_settled", "idx_audit_log_payment_id"]
+)
+def test_what_happened_to_a_payment_is_found_by_the_indexes_on_what_grows(full: Sql, index: str) -> None:
+    assert index in {node.get("Index Name") for node in explain(full, "payment_events", SAMPLES["payment_events"])}
+
+
 @pytest.mark.parametrize("index", ["idx_outbox_untried", "idx_outbox_failed", "idx_outbox_subject"])
 def test_events_that_were_never_tried_and_such_as_failed_are_found_apart(full: Sql, index: str) -> None:
     assert index in {node.get("Index Name") for node in explain(full, "lease_events", SAMPLES["lease_events"])}

@@ -63,9 +63,10 @@ CHANGE = {
     "delete_refunds": "DELETE FROM payment_refunds WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
 }
 
-# Totals are right whatever is done, so also after moves that no payment or refund makes.
+# Totals are right whatever is done, so also after moves and changes that no payment or refund makes.
 ANY_MOVE = """
-ALTER TABLE payments DISABLE TRIGGER payments_moved;
+ALTER TABLE payments DISABLE TRIGGER payments_moved, DISABLE TRIGGER payments_request_stays,
+                     DISABLE TRIGGER payments_settled_stays;
 ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved
 """
 OFTEN = """

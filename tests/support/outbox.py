@@ -23,10 +23,11 @@ def delivered(place: Place) -> None:
 
 
 def grow_old(place: Place, seconds: float = 60) -> None:
-    """As if the events had been written, and refused, so much earlier."""
+    """As if the events that wait had been written, and refused, so much earlier."""
     place.sql.run(
         """UPDATE outbox SET created_at = created_at - make_interval(secs => %(s)s),
-                             next_attempt_at = next_attempt_at - make_interval(secs => %(s)s)""",
+                             next_attempt_at = next_attempt_at - make_interval(secs => %(s)s)
+            WHERE delivered_at IS NULL""",
         {"s": seconds},
     )
 

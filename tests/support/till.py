@@ -19,7 +19,9 @@ from shared.platform.database.prepared import Prepared
 from shared.platform.database.statements import STATEMENTS, statement
 from shared.platform.settings import Settings
 from shared.pricing.price import Pricing
+from shared.web.access.caller import Caller
 from shared.web.answers import Answer
+from shared.web.origin import Origin
 from shared.web.problems import Problem
 from shared.web.requests import read_payment, read_refund
 from shared.web.tracing import Trace
@@ -81,18 +83,28 @@ class Till:
         trip_id: int = 101,
         method: str = "CARD",
         amount: str | None = "150.00",
+        caller: Caller | None = None,
         **more: Any,
     ) -> Answer:
         """POST /payments. Raises Problem and DatabaseUnavailable, as the door below sees them."""
         body = {"trip_id": trip_id, "method": method} | more
         if amount is not None:
             body["amount"] = Decimal(amount)
-        return charging.charge(self.deps, Pricing(self.settings), read_payment(body), key or new_key(), trace())
+        request, origin = read_payment(body), Origin(trace(), caller)
+        return charging.charge(self.deps, Pricing(self.settings), request, key or new_key(), origin)
 
-    def refund(self, payment_id: int, amount: str | None = None, key: str | None = None, **more: Any) -> Answer:
+    def refund(
+        self,
+        payment_id: int,
+        amount: str | None = None,
+        key: str | None = None,
+        caller: Caller | None = None,
+        **more: Any,
+    ) -> Answer:
         """POST /payments/{payment_id}/refunds, as `pay`."""
         body = dict(more) if amount is None else {"amount": Decimal(amount)} | more
-        return refunding.refund(self.deps, payment_id, read_refund(body), key or new_key(), trace())
+        request, origin = read_refund(body), Origin(trace(), caller)
+        return refunding.refund(self.deps, payment_id, request, key or new_key(), origin)
 
     def sweep(self) -> dict[str, int]:
         return sweep.sweep(self.deps)
@@ -100,6 +112,10 @@ class Till:
 
 def new_key() -> str:
     return str(uuid.uuid4())
+
+
+def a_caller(subject: str, issuer: str = "https://issuer.example") -> Caller:
+    return Caller(issuer, subject, frozenset({"payments:write", "refunds:write"}))
 
 
 def trace() -> Trace:

@@ -52,6 +52,7 @@ def document() -> Json:
                 "post": _create_refund(),
             },
             "/payments/{payment_id}/receipt": {"parameters": [PAYMENT_ID], "get": _get_receipt()},
+            "/payments/{payment_id}/events": {"parameters": [PAYMENT_ID], "get": _list_events()},
             "/health": {"get": _health()},
             "/metrics": {"get": _metrics()},
             "/metrics/prometheus": {"get": _prometheus()},
@@ -176,6 +177,18 @@ def _list_refunds() -> Json:
         "parameters": [LIMIT, CURSOR, CORRELATION],
         "responses": {
             "200": {"description": "A page.", "content": _json("RefundList")},
+            **_problems("invalid_request", "payment_not_found", *_EVERYWHERE),
+        },
+    }
+
+
+def _list_events() -> Json:
+    return {
+        "operationId": "list_events",
+        "summary": "What happened to a payment's money, who caused it and when, newest first",
+        "parameters": [LIMIT, CURSOR, CORRELATION],
+        "responses": {
+            "200": {"description": "A page.", "content": _json("EventList")},
             **_problems("invalid_request", "payment_not_found", *_EVERYWHERE),
         },
     }

@@ -12,6 +12,20 @@ _TIME: Json = {"type": "string", "format": "date-time"}
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 _OBJECT: Json = {"type": "object"}
+# What happens to a payment's money, as sql/statements/payment_events.sql names it.
+EVENT_KINDS = (
+    "payment.requested",
+    "payment.imported",
+    "payment.succeeded",
+    "payment.failed",
+    "payment.settled_by_hand",
+    "payment.contradicted",
+    "refund.requested",
+    "payment.refunded",
+    "refund.failed",
+    "refund.settled_by_hand",
+    "refund.contradicted",
+)
 _CURRENCY: Json = {"type": "string", "pattern": "^[A-Z]{3}$"}
 
 
@@ -105,8 +119,34 @@ SCHEMAS: Json = {
             "created_at": _TIME,
         }
     ),
+    "Event": _object(
+        {
+            "event_id": {"description": "Of an event that the sink is told too: its id there.", "type": "string"},
+            "type": {"enum": list(EVENT_KINDS)},
+            "time": _TIME,
+            "actor": _or_null(
+                {
+                    "description": (
+                        "Who: the caller of the request, as issuer and subject; the operator, of what was settled by hand."
+                        " null while the service was open."
+                    ),
+                    "type": "string",
+                }
+            ),
+            "correlation_id": _or_null(_TEXT),
+            "payment_id": _ID,
+            "refund_id": _or_null(_ID),
+            "amount": _MONEY,
+            "currency": _CURRENCY,
+            "failure_code": _or_null(_TEXT),
+            "reason": _or_null(_TEXT),
+            "gateway_said": _or_null(_TEXT),
+            "forced": _or_null({"description": "Settled by hand against what the gateway said.", "type": "boolean"}),
+        }
+    ),
     "PaymentList": _list_of("Payment"),
     "RefundList": _list_of("Refund"),
+    "EventList": _list_of("Event"),
     "DeclinedPayment": {
         "allOf": [_ref("Problem"), _object({"payment": _ref("Payment"), "failure_code": _TEXT})],
     },

@@ -15,3 +15,8 @@ class Caller(NamedTuple):
     def name(self) -> str:
         """As it is stored and logged: issuer and subject, with a blank in between."""
         return f"{self.issuer} {self.subject}"
+
+    def is_named(self, text: str) -> bool:
+        """Whether a setting names this caller: by its subject, or by issuer and subject with a blank in between, of which an
+        issuer has none. An empty text names nobody."""
+        return text != "" and text == (self.name if " " in text else self.subject)

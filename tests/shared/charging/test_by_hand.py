@@ -11,6 +11,8 @@ import pytest
 from local.place import CHECKOUT
 from shared.charging.by_hand import NotSettled, list_pending, settle_by_hand
 from shared.gateways.protocol import Declined, Succeeded, Unknown
+from shared.reading import payments
+from shared.reading.queries import Page
 from tests.sql.rows import a_payment
 from tests.support.cluster import Place
 from tests.support.gateway import ScriptedGateway, Turn
@@ -222,6 +224,26 @@ def test_a_charge_of_another_gateway_is_listed_and_may_be_settled(till: Till, pl
     by_hand(till, stuck)
     assert till.gateway.calls == []
     assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
+
+
+def test_the_program_writes_who_it_was_for_all_to_see(till: Till, place: Place, stuck: int) -> None:
+    """With the rights that the functions' role has, and no others."""
+    words = [f"--settle={stuck}", "--as=failed", "--reason=ticket 8841"]
+    environment = {"PATH": os.environ["PATH"], "OPERATOR": "asha", **place.environment}
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.charging.by_hand", *words],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, f"payment {stuck} is settled as failed, by asha\n")
+    listed = json.loads(payments.events(till.database, stuck, Page()))["data"]
+    assert [(event["type"], event["actor"], event["reason"]) for event in listed] == [
+        ("payment.failed", "asha", None),
+        ("payment.settled_by_hand", "asha", "ticket 8841"),
+        ("payment.requested", None, None),
+    ]
 
 
 AS_TYPED = 'cost $5, $(shell false) & "it\'s" `id` $(id) $x $$ # \\ ; ü %s\n-- second line'

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from shared.charging.idempotency import fingerprint, hash_key
 from shared.platform import json_text
+from shared.web.access.caller import Caller
 from shared.web.idempotency_key import KeyRejected, read_key
 from shared.web.models import Metadata, PaymentRequest, RefundRequest, Token
 from shared.web.requests import content, read_fields, read_payment, read_refund
@@ -68,7 +69,63 @@ def test_no_key_at_all_is_refused() -> None:
 
 
 def test_a_key_is_kept_as_its_sha_256() -> None:
-    assert hash_key("test-payment-001") == hashlib.sha256(b"test-payment-001").digest()
+    assert hash_key("test-payment-001", None, "") == hashlib.sha256(b"test-payment-001").digest()
+
+
+ISSUER = "https://issuer.example"
+# Texts that look like what parts them, and any others.
+PARTS = st.one_of(st.text(), st.text(alphabet='\n ["],\\a'))
+CALLERS = st.builds(Caller, PARTS, PARTS, st.just(frozenset[str]()))
+
+
+@given(st.lists(st.tuples(st.one_of(st.none(), CALLERS), VISIBLE), min_size=2, max_size=20, unique=True))
+def test_a_key_is_one_only_together_with_its_caller(keys: list[tuple[Caller | None, str]]) -> None:
+    assert len({hash_key(key, caller, "") for caller, key in keys}) == len(keys)
+
+
+@given(VISIBLE, st.text(), st.text())
+def test_what_a_caller_is_called_shifts_nothing_into_its_key(key: str, name: str, more: str) -> None:
+    callers = [
+        Caller(name, more, frozenset()),
+        Caller(name + more, "", frozenset()),
+        Caller("", name + more, frozenset()),
+    ]
+    different = {(caller.issuer, caller.subject) for caller in callers}
+    assert len({hash_key(key, caller, "") for caller in callers}) == len(different)
+
+
+@given(VISIBLE, CALLERS)
+def test_what_a_caller_may_does_not_matter(key: str, caller: Caller) -> None:
+    more = caller._replace(permissions=frozenset({"payments:write"}))
+    assert hash_key(key, caller, "") == hash_key(key, more, "")
+
+
+@pytest.mark.parametrize(
+    ("named", "has"),
+    [
+        ("trips", True),
+        (f"{ISSUER} trips", True),
+        ("", False),
+        ("trip", False),
+        (ISSUER, False),
+        (f"{ISSUER} ", False),
+        ("https://other.example trips", False),
+    ],
+)
+def test_the_keys_of_the_time_without_authentication_are_those_of_the_caller_that_is_named(
+    named: str, has: bool
+) -> None:
+    caller = Caller(ISSUER, "trips", frozenset())
+    assert (hash_key("k", caller, named) == hash_key("k", None, "")) == has
+
+
+def test_nobody_gets_them_by_a_subject_that_reads_like_an_issuer_and_its_subject() -> None:
+    caller = Caller("https://other.example", f"{ISSUER} trips", frozenset())
+    assert hash_key("k", caller, f"{ISSUER} trips") != hash_key("k", None, "")
+
+
+def test_nobody_without_a_subject_gets_them_where_nobody_is_named() -> None:
+    assert hash_key("k", Caller(ISSUER, "", frozenset()), "") != hash_key("k", None, "")
 
 
 def payment_print(text: str) -> bytes:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,7 @@ from shared.web.answers import Answer
 from shared.web.problems import Problem
 from tests.support.cluster import Place
 from tests.support.gateway import Lost
-from tests.support.till import Till, WatchedDatabase, shown
+from tests.support.till import Till, WatchedDatabase, a_caller, shown
 
 Ended = Answer | Problem
 
@@ -64,6 +65,21 @@ def test_many_requests_with_one_key_are_one_payment(busy: Till, place: Place, me
     assert len(busy.gateway.calls) == (1 if method == "CARD" else 0)
     for table in ("payments", "idempotency_keys", "payment_receipts", "outbox"):
         assert place.sql.value(f"SELECT count(*) FROM {table}") == 1
+
+
+@pytest.mark.parametrize("method", ["CARD", "CASH"])
+def test_equal_keys_of_two_callers_at_once_are_two_payments(busy: Till, place: Place, method: str) -> None:
+    busy.gateway.always = a_moment
+    callers = [a_caller("trips"), a_caller("trips", "https://other.example"), a_caller("kiosk"), None]
+    each: list[Callable[[], Answer]] = [partial(busy.pay, key="k", method=method, caller=caller) for caller in callers]
+    ended = at_once(*(each * 4))
+    assert set(outcomes(ended)) <= {201, "idempotency_in_progress"}
+    bodies = [
+        {end.body for end in ended[number :: len(each)] if isinstance(end, Answer)} for number in range(len(each))
+    ]
+    assert [len(answers) for answers in bodies] == [1, 1, 1, 1]
+    assert len(set().union(*bodies)) == len(callers)
+    assert place.sql.value("SELECT count(*) FROM payments") == len(callers)
 
 
 def test_many_keys_for_one_trips_fare_charge_once(busy: Till, place: Place) -> None:

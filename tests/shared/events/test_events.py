@@ -8,6 +8,7 @@ import pytest
 from cloudevents.http import from_http
 
 from shared.events import expiry
+from shared.events.cloud_event import read_event
 from shared.events.failed import is_for_good
 from shared.gateways.protocol import Declined
 from shared.platform.settings import Settings
@@ -15,8 +16,9 @@ from shared.reading.totals import read_totals
 from tests.fakes.sink import Received, Sink
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
+from tests.support.gateway import Lost
 from tests.support.outbox import delivered
-from tests.support.till import Till, shown
+from tests.support.till import Till, a_caller, shown
 
 
 def check_envelope(received: Received, type_: str, subject: str) -> None:
@@ -72,6 +74,40 @@ def test_an_events_data_is_what_a_client_sees_of_the_payment(till: Till, place: 
     said = data if isinstance(data, dict) else json.loads(data)
     assert said["metadata"] == {"note": "ü ☃"}
     assert said["reference"] == payment["reference"]
+
+
+TRIPS, DESK = a_caller("system:serviceaccount:rides:trip-service"), a_caller("Zoë")
+
+
+def test_an_event_says_whose_request_it_comes_of(events: Till, sink: Sink) -> None:
+    """Whoever charges and whoever gives back may be two. What is not visible ASCII is percent-encoded."""
+    payment_id = shown(events.pay(caller=TRIPS))["payment_id"]
+    sink.wait_for(1)
+    events.refund(payment_id, "10.00", caller=DESK)
+    sink.wait_for(2)
+    events.pay(method="CASH", caller=DESK)
+    callers = [received.headers["ce-caller"] for received in sink.wait_for(3)]
+    assert callers == [
+        "https://issuer.example%20system:serviceaccount:rides:trip-service",
+        *["https://issuer.example%20Zo%C3%AB"] * 2,
+    ]
+    assert read_event(sink.received[1].headers, sink.received[1].body).caller == DESK.name
+
+
+def test_so_does_one_that_a_sweep_sends_of_what_a_sweep_settled(till: Till, place: Place, sink: Sink) -> None:
+    till.change(k_sink="")
+    till.gateway.next(Lost())
+    assert till.pay(caller=DESK).status == 202
+    place.sql.run("UPDATE idempotency_keys SET ask_after = now()")
+    assert till.sweep()["settled"] == 1
+    till.change(k_sink=sink.url, event_sweep_age=0.001)
+    assert till.sweep()["delivered"] == 1
+    assert sink.received[0].headers["ce-caller"] == "https://issuer.example%20Zo%C3%AB"
+
+
+def test_an_event_of_an_open_service_has_no_caller(events: Till, sink: Sink) -> None:
+    events.pay()
+    assert "ce-caller" not in sink.wait_for(1)[0].headers
 
 
 def test_overrides_are_extensions_of_every_event(events: Till, sink: Sink) -> None:

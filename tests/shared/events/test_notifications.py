@@ -59,6 +59,11 @@ def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind
     assert b"150.00" in received.body, "an amount went through a binary number"
 
 
+def test_whoever_caused_it_is_passed_on(notifications: Sink, notify: Notify) -> None:
+    assert notify(HEADERS | {"ce-caller": "https://issuer.example%20Zo%C3%AB"}, PAYMENT).status == 204
+    assert notifications.received[0].json()["caller"] == "https://issuer.example Zoë"
+
+
 def test_what_is_written_is_compact_and_a_byte_order_mark_is_not_passed_on(notifications: Sink, notify: Notify) -> None:
     assert notify(HEADERS, b"\xef\xbb\xbf" + PAYMENT).status == 204
     (received,) = notifications.received

@@ -275,13 +275,14 @@ def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: S
         "from shared.charging.charge import charge_at_once, new_payment\n"
         "from shared.web.requests import read_payment\n"
         "from shared.web.tracing import Trace\n"
+        "from shared.web.origin import Origin\n"
         "from decimal import Decimal\n"
         "deps = Dependencies.of(read_settings())\n"
         "cash = deps.gateways.named('cash')\n"
         "for n in range(10):\n"
         "    request = read_payment({'trip_id': 1, 'method': 'CASH', 'amount': 5})\n"
         "    payment = new_payment(cash, request, Price(Decimal(5), 'INR', None))\n"
-        "    charge_at_once(deps, IdempotencyKey.of(str(n), '/payments', {}, Trace('c')), payment)\n"
+        "    charge_at_once(deps, IdempotencyKey.of(str(n), '/payments', {}, Origin(Trace('c'), None), ''), payment)\n"
     )
     environment = {"PATH": os.environ["PATH"], "K_SINK": sink.url, **place.environment}
     subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, env=environment, check=True, timeout=30)

@@ -102,6 +102,7 @@ WRONG = {
         '{"extensions": {"Bad-Name": "x"}}',
         '{"extensions": {"a": 1}}',
         '{"extensions": {"id": "same"}}',
+        '{"extensions": {"caller": "somebody"}}',
         '{"extensions": {"tenant": "a", "specversion": "0.2"}}',
     ],
     "RATE_LIMIT": ["fast", "0/second", "10/fortnight", "1000"],

@@ -11,6 +11,7 @@ TABLE = [
     ("GET", "/payments", "get_payment"),
     ("GET", "/payments/1/refunds", "get_payment"),
     ("GET", "/payments/1/receipt", "get_payment"),
+    ("GET", "/payments/1/events", "get_payment"),
     ("GET", "/health", "health"),
     ("GET", "/metrics", "metrics"),
     ("GET", "/metrics/prometheus", "metrics"),

@@ -1,0 +1,42 @@
+-- What the functions' role may do in the database, by table and column, and nothing besides: it owns nothing, so it alters and drops
+-- nothing, and no table can be emptied. sql/rights.py gives this and takes away what is not in it. A table or column that a migration
+-- adds is named here, or the functions have no right to it.
+--
+-- Times that tell when something happened are no column that may be written: the database's clock writes them.
+
+-- What was asked for is written once; what became of it is moved on, by the moves of 0009_moves alone. Nothing is deleted.
+GRANT SELECT,
+      INSERT (trip_id, amount, currency, method, status, reference, gateway, gateway_account, payment_token, payment_customer,
+              base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id),
+      UPDATE (status, failure_code, gateway_id, payment_token, payment_customer, reserved_amount, refunded_amount, updated_at)
+   ON payments TO {role};
+GRANT SELECT,
+      INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id),
+      UPDATE (status, failure_code, gateway_id, updated_at)
+   ON payment_refunds TO {role};
+GRANT SELECT, INSERT (payment_id, amount, currency) ON payment_receipts TO {role};
+
+-- Keys end: only such as are over (0021_callers).
+GRANT SELECT, DELETE,
+      INSERT (key_hash, fingerprint, payment_id, refund_id, correlation_id, traceparent, locked_at, asked, ask_after,
+              answer_status, answer, expires_at),
+      UPDATE (locked_at, asked, ask_after, search_place, answer_status, answer, expires_at)
+   ON idempotency_keys TO {role};
+
+-- Events end too. What one says is written once; how its delivery goes is noted, until it is delivered (0021_callers).
+GRANT SELECT, DELETE,
+      INSERT (event_id, type, subject, correlation_id, traceparent, caller, data, created_at),
+      UPDATE (attempts, next_attempt_at, delivered_at, refusals, refusal, refused_at)
+   ON outbox TO {role};
+
+GRANT SELECT, INSERT (actor, action, payment_id, refund_id, outcome, reason, gateway_said, gateway_id, forced)
+   ON audit_log TO {role};
+
+-- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
+GRANT SELECT, INSERT (currency, status, method, count, amount, refunded), DELETE ON totals_entries TO {role};
+GRANT SELECT, UPDATE (since, noted_by, passed_over) ON totals_folded TO {role};
+GRANT SELECT, UPDATE (requests, events, expired, delivered, noted_at, noted_by, clock) ON oldest_open TO {role};
+GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
+
+-- Views.
+GRANT SELECT ON open_requests, open_from, totals_counted, payment_totals, refund_totals TO {role};
