@@ -46,6 +46,7 @@ BOUNDS = {
     "payments": 200,
     "payments_of_trip": 100,
     "keep_up": 150,
+    "delete_expired_keys": 100,
     "delete_old_events": 100,
     "charge_at_once": 100,
     "claim_payment": 100,
