@@ -1,6 +1,7 @@
 """The clock that a cluster has: calls `sweep` every 5 seconds with a CloudEvent. `SWEEP_URL=... python -m local.timer`.
 
-It says who it is with the token in EVENT_TOKEN_FILE, if that is set. With `--once` it calls sweep now, and ends with 1 unless sweep did it: what a CronJob runs where there is no Knative Eventing.
+It says who it is with the token in EVENT_TOKEN_FILE, where that is set. With `--once` it calls sweep now, and ends with 1
+unless sweep did it: what a CronJob runs where there is no Knative Eventing.
 """
 
 import os

@@ -1,7 +1,7 @@
 """A stand-in for the Trip Service: `PORT=8081 python -m local.trip_service`.
 
 GET /trips/{id} gives the same trip for the same id, completed but for the ids below. POST /trips/{id}/complete ends a trip and
-has it paid at PAYMENT_SERVICE_URL, with the token in PAYMENT_TOKEN_FILE if there is one: how the service is called by who needs it.
+has it paid at PAYMENT_SERVICE_URL, with the token in PAYMENT_TOKEN_FILE where that is set: how other services call ours.
 """
 
 import json
