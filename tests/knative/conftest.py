@@ -24,9 +24,25 @@ def kustomize() -> str:
     return the_kustomize()
 
 
+# What whoever runs the production overlay adds to it.
+ACCESS = {
+    "AUTH_ISSUERS": '[{"issuer": "https://kubernetes.default.svc.cluster.local",'
+    ' "keys": "/etc/payment-service/keys/jwks.json"}]',
+    "AUTH_AUDIENCE": "payment-service",
+    "AUTH_SUBJECTS": '{"system:serviceaccount:rides:trip-service": "payments:write payments:read"}',
+}
+
+
+def _with_access() -> Manifest:
+    """An overlay's generator, as docs/production.md has it."""
+    literals = [f"{name}={value}" for name, value in ACCESS.items()]
+    return {"name": "payment-settings", "namespace": "payments", "behavior": "merge", "literals": literals}
+
+
 @pytest.fixture(scope="session")
 def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """What kustomize makes of a folder below knative/, or of `base+COMPONENT…`; each is built once."""
+    """What kustomize makes of a folder below knative/, or of `base+COMPONENT…`, where `access` is who may call; each is built
+    once."""
     built: dict[str, str] = {}
     copy = tmp_path_factory.mktemp("built") / "knative"
 
@@ -37,12 +53,14 @@ def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Call
                 if not copy.exists():
                     shutil.copytree(KNATIVE, copy)
                 base, *components = name.split("+")
-                folder = copy / "overlays" / name
+                folder = copy / "overlays" / name.replace("/", "-")
                 folder.mkdir()
-                text = {
+                text: Manifest = {
                     "resources": [f"../../{base}"],
-                    "components": [f"../../components/{each}" for each in components],
+                    "components": [f"../../components/{each}" for each in components if each != "access"],
                 }
+                if "access" in components:
+                    text["configMapGenerator"] = [_with_access()]
                 (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
             done = subprocess.run([kustomize, "build", str(folder)], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr
@@ -59,7 +77,16 @@ def built(built_text: Callable[[str], str]) -> Callable[[str], list[Manifest]]:
 
 
 # Everything that may be deployed.
-FORMS = ("base", "overlays/minikube", "overlays/production", "base+eventing", "base+pgbouncer", "base+monitoring")
+FORMS = (
+    "base",
+    "overlays/minikube",
+    "overlays/production",
+    "overlays/production+access",
+    "overlays/minikube+eventing-oidc",
+    "base+eventing",
+    "base+pgbouncer",
+    "base+monitoring",
+)
 
 
 @pytest.fixture(scope="session")
