@@ -1,5 +1,6 @@
 """What the tests of the manifests share: kustomize, and what it makes of each overlay."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -24,19 +25,12 @@ def kustomize() -> str:
     return the_kustomize()
 
 
-# What whoever runs the production overlay adds to it.
-ACCESS = {
-    "AUTH_ISSUERS": '[{"issuer": "https://kubernetes.default.svc.cluster.local",'
-    ' "keys": "/etc/payment-service/keys/jwks.json"}]',
-    "AUTH_AUDIENCE": "payment-service",
-    "AUTH_SUBJECTS": '{"system:serviceaccount:rides:trip-service": "payments:write payments:read"}',
-}
-
-
-def _with_access() -> Manifest:
-    """An overlay's generator, as docs/production.md has it."""
-    literals = [f"{name}={value}" for name, value in ACCESS.items()]
-    return {"name": "payment-settings", "namespace": "payments", "behavior": "merge", "literals": literals}
+def own_overlay() -> Manifest:
+    """The overlay that docs/production.md shows to whoever runs the service."""
+    page = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(apiVersion: kustomize\.config.*?)```", page, re.S)
+    found: Manifest = yaml.safe_load(text)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +54,7 @@ def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Call
                     "components": [f"../../components/{each}" for each in components if each != "access"],
                 }
                 if "access" in components:
-                    text["configMapGenerator"] = [_with_access()]
+                    text["configMapGenerator"] = own_overlay()["configMapGenerator"]
                 (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
             done = subprocess.run([kustomize, "build", str(folder)], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr

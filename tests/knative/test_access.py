@@ -8,7 +8,7 @@ import pytest
 
 from shared.platform.settings import Settings
 from shared.rules.permissions import PERMISSIONS
-from tests.knative.conftest import FORMS
+from tests.knative.conftest import FORMS, own_overlay
 from tests.knative.manifests import functions, named, of_kind, pods
 
 Manifest = dict[str, Any]
@@ -108,6 +108,16 @@ def test_without_oidc_nothing_of_it_is_there(built: Built, form: str) -> None:
     assert (settings["AUTH_EVENTS"], settings["EVENT_TOKEN_FILE"]) == ("", "")
     for kind in ("Broker", "Trigger", "PingSource"):
         assert '"audience"' not in json.dumps(of_kind(manifests, kind))
+
+
+def test_the_page_s_own_overlay_stands_on_production_and_says_who_may_call(built: Built) -> None:
+    assert own_overlay()["resources"] == ["../production"]
+    manifests = built("overlays/production+access")
+    settings = Settings.read(settings_of(manifests))
+    assert [issuer.keys for issuer in settings.auth_issuers] == ["/etc/payment-service/keys/jwks.json"]
+    assert settings.auth_subjects["system:serviceaccount:rides:trip-service"] == {"payments:write", "payments:read"}
+    assert "metrics:read" in settings.auth_subjects["system:serviceaccount:monitoring:prometheus-k8s"]
+    assert settings.db_host == "payment-pooler", "what production says stays"
 
 
 def test_in_production_prometheus_says_who_it_is(built: Built) -> None:
