@@ -13,6 +13,8 @@ source "$here/deploy/speak.sh"
 source "$here/deploy/cluster.sh"
 # shellcheck source=knative/deploy/image.sh
 source "$here/deploy/image.sh"
+# shellcheck source=knative/deploy/access.sh
+source "$here/deploy/access.sh"
 # shellcheck source=knative/deploy/secret.sh
 source "$here/deploy/secret.sh"
 # shellcheck source=knative/deploy/parts.sh
@@ -69,14 +71,18 @@ read_the_options() {
 }
 
 deploy() {
+  render_the_overlay
+  the_overlay_says_who_may_call
   if [ -z "$context" ]; then
     start_minikube_unless_it_runs
     install_what_is_missing_of_knative
   fi
   the_cluster_answers
   provide_the_image
-  render_the_overlay
+  name_the_image_in_the_manifests
+  the_cluster_vouches_for_its_service_accounts
   the_cluster_knows_every_kind
+  events_carry_tokens_where_the_cluster_wants_them
   the_functions_can_be_reached_through_kourier
   apply_the_foundation
   [ "$action" != rotate ] || rotate_the_password

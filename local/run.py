@@ -84,7 +84,7 @@ def _run(ending: ExitStack) -> None:
     if start.postgres:
         start.postgres.clear()
     programs = system.programs(start.environment, start.postgres, start.door, start.ports)
-    settings = system.function_settings(start.owner, start.ports)
+    settings = system.function_settings(start.owner, start.ports) | system.event_settings(start.environment)
     supervisor = Supervisor(programs, settings)
     ending.callback(place.end_left_over)
     ending.callback(_stop, supervisor)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import front_door
+from local import event_token, front_door
 from local.place import CHECKOUT, DATA, RUN
 from local.ports import HOST
 from local.postgres import Postgres, write_private
@@ -47,6 +47,14 @@ def function_settings(environment: Mapping[str, str], ports: Mapping[str, int]) 
     return settings
 
 
+def event_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Events come from ourselves alone, by a token made for this start; unless whoever starts the service says who sends them,
+    or where they go: a token of ours is nobody else's."""
+    if any(environment.get(name) for name in ("K_SINK", "AUTH_EVENTS", "EVENT_TOKEN_FILE")):
+        return {}
+    return event_token.write(RUN).settings
+
+
 def programs(
     environment: Mapping[str, str], postgres: Postgres | None, door: int, ports: Mapping[str, int]
 ) -> list[Program]:
@@ -54,7 +62,10 @@ def programs(
     made = [_database(postgres)] if postgres else []
     for name in stand_ins(environment):
         command = [sys.executable, "-m", f"local.{name}"]
-        made.append(Program(name, command, "neighbours", 20, environment={"PORT": str(ports[name])}))
+        address = {"PORT": str(ports[name])}
+        if name == "trip_service":
+            address["PAYMENT_SERVICE_URL"] = f"http://{HOST}:{door}"
+        made.append(Program(name, command, "neighbours", 20, environment=address))
     for name in FUNCTIONS:
         made.append(Program(name, _function(name, ports[name]), "functions", 30))
     sweep = {"SWEEP_URL": f"http://{HOST}:{ports['sweep']}/"}

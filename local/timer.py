@@ -1,6 +1,7 @@
 """The clock that a cluster has: calls `sweep` every 5 seconds with a CloudEvent. `SWEEP_URL=... python -m local.timer`.
 
-With `--once` it calls sweep now, and ends with 1 unless sweep did it: what a CronJob runs where there is no Knative Eventing.
+It says who it is with the token in EVENT_TOKEN_FILE, where that is set. With `--once` it calls sweep now, and ends with 1
+unless sweep did it: what a CronJob runs where there is no Knative Eventing.
 """
 
 import os
@@ -11,6 +12,7 @@ import uuid
 from datetime import UTC, datetime
 
 from shared.platform import http_client
+from shared.platform.bearer import NoToken, bearer
 from shared.platform.log import function_name, log, set_level
 from shared.platform.settings import read_settings
 
@@ -18,7 +20,7 @@ INTERVAL = 5.0  # seconds
 PATIENCE = 56.0  # seconds: a sweep answers within 50, after a cold start of 4; and the CronJob's turn is over after 58
 
 
-def tick(url: str) -> str | None:
+def tick(url: str, token_file: str = "") -> str | None:
     """POSTs one CloudEvent in binary mode, as a Knative PingSource does. Gives why sweep did not do it, if it did not."""
     headers = {
         "ce-specversion": "1.0",
@@ -29,26 +31,28 @@ def tick(url: str) -> str | None:
         "Content-Type": "application/json",
     }
     try:
+        headers |= bearer(token_file)
         reply = http_client.request("POST", url, timeout=PATIENCE, headers=headers, body=b"{}")
-    except http_client.NoResponse as failure:
+    except (http_client.NoResponse, NoToken) as failure:
         return str(failure)
     return None if 200 <= reply.status < 300 else f"it answered {reply.status}"
 
 
 def main() -> None:
     function_name.set("timer")
-    set_level(read_settings().log_level)
+    settings = read_settings()
+    set_level(settings.log_level)
     if sys.argv[1:] == ["--once"]:
-        sys.exit(0 if _swept() else 1)
+        sys.exit(0 if _swept(settings.event_token_file) else 1)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     while not stopped.wait(INTERVAL):
-        _swept()
+        _swept(settings.event_token_file)
 
 
-def _swept() -> bool:
-    refused = tick(os.environ["SWEEP_URL"])
+def _swept(token_file: str) -> bool:
+    refused = tick(os.environ["SWEEP_URL"], token_file)
     if refused:
         log.warning("sweep did not answer", extra={"reason": refused})
     return not refused

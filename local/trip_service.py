@@ -1,15 +1,29 @@
 """A stand-in for the Trip Service: `PORT=8081 python -m local.trip_service`.
 
-GET /trips/{id} gives the same trip for the same id, completed but for the ids below.
+GET /trips/{id} gives the same trip for the same id, completed but for the ids below. POST /trips/{id}/complete ends a trip and
+has it paid at PAYMENT_SERVICE_URL, with the token in PAYMENT_TOKEN_FILE where that is set: how other services call ours.
 """
 
+import json
+import os
 import re
+from collections import OrderedDict
+from http import HTTPStatus
 
 from local.stand_in import JsonHandler, serve
+from shared.platform import http_client
+from shared.platform.bearer import NoToken, bearer
+from shared.platform.log import log
 
 IN_PROGRESS = range(998_000_000, 999_000_000)
 UNKNOWN = 999_000_000  # and every id above
 SURGES = (1.0, 1.0, 1.2, 1.5, 2.0)
+REMEMBERED = 10_000
+# Seconds: longer than the front door waits for a payment.
+PATIENCE = 40.0
+
+# Those that were in progress and are not any more, the oldest first.
+COMPLETED: OrderedDict[int, None] = OrderedDict()
 
 
 def trip(trip_id: int) -> dict[str, object] | None:
@@ -19,8 +33,30 @@ def trip(trip_id: int) -> dict[str, object] | None:
     distance, surge = 1 + trip_id * 7 % 300 / 10, SURGES[trip_id % len(SURGES)]
     if trip_id == 101:  # the example of the README
         distance, surge = 10.5, 1.2
-    status = "IN_PROGRESS" if trip_id in IN_PROGRESS else "COMPLETED"
+    status = "IN_PROGRESS" if trip_id in IN_PROGRESS and trip_id not in COMPLETED else "COMPLETED"
     return {"trip_id": trip_id, "status": status, "distance_km": round(distance, 1), "surge_multiplier": surge}
+
+
+def complete(trip_id: int) -> None:
+    """From here on it is a completed trip."""
+    COMPLETED[trip_id] = None
+    while len(COMPLETED) > REMEMBERED:
+        COMPLETED.popitem(last=False)
+
+
+def charge(trip_id: int, method: str) -> tuple[int, object]:
+    """Asks for the fare of a trip: the Payment Service's answer, or 502 where there is none. However often a trip is said to be
+    over, it has one key, and so is paid once. The token is read anew for each call: whoever mounts it renews it."""
+    url, token_file = os.environ.get("PAYMENT_SERVICE_URL", ""), os.environ.get("PAYMENT_TOKEN_FILE", "")
+    headers = {"Content-Type": "application/json", "Idempotency-Key": f"trip-{trip_id}-{method}"}
+    body = json.dumps({"trip_id": trip_id, "method": method}).encode()
+    try:
+        headers |= bearer(token_file)
+        reply = http_client.request("POST", f"{url}/payments", timeout=PATIENCE, headers=headers, body=body)
+        return reply.status, json.loads(reply.body)
+    except (http_client.NoResponse, NoToken, ValueError) as failure:
+        log.warning("not paid", extra={"trip_id": trip_id, "why": str(failure)})
+        return HTTPStatus.BAD_GATEWAY, {"error": f"the Payment Service gave no answer: {failure}"}
 
 
 class Handler(JsonHandler):
@@ -28,6 +64,26 @@ class Handler(JsonHandler):
         asked = re.fullmatch(r"/trips/([0-9]{1,19})", self.path)
         found = trip(int(asked[1])) if asked else None
         self.reply(200 if found else 404, found or {"error": "no such trip"})
+
+    def do_POST(self) -> None:  # noqa: N802 - the same
+        asked, body = re.fullmatch(r"/trips/([0-9]{1,19})/complete", self.path), self.body()
+        trip_id = int(asked[1]) if asked else 0
+        if not trip(trip_id):
+            self.reply(404, {"error": "no such trip"})
+        elif not os.environ.get("PAYMENT_SERVICE_URL"):
+            self.reply(503, {"error": "PAYMENT_SERVICE_URL is not set"})
+        else:
+            complete(trip_id)
+            self.reply(*charge(trip_id, _method(body)))
+
+
+def _method(body: bytes) -> str:
+    """How the rider pays, as the app said when it ended the trip."""
+    try:
+        said = json.loads(body or b"{}")
+    except ValueError:
+        said = None
+    return str(said.get("method", "CARD")) if isinstance(said, dict) else "CARD"
 
 
 if __name__ == "__main__":

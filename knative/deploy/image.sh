@@ -55,5 +55,8 @@ render_the_overlay() {
       stop "the overlay can't be built: kubectl 1.24 or later is needed, or kustomize 4.5 or later beside it"
     fi
   fi
+}
+
+name_the_image_in_the_manifests() {
   sed "s|image: dev.local/payment-service:local\$|image: $image|" "$work/rendered.yaml" >"$work/all.yaml"
 }

@@ -104,6 +104,7 @@ wait_for_each_part() {
     esac
   done 3< <(list_what_was_applied)
   compare_the_brokers_address
+  compare_the_senders_of_events
 }
 
 list_what_was_applied() {

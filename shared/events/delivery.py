@@ -3,6 +3,7 @@
 from shared.events.event import SOURCE, Event, header_text
 from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
+from shared.platform.bearer import NoToken, bearer
 from shared.platform.log import log
 from shared.platform.settings import Settings
 from shared.web.answers import JSON
@@ -14,10 +15,12 @@ DELIVERY_TIMEOUT = 5.0
 
 
 class EventSink:
-    """Where events go: K_SINK, and what K_CE_OVERRIDES adds to each. An empty `url`: nobody is to get them."""
+    """Where events go: K_SINK, what K_CE_OVERRIDES adds to each, and whose they are (EVENT_TOKEN_FILE). An empty `url`: nobody
+    is to get them."""
 
     def __init__(self, settings: Settings) -> None:
         self.url = settings.k_sink
+        self._token_file = settings.event_token_file
         self._overrides = {name: header_text(text) for name, text in settings.k_ce_overrides.items()}
 
     def deliver(self, event: Event) -> Failed | None:
@@ -31,7 +34,7 @@ class EventSink:
     def _failure(self, event: Event) -> Failed | None:
         try:
             reply = self._post(event)
-        except http_client.NoResponse as failure:
+        except (http_client.NoResponse, NoToken) as failure:
             return Failed(event.event_id, str(failure))
         except Exception as failure:
             log.exception("event not sent", extra={"event_id": event.event_id})
@@ -45,7 +48,7 @@ class EventSink:
             "POST",
             self.url,
             timeout=DELIVERY_TIMEOUT,
-            headers=self._headers(event),
+            headers={**self._headers(event), **bearer(self._token_file)},
             body=event.data.encode(),
             status_says_all=True,
         )

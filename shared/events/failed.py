@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-# What 4xx is no refusal for good: the request came too slowly, too early, or too often.
-PASSING = frozenset({408, 425, 429})
+# What 4xx is no refusal for good: the request came too slowly, too early, or too often; or its sender is not known yet, or no
+# more, which another token or another setting mends.
+PASSING = frozenset({401, 403, 408, 425, 429})
 
 
 class Failed(NamedTuple):

@@ -88,7 +88,9 @@ def path(value: str) -> str:
 def _issuer(item: object, wanted: str) -> Issuer:
     if not isinstance(item, dict) or not item.keys() <= {"issuer", "audience", "keys"}:
         raise ValueError(wanted)
-    if not all(isinstance(text, str) and re.fullmatch(_NAME, text) for text in item.values()):
+    if not all(
+        isinstance(text, str) and (re.fullmatch(_NAME, text) or _is_a_path(name, text)) for name, text in item.items()
+    ):
         raise ValueError(f"{wanted}; each value is 1 to 255 visible ASCII characters")
     issuer = Issuer(item.get("issuer", ""), item.get("audience", ""), item.get("keys", ""))
     if not issuer.name:
@@ -99,6 +101,11 @@ def _issuer(item: object, wanted: str) -> Issuer:
             f"such that {where} is an https:// URL (http:// only on this machine), or its keys a file's whole path"
         )
     return issuer
+
+
+def _is_a_path(name: str, text: str) -> bool:
+    """A folder may be called anything."""
+    return name == "keys" and text.startswith("/")
 
 
 def is_protected(address: str) -> bool:

@@ -1,12 +1,15 @@
 """The Dockerfile and docker-compose.yml as they are written: what needs no engine to be seen."""
 
+import json
 import re
 from dataclasses import fields
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from local.event_token import EventToken
 from shared.platform.settings import Settings
 from tests.compose.conftest import ROOT
 
@@ -113,6 +116,8 @@ def test_the_defaults_of_compose_are_those_of_the_example_and_of_the_service() -
 
 def test_every_setting_can_be_changed_but_where_things_are_and_how_fast_the_machine_is() -> None:
     fixed = {"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS", "K_SINK", "K_CE_OVERRIDES"}
+    # Everything that publishes or takes events is here.
+    fixed |= {"AUTH_EVENTS", "EVENT_TOKEN_FILE"}
     fixed |= {"DB_POOL_SIZE", "DB_CONNECT_TIMEOUT", "DB_STATEMENT_TIMEOUT", "EVENT_QUEUE_SIZE", "EVENT_SWEEP_AGE"}
     assert set(re.findall(r"\$\{(\w+)", COMPOSE)) >= KNOWN - fixed
 
@@ -121,6 +126,17 @@ def test_every_variable_of_a_function_is_a_setting() -> None:
     others = {"FUNCTION_SOURCE", "FUNCTION_TARGET", "DB_PASSWORD_FILE"}
     for name in (operation.replace("_", "-") for operation in OPERATIONS):
         assert set(SERVICES[name]["environment"]) <= KNOWN | others
+
+
+def test_events_are_sent_and_taken_with_the_token_that_the_first_step_makes() -> None:
+    made = EventToken(Path("/passwords/event-token"), Path("/passwords/event-keys.json"))
+    assert (ROOT / "compose" / "passwords.sh").read_text("utf-8").endswith("python -m local.event_token /passwords\n")
+    for name in ("create-payment", "create-refund", "sweep", "notify", "sweep-timer"):
+        environment = SERVICES[name]["environment"]
+        assert environment["EVENT_TOKEN_FILE"] == made.settings["EVENT_TOKEN_FILE"]
+        assert "passwords:/passwords:ro" in SERVICES[name]["volumes"]
+        if name != "sweep-timer":
+            assert json.loads(environment["AUTH_EVENTS"]) == json.loads(made.settings["AUTH_EVENTS"])
 
 
 def test_our_containers_are_read_only_and_may_do_nothing_special() -> None:

@@ -1,5 +1,6 @@
 """Each function called on its own port, without the front door."""
 
+import json
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,13 @@ EVENT = {
 
 
 @pytest.fixture
+def event(service: Service) -> dict[str, str]:
+    """The headers of an event of ours, from whoever this start gave its token to."""
+    token = (service.folder / ".data" / "run" / "event-token").read_text(encoding="ascii")
+    return EVENT | {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
 def direct(service: Service) -> Callable[[str], Client]:
     return lambda function: Client(service.port_of(function))
 
@@ -35,28 +43,47 @@ def test_every_operation_works_when_its_function_is_called_directly(direct: Any,
 
 
 @pytest.mark.parametrize("function", ["create_payment", "create_refund", "get_payment", "metrics", "notify", "sweep"])
-def test_a_function_answers_its_own_paths_only(direct: Any, function: str) -> None:
-    direct(function).get("/health").problem(404, "not_found")
+def test_a_function_answers_its_own_paths_only(direct: Any, event: dict[str, str], function: str) -> None:
+    direct(function).call("GET", "/health", None, event).problem(404, "not_found")
     assert direct(function).get("/healthz").json == {"status": "UP"}
 
 
-def test_sweep_takes_an_event_from_a_clock(direct: Any) -> None:
-    answer = direct("sweep").call("POST", "/", b"{}", EVENT | {"ce-type": "dev.knative.sources.ping"})
+def test_sweep_takes_an_event_from_a_clock(direct: Any, event: dict[str, str]) -> None:
+    answer = direct("sweep").call("POST", "/", b"{}", event | {"ce-type": "dev.knative.sources.ping"})
     assert (answer.status, answer.body) == (204, b"")
-    direct("sweep").get("/").problem(405, "method_not_allowed")
+    direct("sweep").call("GET", "/", None, event).problem(405, "method_not_allowed")
+
+
+def test_a_trip_that_the_stand_in_ends_is_paid_once(service: Service, client: Client) -> None:
+    (stand_in,) = service.processes("local.trip_service")
+    url = f"http://127.0.0.1:{stand_in.environ()['PORT']}/trips/998000001/complete"
+    paid = []
+    for _ in range(2):
+        with urllib.request.urlopen(url, b'{"method": "UPI"}') as answer:
+            paid.append((answer.status, json.load(answer)))
+    assert paid[0] == paid[1]
+    status, payment = paid[0]
+    assert (status, payment["trip_id"], payment["method"], payment["status"]) == (201, 998_000_001, "UPI", "SUCCESS")
+    assert client.get(f"/payments/{payment['payment_id']}").json == payment
+
+
+@pytest.mark.parametrize("function", ["notify", "sweep"])
+def test_an_event_of_a_stranger_is_taken_by_nobody(direct: Any, function: str) -> None:
+    direct(function).call("POST", "/", {"payment_id": 1}, EVENT).problem(401, "unauthorized")
 
 
 def test_notify_tells_the_notification_service_once_and_refuses_what_is_no_event_of_ours(
-    service: Service, direct: Any
+    service: Service, direct: Any, event: dict[str, str]
 ) -> None:
-    answers = [direct("notify").call("POST", "/", {"payment_id": 1}, EVENT) for _ in range(2)]
+    answers = [direct("notify").call("POST", "/", {"payment_id": 1}, event) for _ in range(2)]
     assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * 2
     (stand_in,) = service.processes("local.notification_service")
     with urllib.request.urlopen(f"http://127.0.0.1:{stand_in.environ()['PORT']}/v1/notifications") as shown:
         assert shown.read().count(EVENT["ce-id"].encode()) >= 1
     port = service.port_of("notify")
     for broken in (b"", b"Ce-Id: 1\r\nCe-Type: x\r\nCe-Source: y\r\nCe-Specversion: 1.0\r\n"):
-        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + broken + b"\r\n{}"
+        token = f"Authorization: {event['Authorization']}\r\n".encode()
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + token + broken + b"\r\n{}"
         assert parse(raw(port, head)).status == 400
 
 
@@ -81,8 +108,11 @@ def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_failure_of_ours
 
 
 @pytest.mark.parametrize("function", ["create_payment", "notify"])
-def test_a_body_in_chunks_that_are_none_is_a_bad_request(service: Service, function: str) -> None:
+def test_a_body_in_chunks_that_are_none_is_a_bad_request(
+    service: Service, event: dict[str, str], function: str
+) -> None:
     headers = b"Ce-Id: 1\r\nCe-Type: x\r\nCe-Source: y\r\nCe-Specversion: 1.0\r\nIdempotency-Key: k\r\n"
+    headers += f"Authorization: {event['Authorization']}\r\n".encode()
     path = b"/payments" if function == "create_payment" else b"/"
     head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + headers
     assert parse(raw(service.port_of(function), head + b"\r\nzz\r\n{}\r\n0\r\n\r\n")).status == 400

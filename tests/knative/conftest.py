@@ -1,5 +1,6 @@
 """What the tests of the manifests share: kustomize, and what it makes of each overlay."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -24,9 +25,18 @@ def kustomize() -> str:
     return the_kustomize()
 
 
+def own_overlay() -> Manifest:
+    """The overlay that docs/production.md shows to whoever runs the service."""
+    page = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(apiVersion: kustomize\.config.*?)```", page, re.S)
+    found: Manifest = yaml.safe_load(text)
+    return found
+
+
 @pytest.fixture(scope="session")
 def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """What kustomize makes of a folder below knative/, or of `base+COMPONENT…`; each is built once."""
+    """What kustomize makes of a folder below knative/, or of `base+COMPONENT…`, where `access` is who may call; each is built
+    once."""
     built: dict[str, str] = {}
     copy = tmp_path_factory.mktemp("built") / "knative"
 
@@ -37,12 +47,14 @@ def built_text(kustomize: str, tmp_path_factory: pytest.TempPathFactory) -> Call
                 if not copy.exists():
                     shutil.copytree(KNATIVE, copy)
                 base, *components = name.split("+")
-                folder = copy / "overlays" / name
+                folder = copy / "overlays" / name.replace("/", "-")
                 folder.mkdir()
-                text = {
+                text: Manifest = {
                     "resources": [f"../../{base}"],
-                    "components": [f"../../components/{each}" for each in components],
+                    "components": [f"../../components/{each}" for each in components if each != "access"],
                 }
+                if "access" in components:
+                    text["configMapGenerator"] = own_overlay()["configMapGenerator"]
                 (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
             done = subprocess.run([kustomize, "build", str(folder)], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr
@@ -59,7 +71,16 @@ def built(built_text: Callable[[str], str]) -> Callable[[str], list[Manifest]]:
 
 
 # Everything that may be deployed.
-FORMS = ("base", "overlays/minikube", "overlays/production", "base+eventing", "base+pgbouncer", "base+monitoring")
+FORMS = (
+    "base",
+    "overlays/minikube",
+    "overlays/production",
+    "overlays/production+access",
+    "overlays/minikube+eventing-oidc",
+    "base+eventing",
+    "base+pgbouncer",
+    "base+monitoring",
+)
 
 
 @pytest.fixture(scope="session")

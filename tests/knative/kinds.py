@@ -38,7 +38,7 @@ def resource(spec: Schema) -> Schema:
 
 
 REFERENCE = one("apiVersion kind name", apiVersion=TEXT, kind=TEXT, name=NAME, namespace=NAME)
-DESTINATION = {**one(ref=REFERENCE, uri=TEXT), "minProperties": 1}
+DESTINATION = {**one(ref=REFERENCE, uri=TEXT, audience=TEXT), "minProperties": 1}
 DELIVERY = one(
     retry=WHOLE,
     backoffPolicy=choice("linear", "exponential"),
@@ -174,7 +174,7 @@ POOLER = resource(
 RELABELING = one(action=TEXT, regex=TEXT, sourceLabels=some(TEXT), targetLabel=TEXT, replacement=TEXT)
 ENDPOINT = one("port", port=TEXT, path=TEXT, interval=DURATION, scrapeTimeout=DURATION, relabelings=some(RELABELING))
 SELECTOR = one(matchLabels=LABELS)
-SERVICE_MONITOR = resource(one("selector endpoints", selector=SELECTOR, endpoints=some(ENDPOINT)))
+SERVICE_MONITOR = resource(one("selector endpoints", selector=SELECTOR, endpoints=some(ENDPOINT), scrapeClass=TEXT))
 POD_MONITOR = resource(one("selector podMetricsEndpoints", selector=SELECTOR, podMetricsEndpoints=some(ENDPOINT)))
 RULE = one("alert expr", alert=TEXT, expr=TEXT, labels=LABELS, annotations=TEXTS, **{"for": DURATION})
 PROMETHEUS_RULE = resource(

@@ -33,6 +33,7 @@ MACHINE = frozenset(
         "grep",
         "head",
         "mktemp",
+        "mv",
         "od",
         "rm",
         "sed",
@@ -48,6 +49,9 @@ MACHINE = frozenset(
 )
 CORE = ["v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1"]
 KNATIVE = ["serving.knative.dev/v1", "eventing.knative.dev/v1", "sources.knative.dev/v1"]
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+KEYS = '{"keys": [{"use": "sig", "kty": "RSA", "kid": "first", "alg": "RS256", "n": "xj", "e": "AQAB"}]}'
+DISCOVERY, JWKS = "/.well-known/openid-configuration", "/openid/v1/jwks"
 IMAGE = "registry.example/payments:7"
 TO_A_CLUSTER = ("--context", "there", "--image", IMAGE)
 
@@ -58,8 +62,9 @@ class Machine:
     def __init__(self, folder: Path, built_text: Callable[[str], str]) -> None:
         self.folder = folder
         (folder / "built").mkdir()
-        for overlay in ("minikube", "production"):
-            (folder / "built" / overlay).write_text(built_text(f"overlays/{overlay}"))
+        (folder / "built" / "minikube").write_text(built_text("overlays/minikube"))
+        # As whoever uses it completes it.
+        (folder / "built" / "production").write_text(built_text("overlays/production+access"))
         self.path = folder / "bin"
         self.path.mkdir()
         for name in MACHINE:
@@ -112,6 +117,11 @@ class Machine:
             migration="succeeds",
             ingress_class="kourier.ingress.networking.knative.dev",
             broker="http://broker-ingress.knative-eventing.svc.cluster.local/payments/payment-events",
+            raw={DISCOVERY: json.dumps({"issuer": ISSUER, "jwks_uri": "https://192.0.2.1/openid/v1/jwks"}), JWKS: KEYS},
+            authentication_oidc="",
+            senders={},
+            accounts=["payment-operator"],
+            trip_is_paid='201 {"status": "SUCCESS"}',
             node="127.0.0.1",
             node_port=30082,
             service_port=18082,

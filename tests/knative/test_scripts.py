@@ -17,7 +17,7 @@ from tests.knative.conftest import KNATIVE, ROOT
 from tests.knative.machine import Machine
 
 SCRIPTS = sorted([*KNATIVE.glob("*.sh"), *KNATIVE.glob("deploy/*.sh"), *(ROOT / "compose").glob("*.sh")])
-CHECKS = ("health", "payment", "replay", "refund", "metrics", "event", "scale to zero", "wake-up")
+CHECKS = ("health", "access", "payment", "replay", "refund", "trip", "metrics", "event", "scale to zero", "wake-up")
 
 
 def _shellcheck() -> str:
@@ -63,13 +63,23 @@ def test_functions_of_the_scripts_are_named_as_sentences(script: Path) -> None:
 
 
 class Service(BaseHTTPRequestHandler):
-    """The front door's answers; `wrong` names the one that is not right."""
+    """The front door's answers; `wrong` names the one that is not right. `wants`: the token that it serves, if it wants one."""
 
     protocol_version = "HTTP/1.1"
     wrong = ""
+    wants = ""
     keys: dict[str, int]
 
+    def is_a_stranger(self) -> bool:
+        """Answers whoever is to be refused."""
+        if self.path == "/health" or self.wants in ("", self.headers.get("Authorization", "").removeprefix("Bearer ")):
+            return False
+        self.answer(401, {"code": "unauthorized"}, challenge=self.wrong != "access")
+        return True
+
     def do_GET(self) -> None:
+        if self.is_a_stranger():
+            return
         if self.path == "/health":
             self.answer(200, {"status": "DOWN" if self.wrong == "health" else "UP", "database_status": "UP"})
         elif self.path == "/metrics":
@@ -82,8 +92,12 @@ class Service(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.is_a_stranger():
+            return None
         key = self.headers["Idempotency-Key"]
         replayed = key in self.keys
+        if self.path == "/payments" and "method" not in body:
+            return self.answer(400, {"code": "invalid_request"})
         if self.path == "/payments":
             self.keys.setdefault(key, 351 + len(self.keys))
             if self.wrong == "payment":
@@ -93,10 +107,12 @@ class Service(BaseHTTPRequestHandler):
         amount = 5.0 if self.wrong == "refund" else body["amount"]
         return self.answer(201, f'{{"refund_id":1,"refund_amount":{amount:.2f},"status":"REFUNDED"}}')
 
-    def answer(self, status: int, value: object, *, replayed: bool = False) -> None:
+    def answer(self, status: int, value: object, *, replayed: bool = False, challenge: bool = False) -> None:
         content = (value if isinstance(value, str) else json.dumps(value)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
+        if challenge:
+            self.send_header("WWW-Authenticate", 'Bearer realm="payment-service"')
         if replayed:
             self.send_header("Idempotent-Replayed", "true")
         self.end_headers()
@@ -108,7 +124,7 @@ class Service(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service() -> Iterator[tuple[type[Service], str]]:
-    handler: type[Service] = type("OneService", (Service,), {"wrong": "", "keys": {}})
+    handler: type[Service] = type("OneService", (Service,), {"wrong": "", "wants": "", "keys": {}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield handler, f"http://127.0.0.1:{server.server_port}"
@@ -116,8 +132,8 @@ def service() -> Iterator[tuple[type[Service], str]]:
     server.server_close()
 
 
-def _test(machine: Machine, *arguments: str) -> tuple[int, dict[str, str]]:
-    environment = {**machine.environment, "KUBE_CONTEXT": "there", "PATIENCE": "1"}
+def _test(machine: Machine, *arguments: str, **more: str) -> tuple[int, dict[str, str]]:
+    environment = {**machine.environment, "KUBE_CONTEXT": "there", "PATIENCE": "1", **more}
     command = [str(machine.path / "bash"), str(KNATIVE / "test-k8s.sh"), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     lines = {line[:14].strip(): line[15:] for line in done.stdout.splitlines()}
@@ -127,7 +143,8 @@ def _test(machine: Machine, *arguments: str) -> tuple[int, dict[str, str]]:
 
 def _notified(machine: Machine) -> None:
     inbox: list[Any] = [{"content": {"subject": "payments/351"}}]
-    machine.set(objects={"Deployment/notification-service": {}}, notifications=inbox)
+    neighbours = {"Deployment/notification-service": {}, "Deployment/trip-service": {}}
+    machine.set(objects=neighbours, notifications=inbox)
 
 
 def test_a_good_service_gets_a_line_with_ok_for_each_check(
@@ -139,6 +156,60 @@ def test_a_good_service_gets_a_line_with_ok_for_each_check(
     assert tuple(lines) == CHECKS
     assert all(line.startswith("OK") for line in lines.values())
     assert re.search(r"s from zero, .* s warm", lines["wake-up"])
+    assert lines["access"] == "OK (open to everybody: AUTH_ISSUERS is not set)"
+
+
+def test_where_callers_must_be_known_a_stranger_is_refused_and_everything_asked_as_the_operator(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    _notified(machine)
+    service[0].wants = "payment-operator.for.payment-service"
+    status, lines = _test(machine, service[1])
+    assert status == 0, lines
+    assert lines["access"] == "OK (refused without a token, served with one)"
+    (asked,) = machine.said("create token")
+    assert "--namespace payments create token payment-operator --audience payment-service" in " ".join(
+        asked["arguments"]
+    )
+
+
+def test_a_token_of_another_issuer_is_used_where_one_is_given(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    _notified(machine)
+    service[0].wants = "a.b.c"
+    status, lines = _test(machine, service[1], PAYMENT_TOKEN="a.b.c")
+    assert status == 0, lines
+    assert not machine.said("create token")
+
+
+@pytest.mark.parametrize("trouble", ["no account", "no challenge", "another audience"])
+def test_whoever_cannot_be_served_or_is_refused_in_a_wrong_way_is_told(
+    machine: Machine, service: tuple[type[Service], str], trouble: str
+) -> None:
+    _notified(machine)
+    service[0].wants = "payment-operator.for.payment-service"
+    if trouble == "no account":
+        machine.set(accounts=[])
+    elif trouble == "no challenge":
+        service[0].wrong = "access"
+    else:
+        service[0].wants = "payment-operator.for.another"
+    status, lines = _test(machine, service[1])
+    assert status == 1
+    assert not lines["access"].startswith("OK")
+    assert trouble != "no account" or "PAYMENT_TOKEN" in lines["access"]
+    assert "for.payment-service" not in str(lines), "a token is shown to nobody"
+
+
+def test_a_trip_that_is_not_paid_is_told_with_what_was_said(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    _notified(machine)
+    machine.set(trip_is_paid='401 {"code": "invalid_token"}')
+    status, lines = _test(machine, service[1])
+    assert status == 1
+    assert lines["trip"].endswith('401 {"code": "invalid_token"}')
 
 
 @pytest.mark.parametrize("wrong", ["health", "payment", "replay", "refund", "metrics", "wake-up"])
@@ -173,6 +244,7 @@ def test_with_a_notification_service_of_others_the_outbox_must_be_empty(
     status, lines = _test(machine, service[1])
     assert status == (1 if wrong else 0)
     assert ("the outbox is empty" in lines["event"]) == (not wrong)
+    assert lines["trip"] == "OK (not asked: the Trip Service is another team's)"
 
 
 def test_without_a_url_a_port_is_forwarded_and_let_go(machine: Machine, service: tuple[type[Service], str]) -> None:

@@ -104,6 +104,8 @@ def test_each_program_sees_only_the_settings_that_are_its_own(copy: Copy, runnin
     assert has(copy, "DB_PASS") == {*asks_the_gateway, "get_payment", "health", "metrics"}
     assert has(copy, "TRIP_SERVICE_URL") == {"create_payment"}
     assert has(copy, "NOTIFICATION_SERVICE_URL") == {"notify"}
+    assert has(copy, "EVENT_TOKEN_FILE") == {*asks_the_gateway, "timer"}
+    assert has(copy, "AUTH_EVENTS") == {"notify", "sweep"}
     assert has(copy, "SERVICE_PORT") == has(copy, "DB_APP_PASS") == set()
 
 
@@ -152,7 +154,7 @@ def test_beside_a_database_of_ones_own_libpqs_protection_of_connections_holds_an
 
 
 def test_the_table_of_who_uses_what_has_every_function_and_only_settings() -> None:
-    assert set(surroundings.USED_BY) == set(FUNCTIONS)
+    assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer"}
     assert surroundings.DOORS <= surroundings.SETTINGS
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -18,12 +19,14 @@ from local.notification_service import Inbox
 from local.ports import free, pick
 from local.trip_service import trip
 from tests.fakes.peers import peer, says_nothing
+from tests.fakes.sink import Sink
 
 
 @contextmanager
-def running(name: str) -> Iterator[http.client.HTTPConnection]:
+def running(name: str, **environment: str) -> Iterator[http.client.HTTPConnection]:
     port = pick(1)[0]
-    process = subprocess.Popen([sys.executable, "-m", f"local.{name}"], env={**os.environ, "PORT": str(port)})
+    environment = {**os.environ, "PORT": str(port), **environment}
+    process = subprocess.Popen([sys.executable, "-m", f"local.{name}"], env=environment)
     try:
         while free(port):
             with pytest.raises(subprocess.TimeoutExpired):
@@ -60,6 +63,42 @@ def test_the_trip_service_answers_over_one_connection() -> None:
         assert ask(connection, "GET", "/trips/999000000")[0] == 404
         assert ask(connection, "GET", "/trips/one")[0] == 404
         assert ask(connection, "GET", "/")[0] == 404
+
+
+def test_a_trip_that_is_over_is_paid_by_its_own_key_with_the_token_of_the_moment(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    with Sink() as payments, running(
+        "trip_service", PAYMENT_SERVICE_URL=f"http://127.0.0.1:{payments.port}", PAYMENT_TOKEN_FILE=str(token)
+    ) as connection:  # fmt: skip
+        assert ask(connection, "GET", "/trips/998000000")[1]["status"] == "IN_PROGRESS"
+        assert ask(connection, "POST", "/trips/998000000/complete")[0] == 502, "nobody knows who asks"
+        assert payments.received == []
+        for written in ("first", "second"):
+            token.write_text(f"{written}\n")
+            ask(connection, "POST", "/trips/998000000/complete", '{"method": "UPI"}')
+        assert ask(connection, "GET", "/trips/998000000")[1]["status"] == "COMPLETED"
+        assert ask(connection, "POST", "/trips/999000000/complete")[0] == 404
+        assert ask(connection, "POST", "/trips/101")[0] == 404
+    assert [call.headers["authorization"] for call in payments.received] == ["Bearer first", "Bearer second"]
+    for call in payments.received:
+        assert (call.path, call.headers["idempotency-key"]) == ("/payments", "trip-998000000-UPI")
+        assert call.json() == {"trip_id": 998_000_000, "method": "UPI"}
+
+
+def test_a_trip_service_says_what_the_payment_service_said_and_sends_no_token_that_it_has_not() -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        request = b""
+        while not request.endswith(b"}"):
+            request += connection.recv(65536)
+        body = json.dumps({"asked_with_a_token": b"uthorization" in request}).encode()
+        head = f"HTTP/1.1 402 Declined\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode() + body)
+
+    with peer(behave) as port, running("trip_service", PAYMENT_SERVICE_URL=f"http://127.0.0.1:{port}") as connection:
+        assert ask(connection, "POST", "/trips/101/complete") == (402, {"asked_with_a_token": False})
+    with running("trip_service") as connection:
+        assert ask(connection, "POST", "/trips/101/complete", "not JSON")[0] == 503
 
 
 def test_the_notification_service_takes_each_key_once() -> None:
@@ -124,6 +163,17 @@ def test_a_timer_that_runs_once_ends_with_what_came_of_it_and_obeys_no_proxy(sta
         assert {"timestamp", "level", "message", "correlation_id", "function"} <= set(line)
     else:
         assert done.stdout == ""
+
+
+def test_a_tick_says_who_it_is_and_is_none_where_that_cannot_be_read(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    with Sink() as sweep:
+        assert timer.tick(sweep.url, str(token)) == "its token cannot be read: No such file or directory"
+        token.write_text("a.b.c\n")
+        assert timer.tick(sweep.url, str(token)) is None
+        sweep.status = 401
+        assert timer.tick(sweep.url, str(token)) == "it answered 401"
+    assert [call.headers["authorization"] for call in sweep.received] == ["Bearer a.b.c"] * 2
 
 
 def test_a_timer_that_reaches_nobody_says_why_and_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,12 +28,17 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def from_file(path: str) -> list[str]:
+    return Path(path).read_text(encoding="latin-1").splitlines()
+
+
 def ask(wanted: argparse.Namespace) -> http.client.HTTPResponse:
     url = urlsplit(wanted.url if "://" in wanted.url else f"http://{wanted.url}")
     headers = {"Accept": "*/*", "User-Agent": "curl-stand-in"}
     if wanted.data is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    for line in wanted.header:
+    lines = [line for each in wanted.header for line in (from_file(each[1:]) if each.startswith("@") else [each])]
+    for line in lines:
         name, _, value = line.partition(":")
         headers[name.strip().title()] = value.strip()
     method = wanted.request or ("GET" if wanted.data is None else "POST")

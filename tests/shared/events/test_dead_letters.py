@@ -44,7 +44,7 @@ def test_each_refusal_counts_and_the_last_sets_the_event_aside_once(till: Till, 
     assert status(till, dead_letter()) == 204
 
 
-@pytest.mark.parametrize("code", ["503", "500", "429", "408", "-1", "", "422 ", "four", None])
+@pytest.mark.parametrize("code", ["503", "500", "429", "408", "401", "403", "-1", "", "422 ", "four", None])
 def test_what_passes_is_no_refusal(till: Till, place: Place, code: str | None) -> None:
     an_event(place.sql, "e")
     for _ in range(2 * MOST_REFUSALS):

@@ -130,10 +130,12 @@ def test_the_sinks_address_is_used_as_it_is_given(events: Till, sink: Sink, path
 
 @pytest.mark.parametrize(
     ("status", "for_good"),
-    [(status, True) for status in (400, 401, 404, 409, 410, 422, 499)]
-    + [(status, False) for status in (302, 408, 425, 429, 500, 503, 600)],
+    [(status, True) for status in (400, 404, 409, 410, 422, 499)]
+    + [(status, False) for status in (302, 401, 403, 408, 425, 429, 500, 503, 600)],
 )
-def test_a_refusal_for_good_is_4xx_but_what_came_too_slowly_too_early_or_too_often(status: int, for_good: bool) -> None:
+def test_a_refusal_for_good_is_4xx_but_what_came_too_slowly_too_early_too_often_or_from_a_stranger(
+    status: int, for_good: bool
+) -> None:
     assert is_for_good(status) is for_good
 
 
