@@ -12,7 +12,7 @@ from local import timer
 from local.event_token import write
 from shared.events.outbox import MOST_REFUSALS
 from shared.platform.settings import Settings
-from tests.fakes.issuer import Issuer, bad_tokens
+from tests.fakes.issuer import WRONG, Issuer, bad_token
 from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
@@ -58,7 +58,7 @@ def test_only_the_subjects_that_are_named_may_send_events(
     running: Functions, issuer: Issuer, place: Place, sink: Sink
 ) -> None:
     an_event(place.sql, EVENT["ce-id"])
-    strangers = {"no token": None, **bad_tokens(issuer)}
+    strangers = {"no token": None, **{wrong: bad_token(issuer, wrong) for wrong in WRONG}}
     for name in FUNCTIONS:
         for what, token in strangers.items():
             answer = _send(running, name, token)
