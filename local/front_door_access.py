@@ -95,7 +95,9 @@ class Access:
 
 # No front door has this cluster. What asks it fails at once, and ANSWERS lets it pass; a set without keys Envoy does not take.
 _NO_KEYS = {
-    "remote_jwks": {"http_uri": {"uri": "http://keys.invalid/", "cluster": "keys_of_an_issuer_are_unknown", "timeout": "1s"}}
+    "remote_jwks": {
+        "http_uri": {"uri": "http://keys.invalid/", "cluster": "keys_of_an_issuer_are_unknown", "timeout": "1s"}
+    }
 }
 _GAP = "~"
 

@@ -4,14 +4,21 @@ import http.client
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from local import front_door
 from local.front_door import SHARED
+from local.ports import free, pick
+from local.system import BEHIND_THE_DOOR
+from shared.platform.settings import Settings
 
 HOST = "127.0.0.1"
 
@@ -103,6 +110,11 @@ class Door:
         finally:
             connection.close()
 
+    @property
+    def passed(self) -> int:
+        """How many requests reached a function."""
+        return sum(function.requests for function in self.functions.values())
+
     def connect(self) -> socket.socket:
         return socket.create_connection((HOST, self.port), timeout=10)
 
@@ -112,6 +124,43 @@ class Door:
             answer = http.client.HTTPResponse(sent, method=request.partition(b" ")[0].decode("latin-1"))
             answer.begin()
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+
+
+@contextmanager
+def running(
+    folder: Path,
+    functions: Mapping[str, Function],
+    changes: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+) -> Iterator[Door]:
+    """The real front door of one machine, before these functions. `changes` are of words of the shared files."""
+    (port,) = pick(1)
+    ports = {name: function.server_port for name, function in functions.items()}
+    bootstrap = front_door.write(folder, port, ports, changes, settings)
+    log = folder / "log"
+    with log.open("wb") as output:
+        envoy = subprocess.Popen(front_door.command(bootstrap), stdout=output, stderr=output)
+    try:
+        while free(port):
+            with suppress(subprocess.TimeoutExpired):
+                raise AssertionError(f"it ended with {envoy.wait(0.02)}: {log.read_text()}")
+        yield Door(port, dict(functions), log)
+    finally:
+        envoy.terminate()
+        envoy.wait(20)
+
+
+@contextmanager
+def functions() -> Iterator[dict[str, Function]]:
+    """A stub for each function that the front door knows."""
+    made = {name: Function(name) for name in BEHIND_THE_DOOR}
+    try:
+        yield made
+    finally:
+        for function in made.values():
+            function.released.set()
+            function.shutdown()
+            function.server_close()
 
 
 def write_container_form(folder: Path, bootstrap: Path, changes: dict[str, str]) -> Path:
