@@ -23,8 +23,6 @@ function envoy_on_request(request)
   request:respond({
     [":status"] = "401",
     ["www-authenticate"] = problem.challenge,
-    ["cache-control"] = "no-store",
-    ["x-content-type-options"] = "nosniff",
     ["x-correlation-id"] = noted.id,
   }, problem[1] .. noted.instance .. problem[2] .. noted.id .. problem[3])
 end

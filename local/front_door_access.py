@@ -1,7 +1,7 @@
 """What the front door asks of callers, from the settings that the functions have: `python -m local.front_door_access FOLDER`.
 
-It writes what listener.yaml (knative/base/front-door) takes from that folder: the keys of the issuers, for Envoy's jwt_authn, and
-what is answered without a good token. With `--keep` it goes on, and writes the keys anew whenever they are others.
+It writes what listener.yaml (knative/base/front-door) takes from that folder: the keys of the issuers, for Envoy's jwt_authn,
+and what is answered without a good token. With `--keep` it goes on, and writes the keys anew whenever they are others.
 """
 
 import json
