@@ -42,7 +42,7 @@ def public_jwk(algorithm: str, name: str, **members: Any) -> dict[str, Any]:
 
 class Issuer:
     """Signs with the keys that it is given names of, and serves their public halves over HTTP until `stop`; a context manager
-    that stops it. `status` is what it answers, `delay` how many seconds it takes; `asked` holds the paths that it was asked for.
+    that stops it. `status` is what it answers, `delay` how many seconds it takes; `asked` holds the paths that were asked for.
     """
 
     def __init__(self, *names: str, algorithm: str = "RS256") -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from local import front_door
 from local.front_door import SHARED
+from local.front_door_access import Access
 from local.ports import free, pick
 from local.system import BEHIND_THE_DOOR
 from shared.platform.settings import Settings
@@ -134,10 +135,14 @@ def running(
     changes: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> Iterator[Door]:
-    """The real front door of one machine, before these functions. `changes` are of words of the shared files."""
+    """The real front door of one machine, before these functions. `changes` are of words of its files."""
     (port,) = pick(1)
     ports = {name: function.server_port for name, function in functions.items()}
     bootstrap = front_door.write(folder, port, ports, changes, settings)
+    text = bootstrap.read_text(encoding="utf-8")
+    for word, other in (changes or {}).items():
+        text = text.replace(word, other)
+    bootstrap.write_text(text, encoding="utf-8")
     log = folder / "log"
     with log.open("wb") as output:
         envoy = subprocess.Popen(front_door.command(bootstrap), stdout=output, stderr=output)
@@ -164,10 +169,14 @@ def functions() -> Iterator[dict[str, Function]]:
             function.server_close()
 
 
-def write_container_form(folder: Path, bootstrap: Path, changes: dict[str, str]) -> Path:
+def write_container_form(
+    folder: Path, bootstrap: Path, changes: dict[str, str], settings: Settings | None = None
+) -> Path:
     """The very files that a container gets, but for addresses, ports and their folder. Gives the path of the bootstrap."""
+    Access(folder / front_door.ACCESS, settings or Settings.read({})).write()
     for path in (bootstrap, SHARED / "listener.yaml", SHARED / "routes.yaml"):
         text = path.read_text(encoding="utf-8").replace("/etc/envoy", str(folder)).replace("0.0.0.0", HOST)
+        text = text.replace("/etc/access", str(folder / front_door.ACCESS))
         for word, other in changes.items():
             text = text.replace(word, other)
         (folder / path.name).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Who may enter by the real Envoy: without a good token nothing reaches a function, and what is said is what a function says."""
+"""Who may enter by the real Envoy: without a good token nothing reaches a function, and the answer is a function's own."""
 
 import json
 from collections.abc import Iterator
@@ -29,8 +29,9 @@ PATHS = [
     *("/healthz", "/healthz/", "/v1/healthz", "/health%20", "/%68ealth", "/health%00", "/health%3F", "/health%23/x"),
     *("/openapi.json", "/openapi.json/", "/openapixjson", "/v1/openapi.json", "/openapi.json/x", "/openapi%2Ejson"),
     *("//payments", "//health", "/health/../payments", "/health/%2e%2e/payments", "/payments/../health", "/./health"),
-    *("/health/..", "/health/payments", "/payments/health", "/payments?x=/health", "/health?x=/payments", "/payments/7;/health"),
-    *("/docs", "/docs/", "/docs/x", "/docs/../payments", "/docs/%2e%2e/metrics", "/docsx", "/metrics/health", "/%2e", "/%2e%2e"),
+    *("/health/..", "/health/payments", "/payments/health", "/payments?x=/health", "/health?x=/payments", "/docs"),
+    *("/docs/", "/docs/x", "/docs/../payments", "/docs/%2e%2e/metrics", "/docsx", "/metrics/health", "/%2e", "/%2e%2e"),
+    *("/payments/7;/health", "/health;/../payments"),
     *("/h%C3%A9alth", "/health\u00e9", "/health%ff", "/v1/../payments", "/v1%2Fhealth", "/health%2Fx", "/health%5c"),
 ]  # fmt: skip
 
@@ -209,10 +210,13 @@ def test_without_issuers_everybody_enters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_of_the_functions_is_one_here(tmp_path: Path, algorithm: str) -> None:
-    with Issuer(algorithm=algorithm) as issuer, functions() as behind:
-        with running(tmp_path, behind, settings=of(issuer)) as door:
-            assert door.ask("GET", "/payments", **with_a_token(issuer.token())).status == 200
-            assert door.ask("GET", "/payments", **with_a_token(issuer.token(aud="x"))).status == 401
+    with (
+        Issuer(algorithm=algorithm) as issuer,
+        functions() as behind,
+        running(tmp_path, behind, settings=of(issuer)) as door,
+    ):
+        assert door.ask("GET", "/payments", **with_a_token(issuer.token())).status == 200
+        assert door.ask("GET", "/payments", **with_a_token(issuer.token(aud="x"))).status == 401
 
 
 def test_each_of_several_issuers_speaks_for_itself_alone(tmp_path: Path) -> None:
