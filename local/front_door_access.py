@@ -87,6 +87,8 @@ class Access:
             "clock_skew_seconds": LEEWAY,
             "from_headers": [{"name": "Authorization", "value_prefix": scheme} for scheme in SCHEMES],
             "forward": True,
+            # By whole token, and gone whenever the keys are written anew.
+            "jwt_cache_config": {"jwt_cache_size": 1000},
             "header_in_metadata": "accepted",
             "failed_status_in_metadata": f"refused_{number}",
             **({"local_jwks": {"inline_string": json.dumps({"keys": keys})}} if keys else _NO_KEYS),
