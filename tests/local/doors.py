@@ -143,7 +143,9 @@ def running(
     for word, other in (changes or {}).items():
         text = text.replace(word, other)
     bootstrap.write_text(text, encoding="utf-8")
-    log = folder / "log"
+    # Not in the folder itself, which Envoy watches: each line would wake it.
+    (folder / "logs").mkdir()
+    log = folder / "logs" / "log"
     with log.open("wb") as output:
         envoy = subprocess.Popen(front_door.command(bootstrap), stdout=output, stderr=output)
     try:
