@@ -16,6 +16,7 @@ import pytest
 
 from local.ports import pick
 from tests.compose.conftest import ROOT
+from tests.fakes.issuer import SUBJECT, Issuer, bad_tokens
 
 # Where there is no Broker nobody calls dead_letters.
 OPERATIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - {"dead_letters"})
@@ -114,8 +115,12 @@ class Stack:
         done = self.compose("up", "--detach", **settings)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + self.compose("logs").stdout[-5000:]
 
-    def ask(self, method: str, path: str, body: object = None, key: str = "") -> tuple[int, dict[str, str], Any]:
+    def ask(
+        self, method: str, path: str, body: object = None, key: str = "", token: str = ""
+    ) -> tuple[int, dict[str, str], Any]:
         headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         for _ in range(50):  # the front door is the last to start
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             try:
@@ -227,3 +232,23 @@ def test_a_password_that_the_database_was_not_made_with_is_refused_in_one_line(s
     done = stack.compose("run", "--rm", "-T", "passwords", DB_APP_PASSWORD="another")
     assert done.returncode != 0
     assert "The password of app in .env is not the one the database was made with" in done.stdout + done.stderr
+
+
+def test_where_issuers_are_named_only_their_tokens_enter(stack: Stack) -> None:
+    with Issuer() as issuer:
+        issuer.write(stack.folder / "compose" / "jwks.json")
+        named = json.dumps([{"issuer": issuer.url, "keys": "/compose/jwks.json"}])
+        stack.up(AUTH_ISSUERS=named, AUTH_SUBJECTS=json.dumps({SUBJECT: "payments:read"}))
+        assert stack.ask("GET", "/health")[0] == 200
+        assert stack.ask("GET", "/payments?limit=1", token=issuer.token())[0] == 200
+        status, _, problem = stack.ask("POST", "/payments", {"trip_id": 101}, "refused-001", issuer.token())
+        assert (status, problem["code"]) == (403, "insufficient_scope"), "the function's decision"
+        for token in ("", *bad_tokens(issuer).values()):
+            assert stack.ask("GET", "/payments?limit=1", token=token)[0] == 401
+        lines = [
+            line
+            for line in stack.compose("logs", "--no-color", "front-door").stdout.splitlines()
+            if '"status":401' in line
+        ]
+        assert len(lines) == 1 + len(bad_tokens(issuer))
+        assert all('"details":"lua_response"' in line for line in lines), "no function was asked"
