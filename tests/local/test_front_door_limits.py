@@ -58,6 +58,14 @@ def test_the_ceiling_is_above_what_one_front_door_is_asked_in_earnest(
         assert {door.ask("GET", "/health").status for _ in range(200)} == {200}
 
 
+def test_a_stranger_spends_nothing_of_what_callers_may_ask(tmp_path: Path, behind: dict[str, Function]) -> None:
+    changes = {BUCKET: "token_bucket: {max_tokens: 5, tokens_per_fill: 1, fill_interval: 3600s}"}
+    with Issuer() as issuer, running(tmp_path, behind, changes, of(issuer)) as door:
+        assert {door.ask("GET", "/payments").status for _ in range(20)} == {401}
+        known = {"Authorization": f"Bearer {issuer.token()}"}
+        assert [door.ask("GET", "/payments", **known).status for _ in range(6)] == [200] * 5 + [429]
+
+
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: x\r\n", b"G", http2.PREFACE[:10]])
 def test_who_sends_headers_in_drops_is_let_go(tmp_path: Path, behind: dict[str, Function], sent: bytes) -> None:
     changes = {"request_headers_timeout: 10s": "request_headers_timeout: 0.5s", "idle_timeout: 75s": "idle_timeout: 1s"}
