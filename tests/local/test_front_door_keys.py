@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -38,8 +39,16 @@ def behind() -> Iterator[dict[str, Function]]:
 
 
 def settings_for(issuer: Issuer, kind: str, folder: Path) -> Settings:
-    keys = {"file": {"keys": str(folder / "jwks.json")}, "url": {"keys": f"{issuer.url}/openid/v1/jwks"}}
+    keys = {"file": {"keys": str(folder / "keys" / "jwks.json")}, "url": {"keys": f"{issuer.url}/openid/v1/jwks"}}
     return Settings.read({"AUTH_ISSUERS": json.dumps([{"issuer": issuer.url, **keys.get(kind, {})}])})
+
+
+def publish(issuer: Issuer, folder: Path) -> None:
+    """The keys into a file as a ConfigMap's is: it stands below a link that is moved."""
+    version = Path(tempfile.mkdtemp(dir=folder))
+    issuer.write(version / "jwks.json")
+    (folder / "moved").symlink_to(version)
+    (folder / "moved").replace(folder / "keys")
 
 
 def status(door: Door, token: str) -> int:
@@ -56,7 +65,7 @@ def becomes(door: Door, token: str, wanted: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_wherever_the_keys_are(tmp_path: Path, issuer: Issuer, behind: dict[str, Function], kind: str) -> None:
-    issuer.write(tmp_path / "jwks.json")
+    publish(issuer, tmp_path)
     with running(tmp_path, behind, settings=settings_for(issuer, kind, tmp_path)) as door:
         assert status(door, issuer.token()) == 200
         before = door.passed
@@ -80,7 +89,7 @@ def test_while_keys_are_not_known_the_function_decides_and_then_the_front_door(
         assert door.passed == before + len(NEEDS_KEYS)
         assert door.ask("GET", "/payments").status == 401
         issuer.status = 200
-        issuer.write(tmp_path / "jwks.json")
+        publish(issuer, tmp_path)
         Access(tmp_path / ACCESS, settings).write()
         for fault in NEEDS_KEYS:
             becomes(door, bad_tokens(issuer)[fault], 401)
@@ -91,13 +100,13 @@ def test_while_keys_are_not_known_the_function_decides_and_then_the_front_door(
 def test_keys_that_change_are_known_when_they_are_asked_for_again(
     tmp_path: Path, issuer: Issuer, behind: dict[str, Function], kind: str
 ) -> None:
-    issuer.write(tmp_path / "jwks.json")
+    publish(issuer, tmp_path)
     settings = settings_for(issuer, kind, tmp_path)
     with running(tmp_path, behind, settings=settings) as door:
         before = issuer.token()
         issuer.names = ["second"]
         assert (status(door, before), status(door, issuer.token())) == (200, 401)
-        issuer.write(tmp_path / "jwks.json")
+        publish(issuer, tmp_path)
         Access(tmp_path / ACCESS, settings).write()
         becomes(door, issuer.token(), 200)
         assert status(door, before) == 401
@@ -107,17 +116,17 @@ def test_keys_that_change_are_known_when_they_are_asked_for_again(
 def test_the_keys_stay_while_nobody_gives_them(
     tmp_path: Path, issuer: Issuer, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    issuer.write(tmp_path / "jwks.json")
+    publish(issuer, tmp_path)
     access = Access(tmp_path / ACCESS, settings_for(issuer, kind, tmp_path))
     access.write()
     written = (tmp_path / ACCESS / TOKENS).stat().st_mtime_ns
     issuer.status = 503
-    (tmp_path / "jwks.json").write_text("not JSON")
+    (tmp_path / "keys" / "jwks.json").write_text("not JSON")
     access.write()
     assert (tmp_path / ACCESS / TOKENS).stat().st_mtime_ns == written
     issuer.status = 200
     issuer.names = []
-    issuer.write(tmp_path / "jwks.json")
+    publish(issuer, tmp_path)
     access.write()
     assert (tmp_path / ACCESS / TOKENS).stat().st_mtime_ns == written
     assert caplog.messages == ["an issuer gives no keys"] * 2
