@@ -49,7 +49,7 @@ def write(
         "/etc/envoy/routes.yaml": _quoted(folder / "routes.yaml"),
         "path: /etc/envoy": f"path: {_quoted(folder)}",
         "/etc/access/tokens.json": _quoted(folder / ACCESS / TOKENS),
-        "/etc/access/answers.lua": _quoted(folder / ACCESS / ANSWERS),
+        "/etc/access/answers.json": _quoted(folder / ACCESS / ANSWERS),
     }
     for name in ("routes.yaml", "listener.yaml"):
         text = (SHARED / name).read_text(encoding="utf-8")

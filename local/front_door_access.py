@@ -20,8 +20,8 @@ from shared.web.routes import ROUTES
 
 # Seconds. So long a key that is new is not known at the front door, and a token that is signed with it not accepted.
 INTERVAL = 30.0
-# Envoy waits for both.
-TOKENS, ANSWERS = "tokens.json", "answers.lua"
+# Written in this order; Envoy wants both.
+TOKENS, ANSWERS = "tokens.json", "answers.json"
 LUA = Path(__file__).with_suffix(".lua")
 API = "type.googleapis.com/envoy"
 # How a request names the scheme, in any case that a client uses (RFC 9110, 11.1); Envoy compares to the letter.
@@ -36,19 +36,16 @@ class Access:
         self._issuers = settings.auth_issuers
         self._audience = settings.auth_audience
         self._keys: dict[str, list[Any]] = {}
-        self._written = ""
+        self._written: dict[str, str] = {}
 
     def write(self) -> None:
         """Writes what has changed since it was written last. An issuer that gives no keys within KEYS_TIMEOUT seconds keeps
         those it gave before; the log says so."""
         self._folder.mkdir(exist_ok=True)
-        if not self._written:
-            _replace(self._folder / ANSWERS, _answers() if self._issuers else "-- Everybody may enter.\n")
         self._ask()
-        tokens = json.dumps(_discovered(self._jwt_authn()), indent=1)
-        if tokens != self._written:
-            _replace(self._folder / TOKENS, tokens)
-            self._written = tokens
+        self._replace(TOKENS, _discovered("tokens", "jwt_authn.v3.JwtAuthentication", self._jwt_authn()))
+        program = _answers() if self._issuers else "-- Everybody may enter."
+        self._replace(ANSWERS, _discovered("access", "lua.v3.Lua", {"default_source_code": {"inline_string": program}}))
 
     def keep(self, stopped: threading.Event) -> None:
         """Writes now, and again in time, until it is told to stop."""
@@ -64,6 +61,15 @@ class Access:
                 self._keys[issuer.name] = _usable_keys(issuer)
             except KeysUnavailable as failure:
                 log.warning("an issuer gives no keys", extra={"issuer": issuer.name, "why": str(failure)})
+
+    def _replace(self, name: str, text: str) -> None:
+        """At once, and as a move: Envoy reads what is moved to a place that it watches."""
+        if self._written.get(name) == text:
+            return
+        new = self._folder / f"{name}.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(self._folder / name)
+        self._written[name] = text
 
     def _jwt_authn(self) -> dict[str, Any]:
         """Nobody is refused by this filter: it notes what it found, and ANSWERS decides."""
@@ -115,11 +121,11 @@ def _usable_keys(issuer: Issuer) -> list[Any]:
     return keys
 
 
-def _discovered(jwt_authn: dict[str, Any]) -> dict[str, Any]:
+def _discovered(name: str, kind: str, settings: dict[str, Any]) -> str:
     """A filter as Envoy's extension config discovery reads it from a file."""
-    typed = {"@type": f"{API}.extensions.filters.http.jwt_authn.v3.JwtAuthentication", **jwt_authn}
-    resource = {"@type": f"{API}.config.core.v3.TypedExtensionConfig", "name": "tokens", "typed_config": typed}
-    return {"resources": [resource]}
+    typed = {"@type": f"{API}.extensions.filters.http.{kind}", **settings}
+    resource = {"@type": f"{API}.config.core.v3.TypedExtensionConfig", "name": name, "typed_config": typed}
+    return json.dumps({"resources": [resource]}, indent=1)
 
 
 def _answers() -> str:
@@ -147,13 +153,6 @@ def _table(problem: Problem) -> str:
 
 def _quoted(text: str) -> str:
     return f"[==[{text}]==]"
-
-
-def _replace(path: Path, text: str) -> None:
-    """At once, and as a move: Envoy reads what is moved to a place that it watches."""
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
 
 
 def main() -> None:

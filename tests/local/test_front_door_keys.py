@@ -169,6 +169,18 @@ def test_keys_are_looked_at_again_and_again(
             keeping.join(10)
 
 
+def test_a_running_front_door_follows_the_settings_that_are_written(
+    tmp_path: Path, issuer: Issuer, behind: dict[str, Function]
+) -> None:
+    with running(tmp_path, behind) as door:
+        assert door.ask("GET", "/payments").status == 200
+        Access(tmp_path / ACCESS, settings_for(issuer, "url", tmp_path)).write()
+        becomes(door, "garbage", 401)
+        becomes(door, issuer.token(), 200)
+        Access(tmp_path / ACCESS, Settings.read({})).write()
+        becomes(door, "garbage", 200)
+
+
 @pytest.mark.parametrize("issuers", ["", '[{"issuer": "https://id.example", "keys": "/nowhere"}]'])
 def test_the_program_writes_and_with_keep_goes_on_until_it_is_told_to_end(tmp_path: Path, issuers: str) -> None:
     command = [sys.executable, "-m", "local.front_door_access", str(tmp_path / ACCESS)]
