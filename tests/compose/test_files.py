@@ -83,7 +83,8 @@ def test_compose_runs_every_function_and_what_is_around_them() -> None:
     for name, target in targets.items():
         assert name == target.replace("_", "-")
         assert SERVICES[name]["environment"]["FUNCTION_SOURCE"] == f"/app/functions/{target}/main.py"
-    around = {"passwords", "database", "migrate", "sweep-timer", "trip-service", "notification-service", "front-door"}
+    around = {"passwords", "database", "migrate", "sweep-timer", "trip-service", "notification-service"}
+    around |= {"front-door", "front-door-access"}
     assert SERVICES.keys() == targets.keys() | around
 
 

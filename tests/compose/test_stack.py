@@ -16,6 +16,7 @@ import pytest
 
 from local.ports import pick
 from tests.compose.conftest import ROOT
+from tests.fakes.issuer import SUBJECT, Issuer, bad_tokens
 
 # Where there is no Broker nobody calls dead_letters.
 OPERATIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - {"dead_letters"})
@@ -114,8 +115,12 @@ class Stack:
         done = self.compose("up", "--detach", **settings)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + self.compose("logs").stdout[-5000:]
 
-    def ask(self, method: str, path: str, body: object = None, key: str = "") -> tuple[int, dict[str, str], Any]:
+    def ask(
+        self, method: str, path: str, body: object = None, key: str = "", token: str = ""
+    ) -> tuple[int, dict[str, str], Any]:
         headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         for _ in range(50):  # the front door is the last to start
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             try:
@@ -227,3 +232,35 @@ def test_a_password_that_the_database_was_not_made_with_is_refused_in_one_line(s
     done = stack.compose("run", "--rm", "-T", "passwords", DB_APP_PASSWORD="another")
     assert done.returncode != 0
     assert "The password of app in .env is not the one the database was made with" in done.stdout + done.stderr
+
+
+def test_where_issuers_are_named_only_their_tokens_enter(stack: Stack) -> None:
+    with Issuer() as issuer:
+        issuer.write(stack.folder / "compose" / "jwks.json")
+        named = json.dumps([{"issuer": issuer.url, "keys": "/compose/jwks.json"}])
+        stack.up(AUTH_ISSUERS=named, AUTH_SUBJECTS=json.dumps({SUBJECT: "payments:read"}))
+        for _ in range(50):  # a container that is made anew has another address
+            asked = [stack.ask("GET", path, token=issuer.token())[0] for path in ("/health", "/payments?limit=1")]
+            if asked == [200, 200]:
+                break
+            time.sleep(0.2)
+        else:
+            pytest.fail(stack.compose("logs", "front-door", "front-door-access", "get-payment").stdout[-5000:])
+        status, _, problem = stack.ask("POST", "/payments", {"trip_id": 101}, "refused-001", issuer.token())
+        assert (status, problem["code"]) == (403, "insufficient_scope"), "the function's decision"
+        bad = ["", *bad_tokens(issuer).values()]
+        assert {stack.ask("GET", "/payments?limit=1", token=token)[0] for token in bad} == {401}
+    refused = _lines_of(stack, "front-door", '"status":401', len(bad))
+    assert len(refused) == len(bad), refused
+    assert all('"details":"lua_response"' in line for line in refused), "no function was asked"
+
+
+def _lines_of(stack: Stack, service: str, words: str, wanted: int) -> list[str]:
+    """Envoy writes its log every ten seconds."""
+    for _ in range(100):
+        said = stack.compose("logs", "--no-color", service).stdout.splitlines()
+        found = [line for line in said if words in line]
+        if len(found) >= wanted:
+            break
+        time.sleep(0.2)
+    return found

@@ -22,9 +22,18 @@ SUBJECT = "system:serviceaccount:rides:trip-service"
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
 
-@cache
 def private_key(algorithm: str, name: str) -> Any:
     """A private key for an algorithm, the same for a name whenever it is asked for: an RSA key takes long to make."""
+    with _making:
+        return _private_key(algorithm, name)
+
+
+# Two threads would make two keys.
+_making = threading.Lock()
+
+
+@cache
+def _private_key(algorithm: str, name: str) -> Any:
     if algorithm.startswith(("RS", "PS")):
         return rsa.generate_private_key(public_exponent=65537, key_size=1024 if name == "short" else 2048)
     if algorithm.startswith("ES"):

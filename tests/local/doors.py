@@ -4,14 +4,22 @@ import http.client
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from local import front_door
 from local.front_door import SHARED
+from local.front_door_access import Access
+from local.ports import free, pick
+from local.system import BEHIND_THE_DOOR
+from shared.platform.settings import Settings
 
 HOST = "127.0.0.1"
 
@@ -25,6 +33,7 @@ class Answer:
     def problem(self) -> dict[str, Any]:
         assert self.headers["content-type"] == "application/problem+json"
         assert self.headers["server"] == "payment-service"
+        assert (self.headers["x-content-type-options"], self.headers["cache-control"]) == ("nosniff", "no-store")
         assert "envoy" not in (str(self.headers) + self.body.decode()).lower()
         document: dict[str, Any] = json.loads(self.body)
         assert set(document) == {"type", "title", "status", "detail", "instance", "code", "correlation_id"}
@@ -103,6 +112,11 @@ class Door:
         finally:
             connection.close()
 
+    @property
+    def passed(self) -> int:
+        """How many requests reached a function."""
+        return sum(function.requests for function in self.functions.values())
+
     def connect(self) -> socket.socket:
         return socket.create_connection((HOST, self.port), timeout=10)
 
@@ -114,10 +128,57 @@ class Door:
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
 
-def write_container_form(folder: Path, bootstrap: Path, changes: dict[str, str]) -> Path:
+@contextmanager
+def running(
+    folder: Path,
+    functions: Mapping[str, Function],
+    changes: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+) -> Iterator[Door]:
+    """The real front door of one machine, before these functions. `changes` are of words of its files."""
+    (port,) = pick(1)
+    ports = {name: function.server_port for name, function in functions.items()}
+    bootstrap = front_door.write(folder, port, ports, changes, settings)
+    text = bootstrap.read_text(encoding="utf-8")
+    for word, other in (changes or {}).items():
+        text = text.replace(word, other)
+    bootstrap.write_text(text, encoding="utf-8")
+    # Not in the folder itself, which Envoy watches: each line would wake it.
+    (folder / "logs").mkdir()
+    log = folder / "logs" / "log"
+    with log.open("wb") as output:
+        envoy = subprocess.Popen(front_door.command(bootstrap), stdout=output, stderr=output)
+    try:
+        while free(port):
+            with suppress(subprocess.TimeoutExpired):
+                raise AssertionError(f"it ended with {envoy.wait(0.02)}: {log.read_text()}")
+        yield Door(port, dict(functions), log)
+    finally:
+        envoy.terminate()
+        envoy.wait(20)
+
+
+@contextmanager
+def functions() -> Iterator[dict[str, Function]]:
+    """A stub for each function that the front door knows."""
+    made = {name: Function(name) for name in BEHIND_THE_DOOR}
+    try:
+        yield made
+    finally:
+        for function in made.values():
+            function.released.set()
+            function.shutdown()
+            function.server_close()
+
+
+def write_container_form(
+    folder: Path, bootstrap: Path, changes: dict[str, str], settings: Settings | None = None
+) -> Path:
     """The very files that a container gets, but for addresses, ports and their folder. Gives the path of the bootstrap."""
+    Access(folder / front_door.ACCESS, settings or Settings.read({})).write()
     for path in (bootstrap, SHARED / "listener.yaml", SHARED / "routes.yaml"):
         text = path.read_text(encoding="utf-8").replace("/etc/envoy", str(folder)).replace("0.0.0.0", HOST)
+        text = text.replace("/etc/access", str(folder / front_door.ACCESS))
         for word, other in changes.items():
             text = text.replace(word, other)
         (folder / path.name).write_text(text, encoding="utf-8")

@@ -25,6 +25,17 @@ NOT_ACCEPTED = (
 )
 
 
+def unauthorized() -> Problem:
+    """What whoever sends no token is told (RFC 6750, 3.1)."""
+    return Problem("unauthorized", UNKNOWN, headers={"WWW-Authenticate": REALM})
+
+
+def invalid_token() -> Problem:
+    """What whoever sends a token that is not accepted is told."""
+    challenge = f'{REALM}, error="invalid_token", error_description="{NOT_ACCEPTED}"'
+    return Problem("invalid_token", NOT_ACCEPTED, headers={"WWW-Authenticate": challenge})
+
+
 class Guard:
     """Stands at the door of one function. `tokens` makes what reads them, with the first that comes: PyJWT and cryptography
     take as long to import as all of a function's own code."""
@@ -47,7 +58,7 @@ class Guard:
         """
         scheme, _, token = (authorization or "").strip().partition(" ")
         if scheme.lower() != "bearer":
-            raise Problem("unauthorized", UNKNOWN, headers={"WWW-Authenticate": REALM})
+            raise unauthorized()
         if self._tokens is None:
             self._tokens = self._make()
         from shared.web.access.tokens import TokenRejected
@@ -56,8 +67,7 @@ class Guard:
             claims = self._tokens.read(token.strip())
         except TokenRejected as rejected:
             log.info("token not accepted", extra={"why": str(rejected)})
-            challenge = f'{REALM}, error="invalid_token", error_description="{NOT_ACCEPTED}"'
-            raise Problem("invalid_token", NOT_ACCEPTED, headers={"WWW-Authenticate": challenge}) from None
+            raise invalid_token() from None
         except KeysUnavailable:
             raise Problem(
                 "issuer_unavailable", "Repeat the request later, with the same key.", retry_after=RETRY_AFTER

@@ -83,7 +83,7 @@ class Keys:
         if time.monotonic() - self._asked_at < PAUSE:
             return
         try:
-            self._keys = tuple(key for each in self._source() if (key := _key(each)))
+            self._keys = tuple(key for each in self._source() if (key := read_key(each)))
             self._given_at = time.monotonic()
             self._refused = ""
         except KeysUnavailable as failure:
@@ -92,7 +92,7 @@ class Keys:
         self._asked_at = time.monotonic()
 
 
-def _key(described: Any) -> Key | None:
+def read_key(described: Any) -> Key | None:
     """The key that a JSON Web Key describes; None for what is no public key to check signatures with, or too weak."""
     if not isinstance(described, dict) or "d" in described:
         return None
