@@ -28,11 +28,12 @@ GATEWAY = frozenset({"STRIPE_API_KEY", "STRIPE_ACCOUNT", "STRIPE_API_BASE"})
 TRIPS = frozenset({"TRIP_SERVICE_URL"})
 EVENTS = frozenset({"K_SINK", "K_CE_OVERRIDES"})
 NOTIFICATIONS = frozenset({"NOTIFICATION_SERVICE_URL"})
-DOORS = DATABASE | GATEWAY | TRIPS | EVENTS | NOTIFICATIONS
+RATES = frozenset({"RATE_LIMIT_STORAGE"})
+DOORS = DATABASE | GATEWAY | TRIPS | EVENTS | NOTIFICATIONS | RATES
 USED_BY = {
-    "create_payment": DATABASE | GATEWAY | TRIPS | EVENTS,
-    "create_refund": DATABASE | GATEWAY | EVENTS,
-    "get_payment": DATABASE,
+    "create_payment": DATABASE | GATEWAY | TRIPS | EVENTS | RATES,
+    "create_refund": DATABASE | GATEWAY | EVENTS | RATES,
+    "get_payment": DATABASE | RATES,
     "health": DATABASE,
     "metrics": DATABASE,
     "notify": NOTIFICATIONS,

@@ -70,6 +70,7 @@ class Settings:
     stripe_account: str = _setting("", values.stripe_account)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
     rate_limit: str = _setting("1000/second", values.rate)
+    rate_limit_storage: str = _setting("", values.rate_storage)
     log_level: str = _setting("INFO", values.level)
     k_sink: str = _setting("", values.sink)
     k_ce_overrides: dict[str, str] = _setting("", values.overrides)

@@ -17,7 +17,7 @@ from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
-from shared.web.rates import Limiter
+from shared.web.rates.limiter import Limiter, address
 from shared.web.routes import allowed_methods, find_route
 from shared.web.tracing import read_trace
 
@@ -37,8 +37,8 @@ def door(
     applies.
     """
     log.set_level(settings.log_level)
-    limiter = Limiter(settings.rate_limit if limited else "")
-    start = ColdStart(function, counts)
+    limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
+    start = ColdStart(function, counts, limiter.connect)
     if flask.has_app_context():
         _answer_framework_errors(function, start)
 
@@ -65,7 +65,7 @@ def _enter(function: str, limiter: Limiter, request: flask.Request, call: Call, 
                 headers={"Allow": ", ".join(allowed)},
             )
         raise Problem("not_found", "No endpoint has this path; GET / lists them.")
-    limiter.admit(request)
+    call.rate = limiter.admit(address(request))
     call.route, call.parameters = found
     return operation(call)
 
@@ -111,7 +111,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     )
     response = _response(answer, call)
     if started is not None:
-        response.call_on_close(partial(start.count, started))
+        response.call_on_close(partial(start.over, started))
     return response
 
 
@@ -127,7 +127,7 @@ def _response(answer: Answer, call: Call) -> flask.Response:
     has_body = flask.request.content_length or flask.request.headers.get("Transfer-Encoding")
     if has_body and not call.body_was_read:
         body = _after_draining(answer.body)
-    headers = {"Cache-Control": "no-store", **answer.headers} | {
+    headers = {"Cache-Control": "no-store", **call.rate, **answer.headers} | {
         "X-Correlation-ID": call.trace.correlation_id,
         "X-Content-Type-Options": "nosniff",
     }

@@ -99,7 +99,11 @@ FLAW = '{"id": "CVE-1", "aliases": ["GHSA-1"], "fix_versions": ["2.0"], "descrip
 AUDITS = {
     "clean": ('{"name": "a", "version": "1", "vulns": []}', audit.CLEAN, "1 versions looked up, 0 known"),
     "flawed": (f'{{"name": "a", "version": "1", "vulns": [{FLAW}]}}', audit.FOUND, "a 1: CVE-1 GHSA-1, mended in 2.0"),
-    "skipped": ('{"name": "a", "skip_reason": "not found"}', audit.NOT_AUDITED, "no advisory database answers for 1 of"),
+    "skipped": (
+        '{"name": "a", "skip_reason": "not found"}',
+        audit.NOT_AUDITED,
+        "no advisory database answers for 1 of",
+    ),
     "empty": ("", audit.NOT_AUDITED, "nothing is pinned"),
 }
 

@@ -46,5 +46,6 @@ def _wheel() -> Path:
 
 
 def _fetch_wheel(folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--require-hashes", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-    fetch("node and npm", [*command, "--only-binary", ":all:", "--target", os.curdir, "--requirement", PIN], folder)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+    options = ["--require-hashes", "--only-binary", ":all:", "--target", os.curdir]
+    fetch("node and npm", [*command, *options, "--requirement", PIN], folder)
