@@ -25,6 +25,7 @@ class Answer:
     def problem(self) -> dict[str, Any]:
         assert self.headers["content-type"] == "application/problem+json"
         assert self.headers["server"] == "payment-service"
+        assert (self.headers["cache-control"], self.headers["x-content-type-options"]) == ("no-store", "nosniff")
         assert "envoy" not in (str(self.headers) + self.body.decode()).lower()
         document: dict[str, Any] = json.loads(self.body)
         assert set(document) == {"type", "title", "status", "detail", "instance", "code", "correlation_id"}
