@@ -20,7 +20,7 @@ CALLER_HEADER = "X-Caller-Address"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def address(request: flask.Request) -> str:
+def address_of(request: flask.Request) -> str:
     """Whoever asks, where no token says who it is; never equal to the name of somebody with a token."""
     return f"address {request.headers.get(CALLER_HEADER) or request.remote_addr}"
 
@@ -44,8 +44,8 @@ class Limiter:
         self._policy = f'"caller";q={self._most};w={self._seconds}'
 
     def admit(self, caller: str) -> Mapping[str, str]:
-        """Counts a request of this caller: Caller.name, or address(request). Returns the headers that say how often it may ask
-        (RateLimit, RateLimit-Policy). Raises Problem rate_limited, with the same headers, when it asks too often."""
+        """Counts a request of this caller: Caller.name, or address_of(request). Returns the headers that say how often it may
+        ask (RateLimit, RateLimit-Policy). Raises Problem rate_limited, with the same headers, when it asks too often."""
         if not self._rate:
             return _NONE
         now = time.time()

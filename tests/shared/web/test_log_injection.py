@@ -41,15 +41,17 @@ def output() -> Iterator[io.StringIO]:
 def application() -> Any:
     app = flask.Flask("hostile")
 
-    @door("get_payment", SETTINGS)
-    def operation(call: Call) -> Answer:
-        said = json.loads(call.headers["X-Said"])
-        log.log.warning("not notified yet", extra={"why": said, "payment_id": said})
-        if call.headers["X-Way"] == "down":
-            raise DatabaseUnavailable(said)
-        if call.headers["X-Way"] == "broken":
-            raise RuntimeError(said)
-        return Answer(200)
+    with app.app_context():  # as the framework loads it
+
+        @door("get_payment", SETTINGS)
+        def operation(call: Call) -> Answer:
+            said = json.loads(call.headers["X-Said"])
+            log.log.warning("not notified yet", extra={"why": said, "payment_id": said})
+            if call.headers["X-Way"] == "down":
+                raise DatabaseUnavailable(said)
+            if call.headers["X-Way"] == "broken":
+                raise RuntimeError(said)
+            return Answer(200)
 
     app.add_url_rule("/", "operation", lambda path: operation(flask.request), defaults={"path": ""})
     app.add_url_rule("/<path:path>", "operation")
@@ -84,7 +86,7 @@ def test_each_request_is_so_many_lines_and_each_is_one_object(
     output.truncate()
     list(application.wsgi_app(environment, lambda *_: None))
     lines = hostile.read_lines(output.getvalue())
-    if found:
+    if found and "HOST" not in headers:  # a host that is none is refused before the function is asked
         assert [line["message"] for line in lines][:1] == ["not notified yet"]
         assert len(lines) == (2 if way == "well" else 3)
     assert [line["message"] for line in lines][-1] == "request"

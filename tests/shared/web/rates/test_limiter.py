@@ -8,7 +8,7 @@ import pytest
 
 from shared.web.problems import Problem
 from shared.web.rates import window
-from shared.web.rates.limiter import CALLER_HEADER, Limiter, address
+from shared.web.rates.limiter import CALLER_HEADER, Limiter, address_of
 from shared.web.rates.window import Window
 
 
@@ -58,11 +58,11 @@ def test_every_answer_says_what_is_left_and_until_when_in_the_fields_of_the_draf
 def test_an_address_is_the_one_that_the_front_door_saw_and_nobodys_name() -> None:
     app = flask.Flask(__name__)
     with app.test_request_context(headers={CALLER_HEADER: "10.0.0.9", "X-Forwarded-For": "1.2.3.4"}):
-        assert address(flask.request) == "address 10.0.0.9"
+        assert address_of(flask.request) == "address 10.0.0.9"
     with app.test_request_context(environ_base={"REMOTE_ADDR": "10.0.0.8"}, headers={"X-Forwarded-For": "1.2.3.4"}):
-        assert address(flask.request) == "address 10.0.0.8"
+        assert address_of(flask.request) == "address 10.0.0.8"
     with app.test_request_context(headers={CALLER_HEADER: "https://issuer.example subject"}):
-        assert address(flask.request) == "address https://issuer.example subject"
+        assert address_of(flask.request) == "address https://issuer.example subject"
 
 
 def test_many_addresses_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
