@@ -45,6 +45,9 @@ def test_a_start_that_cannot_be_counted_raises_nothing(failure: Exception, caplo
 
 def test_a_function_without_a_database_counts_nothing() -> None:
     ColdStart("notify", None).over(1.0)
+    done: list[str] = []
+    ColdStart("notify", Counted(RuntimeError("down")), lambda: done.append("then")).over(1.0)
+    assert done == ["then"], "what waited for the first answer is done, whether the start was counted or not"
 
 
 def test_the_bounds_hold_every_start() -> None:
