@@ -1,6 +1,7 @@
 """What is sent to the service, in any field, is never more than a text in a line of its log."""
 
 import json
+import uuid
 from urllib.parse import quote
 
 import pytest
@@ -54,7 +55,7 @@ def test_no_field_of_a_request_is_more_than_a_text_in_one_line(service: Service,
     ports = {function: service.port_of(function) for function in ("create_payment", "get_payment", "notify", "health")}
     for port in [service.port, *ports.values()]:
         raw(port, REQUESTS[name])
-        marker = new_key()
+        marker = f"after-{uuid.uuid4()}"
         raw(port, request(b"GET /payments/0", b"X-Correlation-ID: " + marker.encode()))
         await_that(lambda marker=marker: any(marker in text for text in service.logs().values()), "the next is logged")
     for text in service.logs().values():
@@ -64,8 +65,8 @@ def test_no_field_of_a_request_is_more_than_a_text_in_one_line(service: Service,
 def test_what_is_stored_and_sent_on_is_logged_as_text_too(service: Service) -> None:
     metadata = {"reason": hostile.TEXT.replace("\x00", "")[:400], "simulate": "timeout", hostile.MARKUP: hostile.BIDI}
     body = json.dumps({"trip_id": new_trip(), "method": "CARD", "amount": 1, "metadata": metadata}).encode()
-    marker = new_key()
-    headers = [b"Content-Type: application/json", b"Idempotency-Key: " + marker.encode()]
+    marker = f"after-{uuid.uuid4()}"
+    headers = [b"Content-Type: application/json", b"Idempotency-Key: " + new_key().encode()]
     assert b"202" in raw(
         service.port, request(b"POST /payments", *headers, b"X-Correlation-ID: " + marker.encode(), body=body)
     )
