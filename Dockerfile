@@ -6,11 +6,12 @@ ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
 COPY requirements/run.txt /tmp/run.txt
-# Only wheels: nothing is compiled here, so nothing of a compiler can be left. Tests of the dependencies and what only an
-# installer reads are not carried along; metadata stays, because the framework finds its plugins by it.
+# Only wheels, and only those whose hashes are pinned: nothing is compiled here, so nothing of a compiler can be left. Tests of
+# the dependencies and what only an installer reads are not carried along; metadata stays, because the framework finds its
+# plugins by it.
 RUN python -m venv --without-pip /venv \
- && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check --only-binary=:all: --no-compile \
-      --requirement /tmp/run.txt \
+ && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: \
+      --no-compile --requirement /tmp/run.txt \
  && find /venv -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
  && find /venv -name '*.pyi' -delete
 COPY functions /app/functions

@@ -1,11 +1,12 @@
 # The commands that developers and operators type. Each makes the virtual environment first, where it is absent.
 PYTHON ?= python3
 BIN := .venv/bin
-# What it takes to run the service, and what tests, checks and benchmarks take besides. (tools.txt and bench.txt are installed
-# elsewhere, by those who need them.)
-RUNNING := requirements/local.txt requirements/run.txt
-TESTING := $(RUNNING) requirements/test.txt
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-user
+# What it takes to run the service, and to test and check it: every version and the hash of every file, so that what is
+# installed is what was looked at, whatever a registry says today. `make lock` writes them from the *.in beside them.
+RUNNING := requirements/local.txt
+TESTING := requirements/test.txt
+INSTALL := -m pip install --require-hashes -qq --disable-pip-version-check --no-user
+PIP := $(BIN)/python $(INSTALL)
 MADE_FROM := .venv/.made-from
 TESTED_FROM := .venv/.tested-from
 
@@ -72,8 +73,27 @@ format: venv-for-tests
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# From requirements/*.in: what each brings along, and the hashes of all files of each release. Versions stay as they are while
+# the *.in let them; UPGRADE=1 takes the newest of all, UPGRADE=NAME of one.
+LOCKED := run local test bench tools upkeep
+UPKEEP := .tools/upkeep
+.PHONY: lock audit
+lock: venv-for-upkeep
+	@index=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}; \
+	for name in $(LOCKED); do \
+	  $(UPKEEP)/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command 'make lock' $${index:+--default-index "$$index"} \
+	    $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package '$(UPGRADE)')) \
+	    requirements/$$name.in --output-file requirements/$$name.txt || exit; \
+	done
+
+# Known vulnerabilities of what is pinned (test.txt holds what run.txt and local.txt do). Fails where there is one, and where
+# no advisory database was asked.
+audit: venv-for-upkeep
+	@$(BIN)/python -m tools.audit $(UPKEEP)/bin/pip-audit $(filter-out requirements/run.txt requirements/local.txt,$(LOCKED:%=requirements/%.txt))
+
 clean:
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian keeps a part of Python's venv in a package of its own.
@@ -87,7 +107,7 @@ $(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command 
 endef
 
 # Made again when the content of a requirements file or the checkout's place changes, whatever the files' times say.
-# The editable install is a plain path (compat): a finder of its own would cost every cold start.
+# The checkout itself is a path in the environment: nothing is built, so nothing unpinned is fetched to build with.
 venv:
 	@wanted() { pwd -P; cat $(RUNNING); }; \
 	if ! wanted | cmp -s - $(MADE_FROM); then \
@@ -100,7 +120,7 @@ venv:
 	  $(PYTHON) -m venv --clear .venv && \
 	  echo "Installing the pinned dependencies (once, about half a minute)" && \
 	  $(PIP) -r requirements/local.txt && \
-	  $(PIP) --no-deps --config-settings editable_mode=compat --editable . && \
+	  pwd -P > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/payment-service.pth" && \
 	  wanted > $(MADE_FROM); \
 	fi
 
@@ -110,4 +130,13 @@ venv-for-tests: venv
 	  echo "Installing what the tests need (once, about a minute)" && \
 	  $(PIP) -r requirements/test.txt && \
 	  cat $(TESTING) > $(TESTED_FROM); \
+	fi
+
+.PHONY: venv-for-upkeep
+venv-for-upkeep: venv
+	@if ! cmp -s requirements/upkeep.txt $(UPKEEP)/.made-from; then \
+	  echo "Installing what pins and audits the dependencies" && \
+	  $(PYTHON) -m venv --clear $(UPKEEP) && \
+	  $(UPKEEP)/bin/python $(INSTALL) -r requirements/upkeep.txt && \
+	  cp requirements/upkeep.txt $(UPKEEP)/.made-from; \
 	fi

@@ -24,7 +24,7 @@ keepalive = 95
 # Of the worker, not of a request: it says so much as "alive" from its main loop. Heartbeats in memory, since a disk that
 # stalls would have a healthy worker killed.
 timeout = 30
-worker_tmp_dir = "/dev/shm"
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - memory, in a container of its own
 
 # SIGTERM: requests that run have as long as the slowest takes.
 graceful_timeout = 55

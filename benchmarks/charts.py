@@ -98,5 +98,14 @@ def _pygal() -> Any:
 
 
 def _install(folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--require-hashes",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     fetch("pygal", [*pip, "--target", str(folder), "--requirement", str(REQUIREMENTS)], folder)

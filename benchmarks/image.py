@@ -56,7 +56,7 @@ class Image:
 def _install(folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "--disable-pip-version-check"]
-    wanted = ["--quiet", "--only-binary=:all:", "--no-compile", "--requirement", str(REQUIREMENTS)]
+    wanted = ["--require-hashes", "--quiet", "--only-binary=:all:", "--no-compile", "--requirement", str(REQUIREMENTS)]
     fetch("the image's Python packages", [*pip, "install", *wanted], folder)
     for path in [path for path in (folder / "lib").rglob("test*") if path.name in ("test", "tests")]:
         shutil.rmtree(path, ignore_errors=True)

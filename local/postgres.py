@@ -152,7 +152,7 @@ class Postgres:
         arguments += ["--auth=scram-sha-256", f"--pwfile={once}", *([] if sync else ["--no-sync"])]
         with shell_proof(self.bin) as programs:
             command = [str(programs / "initdb"), *arguments]
-            done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._identity())
+            done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._identity())  # noqa: S603 - the wheel's initdb
         if done.returncode:
             raise ClusterError(f"initdb failed: {' '.join(done.stderr.decode(errors='replace').split())}")
 
@@ -176,7 +176,7 @@ class Postgres:
         """Starts the server and waits until it takes connections. Raises ClusterError where it ends instead."""
         self.clear()
         with (self.folder / "postgres.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - the wheel's server
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **self._identity()
             )
         self.wait()

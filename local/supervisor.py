@@ -49,7 +49,7 @@ class Supervisor:
         path = RUN / "supervisord.conf"
         path.write_text(configuration(programs, environment), encoding="utf-8")
         with (LOG / "supervisor.out").open("wb") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - a module of ours
                 [sys.executable, "-m", "local.supervisord", "-n", "-c", str(path)],
                 # Files and lines are UTF-8 in any locale.
                 env={**environment, "PYTHONUTF8": "1", MARKER: str(CHECKOUT)},

@@ -34,5 +34,5 @@ def get_payment(call: Call) -> Answer:
     if call.prefers(JSON, "text/html") == "text/html":
         from functions.get_payment.receipt_page import html_receipt  # few ask for it: no start waits for its template
 
-        return Answer(200, html_receipt(receipt), "text/html; charset=utf-8", vary)
+        return html_receipt(receipt, vary)
     return Answer(200, json_receipt(receipt), headers=vary)

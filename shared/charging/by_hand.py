@@ -16,6 +16,7 @@ from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown, desc
 from shared.platform import log
 from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import read_settings
+from shared.platform.terminal import printable
 
 # As many as a person reads.
 MOST = 100
@@ -127,11 +128,11 @@ def main() -> None:
     try:
         if arguments.settle:
             succeeded, actor, reason = arguments.outcome == "succeeded", arguments.actor, arguments.reason
-            print(settle_by_hand(deps, arguments.settle, succeeded, actor, reason, force=arguments.force))
+            print(printable(settle_by_hand(deps, arguments.settle, succeeded, actor, reason, force=arguments.force)))
         else:
-            print("\n".join(list_pending(deps)) or "Nothing is pending.")
+            print("\n".join(map(printable, list_pending(deps))) or "Nothing is pending.")
     except NotSettled as refusal:
-        sys.exit(str(refusal))
+        sys.exit(printable(str(refusal)))
     except DatabaseUnavailable as failure:
         sys.exit(f"the database does not answer: {failure}")
 

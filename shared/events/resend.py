@@ -6,6 +6,7 @@ import sys
 from shared.platform import log
 from shared.platform.database import Database, DatabaseUnavailable
 from shared.platform.settings import read_settings
+from shared.platform.terminal import printable
 
 # As many as a person reads.
 MOST = 100
@@ -50,7 +51,7 @@ def main() -> None:
                 sys.exit(f"{arguments.resend} is no event that was set aside")
             print(f"{count} to be sent again by the next sweep")
         else:
-            print("\n".join(list_set_aside(database)) or "No event was set aside.")
+            print("\n".join(map(printable, list_set_aside(database))) or "No event was set aside.")
     except DatabaseUnavailable as failure:
         sys.exit(f"the database does not answer: {failure}")
 

@@ -170,6 +170,26 @@ def rate(value: str) -> str:
     return value
 
 
+def rate_storage(value: str) -> str:
+    """Not checked by the library that uses it: that loads for longer than a function starts."""
+    if value and not (re.fullmatch(_STORE, value) and _has_a_port_or_none(value)):
+        raise ValueError(
+            "the URL of a Redis or Valkey, such as redis://redis:6379/0 or rediss://..., or empty for none"
+        )
+    return value
+
+
+def _has_a_port_or_none(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+# A name and password that a URL may hold, a name or an address, a port, the number of a database.
+_STORE = r"rediss?://([!$&-.0-;=A-Z_a-z~%]*@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?(/[0-9]{0,4})?"
+
+
 def overrides(value: str) -> dict[str, str]:
     """Knative's K_CE_OVERRIDES: {"extensions": {"name": "value"}}."""
     wrong = ValueError('JSON such as {"extensions": {"name": "value"}}')

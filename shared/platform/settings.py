@@ -33,9 +33,9 @@ class SettingError(ValueError):
     """A setting is missing or wrong; the message names it and never shows a secret."""
 
 
-def _setting(default: str, read: Callable[[str], T]) -> T:
-    """A field whose environment variable is its name in capitals."""
-    wrapped: Any = field(default=None, metadata={"default": default, "read": read})
+def _setting(default: str, read: Callable[[str], T], *, secret: bool = False) -> T:
+    """A field whose environment variable is its name in capitals. What is secret is shown nowhere."""
+    wrapped: Any = field(default=None, metadata={"default": default, "read": read, "secret": secret})
     return wrapped  # type: ignore[no-any-return]
 
 
@@ -47,7 +47,7 @@ class Settings:
     db_port: int = _setting("5432", values.port)
     db_name: str = _setting("payments", values.text)
     db_user: str = _setting("payments", values.text)
-    db_pass: str = _setting("", values.text)
+    db_pass: str = _setting("", values.text, secret=True)
     db_pool_size: int = _setting("10", values.count)
     db_connect_timeout: float = _setting("2", values.seconds)
     db_statement_timeout: float = _setting("5", values.seconds)
@@ -66,7 +66,7 @@ class Settings:
     gateway_timeout: float = _setting("10", values.seconds)
     gateway_success_rate: float = _setting("1", values.share)
     gateway_key_retention: float = _setting("82800", values.seconds)
-    stripe_api_key: str = _setting("", values.stripe_key)
+    stripe_api_key: str = _setting("", values.stripe_key, secret=True)
     stripe_account: str = _setting("", values.stripe_account)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
     auth_issuers: tuple[Issuer, ...] = _setting("", access.issuers)
@@ -75,6 +75,7 @@ class Settings:
     auth_open_keys: str = _setting("", values.text)
     auth_events: EventSenders | None = _setting("", access.event_senders)
     rate_limit: str = _setting("1000/second", values.rate)
+    rate_limit_storage: str = _setting("", values.rate_storage, secret=True)
     log_level: str = _setting("INFO", values.level)
     k_sink: str = _setting("", values.sink)
     k_ce_overrides: dict[str, str] = _setting("", values.overrides)
@@ -82,6 +83,14 @@ class Settings:
     event_retention: float = _setting("2592000", values.seconds)
     event_queue_size: int = _setting("1000", values.count)
     event_sweep_age: float = _setting("3", values.up_to(LONGEST_SWEEP_AGE))
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{setting.name}={'***' if setting.metadata['secret'] and value else repr(value)}"
+            for setting in fields(self)
+            for value in [getattr(self, setting.name)]
+        )
+        return f"Settings({', '.join(shown)})"
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -1,7 +1,7 @@
 """One request, as an operation sees it."""
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import flask
@@ -34,6 +34,8 @@ class Call:
         self.route: Route | None = None
         # None where the service is open, and on routes that want nobody's name.
         self.caller: Caller | None = None
+        # Headers that tell the caller of its rate, whatever the answer.
+        self.rate: Mapping[str, str] = {}
         self.parameters: dict[str, str] = {}
 
     @property

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from shared.platform import process
@@ -19,11 +20,13 @@ class Counts(Protocol):
 
 
 class ColdStart:
-    """The start of one function in this process, from the process's own to its first successful answer."""
+    """The start of one function in this process, from the process's own to its first successful answer. `then`: what can wait
+    until that is out."""
 
-    def __init__(self, function: str, counts: Counts | None) -> None:
+    def __init__(self, function: str, counts: Counts | None, then: Callable[[], None] = lambda: None) -> None:
         self._function = function
         self._counts = counts
+        self._then = then
         self._loaded = process.age()
         self._first = threading.Lock()  # whoever gets it has the first answer, and keeps it
 
@@ -32,8 +35,12 @@ class ColdStart:
         instance was idle between the two does not count, since nobody waited."""
         return self._loaded + seconds if self._first.acquire(blocking=False) else None
 
-    def count(self, seconds: float) -> None:
-        """Counts a start that took so long, for which its answer need not wait. Raises nothing."""
+    def over(self, seconds: float) -> None:
+        """Does what the first answer, after so long a start, did not have to wait for. Raises nothing."""
+        self._count(seconds)
+        self._then()
+
+    def _count(self, seconds: float) -> None:
         if self._counts is None:
             return
         up_to = next(bound for bound in BOUNDS if seconds <= bound)

@@ -18,7 +18,7 @@ from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
-from shared.web.rates import Limiter, address_of
+from shared.web.rates.limiter import Limiter, address_of
 from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
 from shared.web.tracing import read_trace
 
@@ -38,8 +38,8 @@ def door(
     applies.
     """
     log.set_level(settings.log_level)
-    limiter = Limiter(settings.rate_limit if limited else "")
-    start = ColdStart(function, counts)
+    limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
+    start = ColdStart(function, counts, limiter.connect)
     guard = guard_of(function, settings)
     if guard is None and permissions_of(function) - {EVENTS}:
         log.log.warning("open to everybody: AUTH_ISSUERS is not set", extra={"function": function})
@@ -68,12 +68,12 @@ def _let_in(function: str, guard: Guard | None, limiter: Limiter, request: flask
         try:
             call.caller = guard.caller(request.headers.get("Authorization"))
         except Problem:
-            limiter.admit(address_of(request))
+            call.rate = limiter.admit(address_of(request))
             raise
     found = find_route(function, request.method, call.path)
     if found is None:
         raise _no_route(function, call.path)
-    limiter.admit(call.caller.name if call.caller else address_of(request))
+    call.rate = limiter.admit(call.caller.name if call.caller else address_of(request))
     call.route, call.parameters = found
     if call.caller and call.route.permission:
         permit(call.caller, call.route.permission)
@@ -128,7 +128,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     )
     response = _response(answer, call)
     if started is not None:
-        response.call_on_close(partial(start.count, started))
+        response.call_on_close(partial(start.over, started))
     return response
 
 
@@ -144,7 +144,7 @@ def _response(answer: Answer, call: Call) -> flask.Response:
     has_body = flask.request.content_length or flask.request.headers.get("Transfer-Encoding")
     if has_body and not call.body_was_read:
         body = _after_draining(answer.body)
-    headers = {"Cache-Control": "no-store", **answer.headers} | {
+    headers = {"Cache-Control": "no-store", **call.rate, **answer.headers} | {
         "X-Correlation-ID": call.trace.correlation_id,
         "X-Content-Type-Options": "nosniff",
     }

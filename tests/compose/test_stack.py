@@ -39,7 +39,7 @@ def container(docker: str) -> Iterator[list[str]]:
         subprocess.run([docker, "rm", "--force", "--volumes", name], capture_output=True, timeout=60)
 
 
-LOCKED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+LOCKED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108 - of the container
 
 
 def test_our_layers_add_little_to_the_base(docker: str, image: str) -> None:

@@ -7,7 +7,10 @@ import pytest
 
 from local.place import CHECKOUT
 
-PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES = [
+    *(CHECKOUT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((CHECKOUT / "docs").glob("*.md")),
+]
 FOLDERS = "functions|shared|sql|seed|local|knative|compose|tests|tools|benchmarks|docs"
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

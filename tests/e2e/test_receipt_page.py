@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.client import Client, new_trip
 from tests.e2e.service import Service
 from tests.support.browser import HEIGHT, WIDTH, Browser
+from tests.support.hostile import BIDI, MARKUP, SCHEME
 from tests.tools.chromium import chromium
 
 
@@ -41,9 +42,7 @@ def test_a_receipt_is_a_page_in_a_browser(service: Service, client: Client, brow
 
 
 def test_hostile_text_in_metadata_is_no_markup(service: Service, client: Client, browser: Browser) -> None:
-    hostile = (
-        "</style></main><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">{{7*7}}"
-    )
+    hostile = f"</style></main>{MARKUP}{SCHEME}{BIDI}"
     payment = client.pay(metadata={hostile: hostile, "note": hostile}).json
     client.refund(payment["payment_id"], amount=1, metadata={"reason": hostile})
     path = f"/payments/{payment['payment_id']}/receipt"
@@ -54,6 +53,9 @@ def test_hostile_text_in_metadata_is_no_markup(service: Service, client: Client,
     page = client.get(path, Accept="text/html")
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert page.type == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
 
 
 def test_a_browser_that_asks_for_no_receipt_is_told_so_as_a_problem(client: Client) -> None:

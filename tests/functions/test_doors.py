@@ -203,5 +203,9 @@ def test_a_caller_who_asks_too_often_is_asked_to_wait(problem: Any) -> None:
     refused = ask("192.0.2.1")
     problem(refused, 429, "rate_limited")
     assert int(refused.headers["Retry-After"]) > 0
+    assert refused.headers["RateLimit"] == f'"caller";r=0;t={refused.headers["Retry-After"]}'
+    assert refused.headers["RateLimit-Policy"] == '"caller";q=3;w=3600'
+    assert ask("192.0.2.3").headers["RateLimit"].startswith('"caller";r=2;t='), "whatever the answer"
+    assert "RateLimit" not in ask("192.0.2.1", "/healthz").headers
     assert ask("192.0.2.2").status_code == 404
     assert ask("192.0.2.1", "/healthz").status_code == 200

@@ -61,7 +61,7 @@ class Page(html.parser.HTMLParser):
 
 
 def test_the_page_says_what_was_paid_and_how() -> None:
-    page = Page(html_receipt(receipt()))
+    page = Page(html_receipt(receipt(), {}).body)
     for words in (
         "RCT-0000000351",
         "INR 36.50",
@@ -79,26 +79,26 @@ def test_the_page_says_what_was_paid_and_how() -> None:
 
 
 def test_the_page_needs_nothing_from_anywhere_else() -> None:
-    page = Page(html_receipt(receipt()))
+    page = Page(html_receipt(receipt(), {}).body)
     assert not {"script", "img", "iframe", "form", "object"} & set(page.elements)
     assert not [name for name, _ in page.attributes if name in ("src", "href") or name.startswith("on")]
-    assert "url(" not in html_receipt(receipt())
+    assert "url(" not in html_receipt(receipt(), {}).body
 
 
 def test_the_page_of_a_payment_without_a_fare_shows_none() -> None:
-    assert "Base fare" not in Page(html_receipt(receipt(fare=None))).text
+    assert "Base fare" not in Page(html_receipt(receipt(fare=None), {}).body).text
 
 
 def test_the_page_tells_what_was_given_back() -> None:
-    partly = Page(html_receipt(receipt(refunded_amount=2.5))).text
+    partly = Page(html_receipt(receipt(refunded_amount=2.5), {}).body).text
     assert "partly refunded" in partly
     assert "Refunded INR 2.50" in partly
-    assert "refunded in full" in Page(html_receipt(receipt(status="REFUNDED", refunded_amount=36.5))).text
+    assert "refunded in full" in Page(html_receipt(receipt(status="REFUNDED", refunded_amount=36.5), {}).body).text
 
 
 def test_hostile_text_of_a_payment_is_no_markup() -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-    page = Page(html_receipt(receipt(reference=hostile, metadata={"note": hostile}, trip_id=hostile)))
+    page = Page(html_receipt(receipt(reference=hostile, metadata={"note": hostile}, trip_id=hostile), {}).body)
     assert not {"script", "img"} & set(page.elements)
     assert hostile.split()[0] in page.text
 

@@ -17,7 +17,7 @@ Built = Callable[[str], list[Manifest]]
 OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
 IMAGE = "dev.local/payment-service:local"
 SECRET_KEYS = {"username", "password", "app-username", "app-password"}
-OPTIONAL_KEYS = {"stripe-api-key", "previous-app-username", "previous-app-password"}
+OPTIONAL_KEYS = {"stripe-api-key", "rate-limit-storage", "previous-app-username", "previous-app-password"}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -53,7 +53,7 @@ def test_every_knative_service_is_private_locked_probed_and_scales_to_zero(built
 
 def test_a_function_has_threads_to_spare_for_probes_and_no_more_connections_than_threads(built: Built) -> None:
     settings: dict[str, Any] = {}
-    exec((ROOT / "gunicorn.conf.py").read_text(encoding="utf-8"), settings)
+    exec((ROOT / "gunicorn.conf.py").read_text(encoding="utf-8"), settings)  # noqa: S102 - our own file
     for function in operations(built("base")).values():
         spec = function["spec"]["template"]["spec"]
         assert settings["threads"] >= spec["containerConcurrency"] + 2

@@ -14,7 +14,7 @@ Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
 
 SETTINGS = {setting.name.upper() for setting in fields(Settings)}
-SECRET = {"DB_USER", "DB_PASS", "STRIPE_API_KEY"}
+SECRET = {"DB_USER", "DB_PASS", "STRIPE_API_KEY", "RATE_LIMIT_STORAGE"}
 OF_EACH_FUNCTION = {"DB_POOL_SIZE"}
 OF_THE_FRAMEWORK = {"FUNCTION_SOURCE", "FUNCTION_TARGET"}
 OF_THE_MIGRATION = {"DB_APP_USER", "DB_APP_PASS"}

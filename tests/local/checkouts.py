@@ -62,8 +62,8 @@ class Copy:
         (environment / "bin" / "python").symlink_to(Path(sys.executable).resolve())
         (environment / "lib").symlink_to(Path(sys.prefix) / "lib")
         shutil.copy(Path(sys.prefix) / "pyvenv.cfg", environment)
-        requirements = ((CHECKOUT / "requirements" / name).read_text() for name in ("local.txt", "run.txt"))
-        (environment / ".made-from").write_text(f"{self.folder}\n{''.join(requirements)}")
+        requirements = (CHECKOUT / "requirements" / "local.txt").read_text()
+        (environment / ".made-from").write_text(f"{self.folder}\n{requirements}")
 
     def run(self, **settings: str) -> "Running":
         return Running(self, {"SERVICE_PORT": str(self.port), **settings})

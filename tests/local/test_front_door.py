@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -57,13 +58,14 @@ TABLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
+@contextmanager
+def opened(changes: dict[str, str]) -> Iterator[Door]:
+    """A front door with these changes of its listener, before functions that say who they are."""
     functions = {name: Function(name) for name in ("create_payment", "get_payment", "health", "metrics")}
     ports = {name: function.server_port for name, function in functions.items()}
     with tempfile.TemporaryDirectory() as folder:
         port, nobody = pick(2)
-        bootstrap = front_door.write(Path(folder), port, {**ports, "create_refund": nobody}, SHORT)
+        bootstrap = front_door.write(Path(folder), port, {**ports, "create_refund": nobody}, changes)
         log = Path(folder) / "log"
         with log.open("wb") as output:
             envoy = subprocess.Popen(front_door.command(bootstrap), stdout=output)
@@ -79,6 +81,12 @@ def door() -> Iterator[Door]:
                 function.released.set()
                 function.shutdown()
                 function.server_close()
+
+
+@pytest.fixture(scope="module")
+def door() -> Iterator[Door]:
+    with opened(SHORT) as door:
+        yield door
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
@@ -261,3 +269,16 @@ def test_the_log_is_json_and_has_no_query(door: Door) -> None:
     assert wanted.items() <= line.items()
     assert line["duration_ms"] >= 0
     assert "secret" not in lines[0]
+
+
+def test_the_whole_service_has_a_ceiling_whoever_asks() -> None:
+    with opened({"max_tokens: 4000, tokens_per_fill: 4000": "max_tokens: 5, tokens_per_fill: 5"}) as door:
+        answers = [door.ask("GET", f"/payments/{number}") for number in range(60)]
+        refused = [answer for answer in answers if answer.status != 200]
+        assert answers[0].status == 200
+        assert refused
+        for answer in refused:
+            problem = answer.problem()
+            assert (answer.status, problem["code"], answer.headers["retry-after"]) == (429, "rate_limited", "1")
+            assert problem["instance"].startswith("/payments/")
+        assert door.functions["get_payment"].requests == len(answers) - len(refused)

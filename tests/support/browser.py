@@ -39,10 +39,11 @@ class DoesNotWork(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """What a page has become: its elements as text, and a picture of it as PNG."""
+    """What a page has become: its elements as text, and a picture of it as PNG; and what an expression of JavaScript gives."""
 
     dom: str
     picture: bytes
+    asked: Any = None
 
 
 class Browser:
@@ -83,9 +84,9 @@ class Browser:
         self._process.wait()
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def look(self, url: str) -> Page:
+    def look(self, url: str, ask: str = "null") -> Page:
         try:
-            return asyncio.run(asyncio.wait_for(self._look(url), SHOWS_WITHIN))
+            return asyncio.run(asyncio.wait_for(self._look(url, ask), SHOWS_WITHIN))
         except (TimeoutError, OSError, aiohttp.ClientError) as reason:
             raise DoesNotWork(f"{self.program} shows nothing: {reason!r}") from None
 
@@ -106,7 +107,7 @@ class Browser:
             patience.cancel()
         raise DoesNotWork(f"{self.program} did not start: {' '.join(''.join(said).split())[-300:]}")
 
-    async def _look(self, url: str) -> Page:
+    async def _look(self, url: str, ask: str) -> Page:
         async with (
             aiohttp.ClientSession() as session,
             session.put(f"http://{self._address}/json/new?about:blank") as made,
@@ -121,8 +122,9 @@ class Browser:
             shown = await page.do("Page.navigate", url=url)
             await page.happens("Page.lifecycleEvent", name="load", loaderId=shown.get("loaderId"))
             dom = await page.do("Runtime.evaluate", expression="document.documentElement.outerHTML")
+            asked = await page.do("Runtime.evaluate", expression=ask, returnByValue=True)
             picture = await page.do("Page.captureScreenshot", format="png")
-            return Page(dom["result"]["value"], base64.b64decode(picture["data"]))
+            return Page(dom["result"]["value"], base64.b64decode(picture["data"]), asked["result"].get("value"))
 
 
 class _Protocol:

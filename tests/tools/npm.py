@@ -47,4 +47,5 @@ def _wheel() -> Path:
 
 def _fetch_wheel(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-    fetch("node and npm", [*command, "--only-binary", ":all:", "--target", os.curdir, "--requirement", PIN], folder)
+    options = ["--require-hashes", "--only-binary", ":all:", "--target", os.curdir]
+    fetch("node and npm", [*command, *options, "--requirement", PIN], folder)

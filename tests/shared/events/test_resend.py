@@ -9,6 +9,7 @@ from shared.events.failed import Failed
 from shared.events.outbox import MOST_REFUSALS, note_failed
 from tests.fakes.sink import Sink
 from tests.sql.rows import an_event
+from tests.support import hostile
 from tests.support.cluster import Place
 from tests.support.outbox import deliver_left, many
 from tests.support.till import Till
@@ -77,6 +78,17 @@ def test_the_command_lists_and_resends(
     assert capsys.readouterr().out == "2 to be sent again by the next sweep\n"
     run(monkeypatch, set_aside)
     assert capsys.readouterr().out == "No event was set aside.\n"
+
+
+def test_what_a_sink_said_is_no_command_to_the_terminal(
+    set_aside: Till, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(MOST_REFUSALS):
+        note_failed(set_aside.database, [Failed("g", f"the sink said {hostile.LINE_ENDS}\x1b[2J\u202e", for_good=True)])
+    run(monkeypatch, set_aside)
+    lines = capsys.readouterr().out.removesuffix("\n").split("\n")
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
 
 
 @pytest.mark.parametrize("which", ["unknown", "all "])

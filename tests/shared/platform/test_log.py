@@ -39,6 +39,7 @@ def no_number(text: str) -> NoReturn:
 
 def read(line: str) -> dict[str, Any]:
     assert len(line.splitlines()) == 1
+    assert line.isprintable(), "no control character, not even DEL"
     found = json.loads(line.encode("ascii"), parse_constant=no_number)
     json.dumps(found, ensure_ascii=False).encode()  # of whole characters
     assert {"timestamp", "level", "message", "correlation_id", "function"} <= set(found)
@@ -54,6 +55,19 @@ def line_of(message: object, *arguments: object, **extra: object) -> dict[str, A
 @given(message=TEXT, arguments=st.lists(VALUES, max_size=2), extra=VALUES)
 def test_a_line_is_json_whatever_is_in_it(message: str, arguments: list[object], extra: object) -> None:
     assert "detail" in line_of(message, *arguments, detail=extra)
+
+
+@given(text=TEXT, name=TEXT)
+def test_a_failure_is_one_line_whatever_it_says(text: str, name: str) -> None:
+    try:
+        raise type(name.replace("\0", "") or "E", (Exception,), {})(text)
+    except (Exception, ValueError):
+        record = logging.LogRecord("any", logging.ERROR, "file", 1, "failed", (), sys.exc_info())
+    assert "Traceback" in read(Line().format(record))["exc_info"]
+
+
+def test_deletes_and_the_like_are_spelt_out() -> None:
+    assert line_of("a\x7fb\x9b\u2028\u202e")["message"] == "a\x7fb\x9b\u2028\u202e"
 
 
 def test_what_json_has_no_words_for_is_text() -> None:

@@ -23,6 +23,7 @@ CONTRACT = {
     "GATEWAY_SUCCESS_RATE": 1,
     "TRIP_SERVICE_TIMEOUT": 5,
     "RATE_LIMIT": "1000/second",
+    "RATE_LIMIT_STORAGE": "",
     "K_SINK": "",
 }
 
@@ -106,6 +107,21 @@ WRONG = {
         '{"extensions": {"tenant": "a", "specversion": "0.2"}}',
     ],
     "RATE_LIMIT": ["fast", "0/second", "10/fortnight", "1000"],
+    "RATE_LIMIT_STORAGE": [
+        "redis",
+        "redis://",
+        "memory://",
+        "memcached://cache:11211",
+        "http://cache",
+        "redis://cache:0",
+        "redis://cache:99999",
+        "redis://cache:port",
+        "redis://ca che",
+        "redis://cache/0\n",
+        "redis://a@b@cache",
+        "redis://cache/zero",
+        "redis://cache?db=1",
+    ],
     "LOG_LEVEL": ["LOUD", ""],
     "DB_MAX_LIFETIME": ["3601"],
     "IDEMPOTENCY_LOCK_TIMEOUT": ["3601", "999999999", "0", "-1", " "],
@@ -120,6 +136,22 @@ def test_a_wrong_value_is_refused_by_the_settings_name_in_one_line(name: str, va
     assert str(refused.value).startswith(f"{name} must be ")
     assert "\n" not in str(refused.value)
     assert "Invalid" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache",
+        "redis://:pa%40ss@10.0.0.1:6379/0",
+        "rediss://rates:p-_.~!w@cache.example:6380/15",
+        "redis://[::1]:6379",
+    ],
+)
+def test_a_store_is_a_redis_url_and_its_password_is_never_shown(url: str) -> None:
+    assert Settings.read({"RATE_LIMIT_STORAGE": url}).rate_limit_storage == url
+    with pytest.raises(SettingError) as refused:
+        Settings.read({"RATE_LIMIT_STORAGE": "redis://:s3cr3t@ca che/0"})
+    assert "s3cr3t" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

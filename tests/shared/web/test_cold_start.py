@@ -33,18 +33,24 @@ def test_of_many_first_answers_at_once_one_is_the_first() -> None:
 @pytest.mark.parametrize(("seconds", "up_to"), [(0.0, 0.25), (0.25, 0.25), (0.3, 0.5), (11.0, float("inf"))])
 def test_a_start_is_counted_under_the_smallest_bound_that_holds_it(seconds: float, up_to: float) -> None:
     counts = Counted()
-    ColdStart("health", counts).count(seconds)
+    ColdStart("health", counts).over(seconds)
     assert counts.told == [("note_cold_start", {"function": "health", "up_to": up_to, "seconds": seconds})]
 
 
 @pytest.mark.parametrize("failure", [DatabaseUnavailable("gone"), RuntimeError("a bug")])
 def test_a_start_that_cannot_be_counted_raises_nothing(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    ColdStart("health", Counted(failure)).count(1.0)
+    ColdStart("health", Counted(failure)).over(1.0)
     assert [record.message for record in caplog.records] == ["start not counted"]
 
 
 def test_a_function_without_a_database_counts_nothing() -> None:
-    ColdStart("notify", None).count(1.0)
+    ColdStart("notify", None).over(1.0)
+
+
+def test_what_waited_for_the_first_answer_is_done_whether_the_start_was_counted_or_not() -> None:
+    done: list[str] = []
+    ColdStart("notify", Counted(RuntimeError("down")), lambda: done.append("then")).over(1.0)
+    assert done == ["then"]
 
 
 def test_the_bounds_hold_every_start() -> None:
