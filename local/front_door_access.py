@@ -16,7 +16,7 @@ from shared.platform.access_values import Issuer
 from shared.platform.log import function_name, log, set_level
 from shared.platform.settings import Settings, read_settings
 from shared.web.problems import Problem
-from shared.web.routes import ROUTES
+from shared.web.routes import LIVENESS, ROUTES
 
 # Seconds. So long a key that is new is not known at the front door, and a token that is signed with it not accepted.
 INTERVAL = 30.0
@@ -132,7 +132,8 @@ def _answers() -> str:
     """The program that decides, with the open paths and the problems that it needs as the functions have them."""
     from shared.web.access.guard import invalid_token, unauthorized
 
-    patterns = [_pattern(each.template) for each in ROUTES if each.function == "health" and each.permission is None]
+    of_health = [each.template for each in ROUTES if each.function == "health" and each.permission is None]
+    patterns = [_pattern(template) for template in (LIVENESS, *of_health)]
     lists = [f"local open = {{{', '.join(map(_quoted, patterns))}}}"]
     for problem in (unauthorized(), invalid_token()):
         lists.append(f"local {problem.code} = {_table(problem)}")

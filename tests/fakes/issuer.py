@@ -147,14 +147,8 @@ WRONG = (
 )
 
 
-def bad_token(issuer: Issuer, wrong: str) -> str:
-    """A token that nobody may accept. The issuer signs with RS256."""
-    tokens = _bad_tokens(issuer)
-    assert set(tokens) == set(WRONG)
-    return tokens[wrong]
-
-
-def _bad_tokens(issuer: Issuer) -> dict[str, str]:
+def bad_tokens(issuer: Issuer) -> dict[str, str]:
+    """Tokens that nobody may accept, by what is wrong with them (WRONG). The issuer signs with RS256."""
     now = int(time.time())
     right = issuer.claims()
     stranger = private_key("RS256", "a stranger's")
@@ -169,6 +163,11 @@ def _bad_tokens(issuer: Issuer) -> dict[str, str]:
         "alg none": unsigned(right, issuer.names[0]),
         "HS256 with the public key": signed_with_the_public_key(right, issuer.names[0]),
     }
+
+
+def bad_token(issuer: Issuer, wrong: str) -> str:
+    """One of them."""
+    return bad_tokens(issuer)[wrong]
 
 
 def _part(value: dict[str, Any]) -> str:
