@@ -39,7 +39,7 @@ Token = Annotated[
     ),
 ]
 Key = Annotated[StrictStr, WithJsonSchema({"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"})]
-Id = Annotated[int, Field(strict=True, gt=0, le=GREATEST_ID)]
+Id = Annotated[int, Field(strict=True, gt=0, le=GREATEST_ID), BeforeValidator(values.integral)]
 
 
 class _Request(BaseModel):

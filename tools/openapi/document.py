@@ -19,8 +19,8 @@ FILE = Path(__file__).parents[2] / "functions" / "health" / "openapi.json"
 Json = dict[str, Any]
 
 _DESCRIPTION = """\
-Charges completed trips exactly once. Repeat a request, with its `Idempotency-Key`, whenever no answer came or the answer carries
-`Retry-After`: nothing is ever charged twice.
+Repeat a request, with its `Idempotency-Key`, whenever no answer came or the answer carries `Retry-After`: nothing is ever charged
+twice.
 
 Every path has the same meaning with the prefix `/v1`, and with a slash at its end. HEAD is answered wherever GET is; another method
 is 405 with `Allow`, and a path that is not here 404. Every error is an `application/problem+json` document (RFC 9457) with a stable

@@ -1,0 +1,29 @@
+"""A short run of `make fuzz`, the same each time."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.service import Service
+from tests.fuzz.run import command, environment
+
+SEED, EXAMPLES = 1, 25
+PATIENCE = 110.0
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A new one, so that the same requests find the same rows."""
+    service = Service(times={})
+    yield service
+    assert service.end() == (0, [])
+
+
+def test_the_service_is_what_its_description_says(service: Service) -> None:
+    asking = command(service.port, SEED, "--max-examples", str(EXAMPLES))
+    done = subprocess.run(
+        asking, cwd=service.folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Stateful" in done.stdout
