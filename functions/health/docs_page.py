@@ -24,7 +24,7 @@ def page(slashed: bool) -> Answer:
     here, above = ("", "../") if slashed else ("docs/", "")
     links = {_word(file.name): here + name for name, file in _files().items()}
     text = Template((_OWN / "docs.html").read_text(encoding="utf-8")).substitute(links, openapi=f"{above}openapi.json")
-    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
     return Answer(200, text, "text/html; charset=utf-8", headers)
 
 

@@ -18,10 +18,19 @@ schemathesis.openapi.format("cursor", strategies.just(examples.CURSOR))
 @schemathesis.hook
 def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
     if case.method == "QUERY":
-        # Without content it is no request, and refused as such before anybody looks whether it is allowed (RFC 9110's QUERY draft).
+        # Without content it is no request, and refused as such before anybody looks whether it is allowed here.
         case.body, case.media_type = {}, "application/json"
-    elif case.method == "POST" and case.meta and case.meta.generation.mode is GenerationMode.POSITIVE:
-        give_key(case)
+    elif case.meta and case.meta.generation.mode is GenerationMode.POSITIVE:
+        spell_integers(case)
+        if case.method == "POST":
+            give_key(case)
+
+
+def spell_integers(case: Case) -> None:
+    """In a query, which is text, an integer is its digits; only JSON may spell it 101.0."""
+    for name, value in (case.query or {}).items():
+        if isinstance(value, float) and value.is_integer():
+            case.query[name] = int(value)
 
 
 def give_key(case: Case) -> None:

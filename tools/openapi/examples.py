@@ -77,7 +77,7 @@ RECEIPT: Json = {
     "issued_at": "2026-11-25T04:30:54.166607Z",
     "payment": PAYMENT,
 }
-RECEIPT_PAGE = "<!doctype html>\n<html lang=\"en\">\n<title>Receipt RCT-0000000351</title>\n"
+RECEIPT_PAGE = '<!doctype html>\n<html lang="en">\n<title>Receipt RCT-0000000351</title>\n'
 UP: Json = {
     "service": "payment-service",
     "version": VERSION,

@@ -23,18 +23,15 @@ CORRELATION = {
     "in": "header",
     "description": "Kept if it is 1 to 128 of A-Z a-z 0-9 . _ -, otherwise replaced by a new one; on every answer.",
     "schema": {"type": "string"},
-    "example": examples.CORRELATION_ID,
 }
 LIMIT = {
     "name": "limit",
     "in": "query",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-    "example": 20,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20, "examples": [20]},
 }
 CURSOR = {
     "name": "cursor",
     "in": "query",
     "description": "`next_cursor` of the page before; opaque.",
-    "schema": {"type": "string", "format": "cursor"},
-    "example": examples.CURSOR,
+    "schema": {"type": "string", "format": "cursor", "examples": [examples.CURSOR]},
 }

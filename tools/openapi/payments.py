@@ -99,9 +99,7 @@ def _create_refund() -> Json:
         "parameters": [KEY, CORRELATION],
         "requestBody": {"required": False, "content": json_of("RefundRequest", examples.REFUND_REQUESTS)},
         "responses": {
-            "201": answer(
-                "Given back.", json_of("Refund", refunded), MONEY, _REPLAYED, LIMITED, links=OF_A_REFUND
-            ),
+            "201": answer("Given back.", json_of("Refund", refunded), MONEY, _REPLAYED, LIMITED, links=OF_A_REFUND),
             "202": answer(
                 _PENDING,
                 json_of("Refund", pending),
@@ -124,22 +122,22 @@ def _list_payments() -> Json:
         "Page by page: `cursor` is the `next_cursor` of the page before, and stays right while payments are being added.",
         "/payments",
         parameters=[
-            {
-                "name": "trip_id",
-                "in": "query",
-                "schema": {"type": "integer", "minimum": 1, "maximum": GREATEST_ID},
-                "example": 101,
-            },
-            {"name": "status", "in": "query", "schema": {"enum": list(STATUSES)}, "example": "SUCCESS"},
-            {"name": "method", "in": "query", "schema": {"enum": list(METHODS)}, "example": "CARD"},
-            {"name": "from", "in": "query", "description": "Included.", "schema": time, "example": "2026-11-01T00:00:00Z"},
-            {"name": "to", "in": "query", "description": "Excluded.", "schema": time, "example": "2026-12-01T00:00:00Z"},
+            _filter("trip_id", {"type": "integer", "minimum": 1, "maximum": GREATEST_ID}, 101),
+            _filter("status", {"enum": list(STATUSES)}, "SUCCESS"),
+            _filter("method", {"enum": list(METHODS)}, "CARD"),
+            _filter("from", time, "2026-11-01T00:00:00Z", description="Included."),
+            _filter("to", time, "2026-12-01T00:00:00Z", description="Excluded."),
             LIMIT,
             CURSOR,
         ],
         page=("PaymentList", {"page": examples.PAYMENTS}),
         links=OF_A_LIST,
     )
+
+
+def _filter(name: str, schema: Json, example: object, **more: str) -> Json:
+    # An example in the schema: a page fills a form with one that stands beside it.
+    return {"name": name, "in": "query", **more, "schema": {**schema, "examples": [example]}}
 
 
 def _get_payment() -> Json:

@@ -81,7 +81,9 @@ _MEMBERS: dict[str, Json] = {
     "refund_declined": {"failure_code": "card_declined", "refund": DECLINED_REFUND},
 }
 _SCHEMAS = {"payment_declined": "DeclinedPayment", "refund_declined": "DeclinedRefund"}
-_FIELDS = [{"field": "amount", "message": "must be a number above 0 and at most 9999999999.99, with at most two decimals"}]
+_FIELDS = [
+    {"field": "amount", "message": "must be a number above 0 and at most 9999999999.99, with at most two decimals"}
+]
 _LATER = {"idempotency_in_progress", "rate_limited", "bad_gateway", "gateway_timeout", "database_unavailable"}
 _PERHAPS_LATER = {"trip_already_paid", "payment_not_refundable"}
 
@@ -137,7 +139,9 @@ def _answer(path: str, codes: list[str], limited: bool) -> Json:
 
 def _particular(status: int, codes: list[str]) -> list[dict[str, str]]:
     """The headers of a status."""
-    found = []
+    found = [{"Cache-Control": "NotStored"}]
+    if "payment_declined" in codes or "refund_declined" in codes:
+        found.append({"Idempotent-Replayed": "Replayed"})
     if status in (429, 502, 503, 504) or set(codes) <= _LATER:
         found.append({"Retry-After": "RetryAfter"})
     elif set(codes) & (_LATER | _PERHAPS_LATER):
