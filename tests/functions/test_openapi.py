@@ -1,4 +1,4 @@
-"""The OpenAPI document is equal to the code: routes, statuses and problem codes, headers, models; and its examples to itself."""
+"""The OpenAPI document is equal to the code: routes, statuses, problem codes, headers, models; and its examples to itself."""
 
 import json
 import re

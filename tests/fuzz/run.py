@@ -1,5 +1,5 @@
-"""Requests that schemathesis makes of the service's own OpenAPI document, valid ones and others, to the whole service behind its
-front door: every check, and links from answer to answer. `python -m tests.fuzz.run --seconds 600 --seed 7`"""
+"""Requests that schemathesis makes of the service's own OpenAPI document, valid ones and others, to the whole service behind
+its front door: every check, and links from answer to answer. `python -m tests.fuzz.run --seconds 600 --seed 7`"""
 
 import argparse
 import os

@@ -19,24 +19,24 @@ FILE = Path(__file__).parents[2] / "functions" / "health" / "openapi.json"
 Json = dict[str, Any]
 
 _DESCRIPTION = """\
-Repeat a request, with its `Idempotency-Key`, whenever no answer came or the answer carries `Retry-After`: nothing is ever charged
-twice.
+Repeat a request, with its `Idempotency-Key`, whenever no answer came or the answer carries `Retry-After`: nothing is ever
+charged twice.
 
-Every path has the same meaning with the prefix `/v1`, and with a slash at its end. HEAD is answered wherever GET is; another method
-is 405 with `Allow`, and a path that is not here 404. Every error is an `application/problem+json` document (RFC 9457) with a stable
-`code`. JSON numbers of money have two decimals, and are exact.
+Every path has the same meaning with the prefix `/v1`, and with a slash at its end. HEAD is answered wherever GET is; another
+method is 405 with `Allow`, and a path that is not here 404. Every error is an `application/problem+json` document (RFC 9457)
+with a stable `code`. JSON numbers of money have two decimals, and are exact.
 
-**Who may ask.** Where the service is told whose tokens it takes, each operation wants a bearer token that permits it, or answers 401
-or 403; the permission is named in its description. A service that is told nothing is open to whoever reaches it: this document
-describes both, so security is optional in it.
+**Who may ask.** Where the service is told whose tokens it takes, each operation wants a bearer token that permits it, or
+answers 401 or 403; the permission is named in its description. A service that is told nothing is open to whoever reaches it: this
+document describes both, so security is optional in it.
 """
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
     "description": (
-        "A JSON Web Token of an issuer that the service takes, signed with RS256, PS256, ES256 or EdDSA. What it permits is in its"
-        " `scope`, or is set for its subject: `payments:write`, `refunds:write`, `payments:read`, `metrics:read`."
+        "A JSON Web Token of an issuer that the service takes, signed with RS256, PS256, ES256 or EdDSA. What it permits is in"
+        " its `scope`, or is set for its subject: `payments:write`, `refunds:write`, `payments:read`, `metrics:read`."
     ),
 }
 _TAGS = [

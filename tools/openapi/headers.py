@@ -6,7 +6,7 @@ Json = dict[str, Any]
 
 HEADERS: Json = {
     "CorrelationId": {
-        "description": "What this request is called in the log of every service. The request's own X-Correlation-ID, if it was one.",
+        "description": "What this request is called in every log. The request's own X-Correlation-ID, if it was one.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
         "example": "1fad7d03-d1b6-488d-b6da-d84fa361be6a",
@@ -62,8 +62,8 @@ HEADERS: Json = {
         "example": 'Bearer realm="payment-service"',
     },
     "RateLimit": {
-        "description": "What is left of the caller's quota (`r`), and in how many seconds it is whole again (`t`); the IETF's draft"
-        " on RateLimit header fields. Absent where no limit is set, and on the front door's own answers.",
+        "description": "What is left of the caller's quota (`r`), and in how many seconds it is whole again (`t`), as the IETF's"
+        " draft has it. Absent where no limit is set, and on what the front door says.",
         "schema": {"type": "string"},
         "example": '"caller";r=999;t=1',
     },

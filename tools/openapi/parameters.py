@@ -13,8 +13,8 @@ PAYMENT_ID = {
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Required, here or as `idempotency_key` in the body; where both are given they must be equal. 1 to 255 visible"
-    " ASCII characters, kept as a hash only. A pair of double quotes around it is taken off.",
+    "description": "Required, here or as `idempotency_key` in the body; where both are given they must be equal. 1 to 255"
+    " visible ASCII characters, kept as a hash only. A pair of double quotes around it is taken off.",
     "schema": {"type": "string", "pattern": '^(?!""$)[\\x21-\\x7e]{1,255}$'},
     "example": examples.KEY,
 }

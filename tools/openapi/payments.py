@@ -51,8 +51,8 @@ def _create_payment() -> Json:
         "tags": ["payments"],
         "summary": "Charge a completed trip",
         "description": (
-            "Charges once, whatever dies in between and however often the request is repeated with its key. Without `amount` the"
-            " trip's fare is computed, and collected once for a trip, whatever the key. Wants `payments:write`."
+            "Charges once, whatever dies in between and however often the request is repeated with its key. Without `amount`"
+            " the trip's fare is computed, and collected once for a trip, whatever the key. Wants `payments:write`."
         ),
         **for_whom("payments:write"),
         "parameters": [KEY, CORRELATION],
@@ -92,8 +92,8 @@ def _create_refund() -> Json:
         "tags": ["refunds"],
         "summary": "Give back all or part of a payment",
         "description": (
-            "The sum of a payment's refunds never exceeds it, however many are asked for at once. Without `amount`, and without a"
-            " body, all that is left is given back. Wants `refunds:write`."
+            "The sum of a payment's refunds never exceeds it, however many are asked for at once. Without `amount`, and without"
+            " a body, all that is left is given back. Wants `refunds:write`."
         ),
         **for_whom("refunds:write"),
         "parameters": [KEY, CORRELATION],
@@ -123,8 +123,8 @@ def _list_payments() -> Json:
         "/payments",
         parameters=[
             _filter("trip_id", {"type": "integer", "minimum": 1, "maximum": GREATEST_ID}, 101),
-            _filter("status", {"enum": list(STATUSES)}, "SUCCESS"),
-            _filter("method", {"enum": list(METHODS)}, "CARD"),
+            _filter("status", {"type": "string", "enum": list(STATUSES)}, "SUCCESS"),
+            _filter("method", {"type": "string", "enum": list(METHODS)}, "CARD"),
             _filter("from", time, "2026-11-01T00:00:00Z", description="Included."),
             _filter("to", time, "2026-12-01T00:00:00Z", description="Excluded."),
             LIMIT,
