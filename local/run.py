@@ -18,7 +18,7 @@ from local.ports import HOST, addresses, pick, refusal
 from local.postgres import ClusterError, Postgres
 from local.supervisor import Supervisor, SupervisorDiedError
 from seed.load import load
-from shared.platform.settings import read_settings
+from shared.platform.settings import Settings, read_settings
 from sql.migrate import migrate
 from sql.owner import DatabaseUnavailableError
 
@@ -171,19 +171,22 @@ def summary(start: Start) -> str:
         "PostgreSQL (data in .data/postgres)" if start.postgres else f"the database at {start.environment['DB_HOST']}"
     )
     neighbours = ", ".join(name.replace("_", " ") for name in system.stand_ins(start.environment)) or "none"
+    issuers = ", ".join(issuer.name for issuer in Settings.read(start.environment).auth_issuers)
+    token = ' -H "Authorization: Bearer $TOKEN"' if issuers else ""
     return f"""
 The payment service answers at {address}
 
   functions    {", ".join(system.FUNCTIONS)}
   database     {database}
   stand-ins    {neighbours}
+  access       {f"with a token of {issuers}" if issuers else "open to everybody: AUTH_ISSUERS is not set"}
   logs         .data/log/<process>.log, JSON lines; Ctrl-C ends everything
 
 Try:
   curl {address}/health
-  curl {address}/payments -H 'Content-Type: application/json' -H 'Idempotency-Key: test-payment-001' \\
+  curl {address}/payments{token} -H 'Content-Type: application/json' -H 'Idempotency-Key: test-payment-001' \\
     -d '{{"trip_id": 101, "method": "CARD", "amount": 150.00}}'
-  curl {address}/metrics
+  curl{token} {address}/metrics
 """
 
 

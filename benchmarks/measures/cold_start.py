@@ -37,8 +37,8 @@ def measure(stage: Stage) -> Measured:
     rows: list[Row] = []
     walls: dict[str, float] = {}
     with stage.databases.copy() as place:
-        payment_id = _refundable(stage, place)
-        functions = InTheImage(stage.image, (HELLO, *GOALS), _settings(stage, place))
+        payment_id = refundable(stage, place)
+        functions = InTheImage(stage.image, (HELLO, *GOALS), settings(stage, place))
         try:
             pairs = _pairs(functions, payment_id)
         finally:
@@ -47,8 +47,8 @@ def measure(stage: Stage) -> Measured:
         beside, ours = [one for one, _ in starts], [other for _, other in starts]
         walls |= {name: median(start.wall for start in ours), HELLO: median(start.wall for start in beside)}
         used = mean(start.processor for start in ours) / mean(start.processor for start in beside)
-        told = f"{_in_words(ours)}; {used:.2f} × its processor time", f"one line {_in_words(beside)}"
-        rows.append(Row(f"cold start, {name}", _ratio(ours, beside), "×", *told, GOALS[name]))
+        told = f"{in_words(ours)}; {used:.2f} × its processor time", f"one line {in_words(beside)}"
+        rows.append(Row(f"cold start, {name}", ratio(ours, beside), "×", *told, GOALS[name]))
     return Measured(rows, {"cold_starts": walls})
 
 
@@ -56,14 +56,18 @@ def _pairs(functions: InTheImage, payment_id: int) -> dict[str, list[tuple[Start
     pairs: dict[str, list[tuple[Start, Start]]] = {name: [] for name in GOALS}
     for turn in range(ROUNDS + 1):
         for name in GOALS:
-            pair = _start(functions, HELLO, payment_id), _start(functions, name, payment_id)
+            pair = _good(functions, HELLO, payment_id), _good(functions, name, payment_id)
             if turn:
                 pairs[name].append(pair)
     return pairs
 
 
-def _start(functions: InTheImage, name: str, payment_id: int) -> Start:
-    request = requests.good(name, payment_id)
+def _good(functions: InTheImage, name: str, payment_id: int) -> Start:
+    return start(functions, name, requests.good(name, payment_id))
+
+
+def start(functions: InTheImage, name: str, request: requests.Request) -> Start:
+    """A start of a function until it has answered this request; it is killed then."""
     began = time.monotonic()
     functions.start(name)
     _first_answer(functions, name, request, began + PATIENCE)
@@ -88,26 +92,28 @@ def _first_answer(functions: InTheImage, name: str, request: requests.Request, d
             connection.close()
 
 
-def _ratio(ours: list[Start], beside: list[Start]) -> Spread:
+def ratio(ours: list[Start], beside: list[Start]) -> Spread:
     """Of the medians; from that of the lower quartiles, which other work here disturbs least, to that of the upper."""
     quarters = [quantiles([start.wall for start in starts]) for starts in (ours, beside)]
     by_quarter = [one / other for one, other in zip(*quarters, strict=True)]
     return Spread(by_quarter[1], min(by_quarter), max(by_quarter))
 
 
-def _in_words(starts: list[Start]) -> str:
+def in_words(starts: list[Start]) -> str:
+    """Their middle and lower quarter, and the processor time."""
     lower, middle, _ = quantiles([start.wall for start in starts])
     used = mean(start.processor for start in starts)
     return f"{middle:.0f} ms, lower quartile {lower:.0f} ms ({used:.0f} ms processor)"
 
 
-def _settings(stage: Stage, place: Place) -> dict[str, str]:
+def settings(stage: Stage, place: Place) -> dict[str, str]:
+    """Of every function: its database and its neighbours."""
     trips, sink = stage.neighbours.trips, stage.neighbours.sink
     around = {"TRIP_SERVICE_URL": trips, "NOTIFICATION_SERVICE_URL": trips, "K_SINK": sink}
     return {**SETTINGS, **around, **place.environment}
 
 
-def _refundable(stage: Stage, place: Place) -> int:
+def refundable(stage: Stage, place: Place) -> int:
     """The id of a payment that was charged as today's functions charge."""
     with stage.functions(["create_payment"], place.environment) as functions:
         connection = requests.connection(functions.ports["create_payment"])

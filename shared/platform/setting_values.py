@@ -128,6 +128,11 @@ def _url(value: str, wanted: str) -> SplitResult:
     return parts
 
 
+def is_here(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
 # What an address may be made of (RFC 3986, 2): no blank, nothing invisible, nothing that is not ASCII, no lone percent sign.
 _URL = r"(?:[!#$&-;=?-\[\]_a-z~]|%[0-9A-Fa-f]{2})+"
 

@@ -2,14 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from shared.platform import access_values as access
 from shared.platform import setting_values as values
-from shared.platform.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE
+from shared.platform.access_values import EventSenders, Issuer
+from shared.platform.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE, is_here
 from shared.rules.money import expresses, smallest_unit
 
 T = TypeVar("T")
@@ -20,6 +22,8 @@ FRONT_DOOR = 35.0
 # window of RATE_LIMIT. Its key must still be known then, also where it comes late by as much again.
 RETRY_AFTER = 2
 WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
+# Seconds for which a request waits for the keys of an issuer, at most.
+KEYS_TIMEOUT = 2.0
 # Seconds for which Stripe may still carry out a request that we have given up. A charge counts as absent only a lease's time
 # after the last that may have been asked for.
 STRIPE_MAY_TAKE = 30
@@ -27,10 +31,6 @@ STRIPE_MAY_TAKE = 30
 
 class SettingError(ValueError):
     """A setting is missing or wrong; the message names it and never shows a secret."""
-
-
-def _is_here(url: str) -> bool:
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _setting(default: str, read: Callable[[str], T]) -> T:
@@ -69,10 +69,16 @@ class Settings:
     stripe_api_key: str = _setting("", values.stripe_key)
     stripe_account: str = _setting("", values.stripe_account)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
+    auth_issuers: tuple[Issuer, ...] = _setting("", access.issuers)
+    auth_audience: str = _setting("payment-service", access.audience)
+    auth_subjects: Mapping[str, Set[str]] = _setting("", access.subjects)
+    auth_open_keys: str = _setting("", values.text)
+    auth_events: EventSenders | None = _setting("", access.event_senders)
     rate_limit: str = _setting("1000/second", values.rate)
     log_level: str = _setting("INFO", values.level)
     k_sink: str = _setting("", values.sink)
     k_ce_overrides: dict[str, str] = _setting("", values.overrides)
+    event_token_file: str = _setting("", access.path)
     event_retention: float = _setting("2592000", values.seconds)
     event_queue_size: int = _setting("1000", values.count)
     event_sweep_age: float = _setting("3", values.up_to(LONGEST_SWEEP_AGE))
@@ -105,18 +111,20 @@ class Settings:
 
     def _may_ask_stripe(self) -> bool:
         """Stripe itself, and not something on this machine that behaves like it."""
-        return bool(self.stripe_api_key) and not _is_here(self.stripe_api_base)
+        return bool(self.stripe_api_key) and not is_here(self.stripe_api_base)
 
     def _refuse_what_breaks_a_promise(self) -> None:
         """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
         neighbours = self.trip_service_timeout + self.gateway_timeout
         if self.idempotency_lock_timeout <= neighbours:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
-        if neighbours + self.db_connect_timeout + self.db_statement_timeout >= FRONT_DOOR:
+        keys = KEYS_TIMEOUT if self.auth_issuers else 0
+        if neighbours + keys + self.db_connect_timeout + self.db_statement_timeout >= FRONT_DOOR:
             raise SettingError(
                 "TRIP_SERVICE_TIMEOUT, GATEWAY_TIMEOUT, DB_CONNECT_TIMEOUT and DB_STATEMENT_TIMEOUT together must be less"
                 f" than the {FRONT_DOOR:g} s that the front door waits"
             )
+        self._refuse_what_opens_a_door()
         patience = max(RETRY_AFTER, WINDOWS[self.rate_limit.partition("/")[2]] if self.rate_limit else 0)
         if self.idempotency_key_ttl <= 2 * patience:
             raise SettingError(
@@ -129,12 +137,30 @@ class Settings:
                 f"FARE_ROUNDING must be a multiple of {unit}, the smallest unit of CURRENCY ({self.currency})"
             )
         base = urlsplit(self.stripe_api_base)
-        if base.scheme == "http" and not _is_here(self.stripe_api_base):
+        if base.scheme == "http" and not is_here(self.stripe_api_base):
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
         if base.path.endswith("/v1"):
             raise SettingError("STRIPE_API_BASE must not end in /v1, which each request has already")
         if self._may_ask_stripe() and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
             raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
+
+    def _refuse_what_opens_a_door(self) -> None:
+        """Raises SettingError for settings of access that do not say what somebody who sets them takes them to say."""
+        issuers = {issuer.name for issuer in self.auth_issuers}
+        named = {
+            "AUTH_SUBJECTS": list(self.auth_subjects),
+            "AUTH_OPEN_KEYS": [self.auth_open_keys] * bool(self.auth_open_keys),
+        }
+        for setting, subjects in named.items():
+            if subjects and not issuers:
+                raise SettingError(f"{setting} needs AUTH_ISSUERS: without it the service is open to everybody")
+            for subject in subjects:
+                issuer, _, rest = subject.partition(" ")
+                if len(issuers) > 1 and not (issuer in issuers and rest):
+                    raise SettingError(
+                        f"{setting} must name the issuer before each subject, with a blank in between, where AUTH_ISSUERS"
+                        f" has several; it has {subject!r}"
+                    )
 
 
 def stop(message: str) -> NoReturn:

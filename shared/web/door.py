@@ -13,12 +13,13 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from shared.platform import log
 from shared.platform.settings import RETRY_AFTER, Settings
 from shared.platform.unavailable import DatabaseUnavailable
+from shared.web.access.guard import Guard, guard_of, permit
 from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
-from shared.web.rates import Limiter
-from shared.web.routes import allowed_methods, find_route
+from shared.web.rates import Limiter, address_of
+from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
 from shared.web.tracing import read_trace
 
 # Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
@@ -39,35 +40,50 @@ def door(
     log.set_level(settings.log_level)
     limiter = Limiter(settings.rate_limit if limited else "")
     start = ColdStart(function, counts)
+    guard = guard_of(function, settings)
+    if guard is None and permissions_of(function) - {EVENTS}:
+        log.log.warning("open to everybody: AUTH_ISSUERS is not set", extra={"function": function})
     if flask.has_app_context():
         _answer_framework_errors(function, start)
 
     def decorate(operation: Operation) -> Callable[[flask.Request], flask.Response]:
         @wraps(operation)
         def entrance(request: flask.Request) -> flask.Response:
-            return _respond(function, start, request, lambda call: _enter(function, limiter, request, call, operation))
+            def work(call: Call) -> Answer:
+                if call.path == LIVENESS and request.method in ("GET", "HEAD"):
+                    return Answer(200, '{"status":"UP"}')
+                _let_in(function, guard, limiter, request, call)
+                return operation(call)
+
+            return _respond(function, start, request, work)
 
         return entrance
 
     return decorate
 
 
-def _enter(function: str, limiter: Limiter, request: flask.Request, call: Call, operation: Operation) -> Answer:
-    if call.path == "/healthz" and request.method in ("GET", "HEAD"):
-        return Answer(200, '{"status":"UP"}')
+def _let_in(function: str, guard: Guard | None, limiter: Limiter, request: flask.Request, call: Call) -> None:
+    """Notes in the call whose it is and which route it is on. Raises Problem where it goes no further."""
+    if guard and not is_open(function, call.path):
+        try:
+            call.caller = guard.caller(request.headers.get("Authorization"))
+        except Problem:
+            limiter.admit(address_of(request))
+            raise
     found = find_route(function, request.method, call.path)
     if found is None:
-        allowed = allowed_methods(function, call.path)
-        if allowed:
-            raise Problem(
-                "method_not_allowed",
-                f"Use {' or '.join(allowed)} here.",
-                headers={"Allow": ", ".join(allowed)},
-            )
-        raise Problem("not_found", "No endpoint has this path; GET / lists them.")
-    limiter.admit(request)
+        raise _no_route(function, call.path)
+    limiter.admit(call.caller.name if call.caller else address_of(request))
     call.route, call.parameters = found
-    return operation(call)
+    if call.caller and call.route.permission:
+        permit(call.caller, call.route.permission)
+
+
+def _no_route(function: str, path: str) -> Problem:
+    allowed = allowed_methods(function, path)
+    if not allowed:
+        return Problem("not_found", "No endpoint has this path; GET / lists them.")
+    return Problem("method_not_allowed", f"Use {' or '.join(allowed)} here.", headers={"Allow": ", ".join(allowed)})
 
 
 def _respond(function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer]) -> flask.Response:
@@ -96,7 +112,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     seconds = time.perf_counter() - began
     started = start.ended_by(seconds) if call.route and answer.status < 300 else None
     # A probe comes every few seconds for ever.
-    level = logging.DEBUG if call.path == "/healthz" and answer.status == 200 else logging.INFO
+    level = logging.DEBUG if call.path == LIVENESS and answer.status == 200 else logging.INFO
     log.log.log(
         level,
         "request",
@@ -106,6 +122,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
             "status": answer.status,
             "duration_ms": round(seconds * 1000, 1),
             **({} if started is None else {"cold_start_ms": round(started * 1000)}),
+            **({} if call.caller is None else {"caller": call.caller.name}),
             **answer.about,
         },
     )

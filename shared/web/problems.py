@@ -12,7 +12,7 @@ CONTENT_TYPE = "application/problem+json"
 TITLES = {
     "invalid_request": (400, "The request is not valid"),
     "unauthorized": (401, "Who is asking is not known"),
-    "invalid_token": (401, "The token is not valid"),
+    "invalid_token": (401, "The token is not accepted"),
     "insufficient_scope": (403, "This caller may not do this"),
     "payment_declined": (402, "The payment was declined"),
     "refund_declined": (402, "The refund was declined"),
@@ -34,7 +34,7 @@ TITLES = {
     "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "Something went wrong on our side"),
     "trip_service_unavailable": (503, "The Trip Service gives no usable answer"),
-    "issuer_unavailable": (503, "Whether a token is good cannot be told now"),
+    "issuer_unavailable": (503, "The issuer of the token gives no keys"),
     "database_unavailable": (503, "The database does not answer"),
 }
 

@@ -13,6 +13,11 @@ from shared.web.problems import Problem
 CALLER_HEADER = "X-Caller-Address"
 
 
+def address_of(request: flask.Request) -> str:
+    """Where a request comes from, as the front door saw it."""
+    return request.headers.get(CALLER_HEADER) or request.remote_addr or ""
+
+
 class Limiter:
     """Admits at most `rate` requests (such as "1000/second") of each caller to this instance in each window of that length; an
     empty rate admits all."""
@@ -26,11 +31,10 @@ class Limiter:
         self._over_at = 0.0
         self._counts: dict[str, int] = {}
 
-    def admit(self, request: flask.Request) -> None:
+    def admit(self, caller: str) -> None:
         """Counts a request. Raises Problem rate_limited when its caller asks too often."""
         if not self._rate:
             return
-        caller = request.headers.get(CALLER_HEADER) or request.remote_addr or ""
         with self._lock:
             now = time.monotonic()
             if now >= self._over_at:

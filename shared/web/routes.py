@@ -1,18 +1,26 @@
 """Which function answers which path and method: the contract's first table."""
 
 import re
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from shared.rules.identifiers import GREATEST_ID
+from shared.rules.permissions import Permission
 from shared.web.problems import Problem
+
+# Wanted of whoever sends events; no caller of the API has it.
+EVENTS: Final = "events:send"
+
+# Whether a function lives: each answers it itself.
+LIVENESS = "/healthz"
 
 
 class Route(NamedTuple):
-    """`template` is the whole bare path."""
+    """`template` is the whole bare path; `permission` what its caller must have, None where nobody is asked who he is."""
 
     method: str
     template: str
     function: str
+    permission: Permission | Literal["events:send"] | None
 
     def parameters(self, path: str) -> dict[str, str] | None:
         """What the path has in place of the template's parameter; None where it is another path."""
@@ -26,22 +34,22 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    Route("POST", "/payments", "create_payment"),
-    Route("GET", "/payments", "get_payment"),
-    Route("POST", "/payments/{payment_id}/refunds", "create_refund"),
-    Route("GET", "/payments/{payment_id}", "get_payment"),
-    Route("GET", "/payments/{payment_id}/refunds", "get_payment"),
-    Route("GET", "/payments/{payment_id}/receipt", "get_payment"),
-    Route("GET", "/health", "health"),
-    Route("GET", "/", "health"),
-    Route("GET", "/openapi.json", "health"),
-    Route("GET", "/docs", "health"),
-    Route("GET", "/docs/{file}", "health"),
-    Route("GET", "/metrics", "metrics"),
-    Route("GET", "/metrics/prometheus", "metrics"),
-    Route("POST", "/", "notify"),
-    Route("POST", "/", "sweep"),
-    Route("POST", "/", "dead_letters"),
+    Route("POST", "/payments", "create_payment", "payments:write"),
+    Route("GET", "/payments", "get_payment", "payments:read"),
+    Route("POST", "/payments/{payment_id}/refunds", "create_refund", "refunds:write"),
+    Route("GET", "/payments/{payment_id}", "get_payment", "payments:read"),
+    Route("GET", "/payments/{payment_id}/refunds", "get_payment", "payments:read"),
+    Route("GET", "/payments/{payment_id}/receipt", "get_payment", "payments:read"),
+    Route("GET", "/health", "health", None),
+    Route("GET", "/", "health", None),
+    Route("GET", "/openapi.json", "health", None),
+    Route("GET", "/docs", "health", None),
+    Route("GET", "/docs/{file}", "health", None),
+    Route("GET", "/metrics", "metrics", "metrics:read"),
+    Route("GET", "/metrics/prometheus", "metrics", "metrics:read"),
+    Route("POST", "/", "notify", EVENTS),
+    Route("POST", "/", "sweep", EVENTS),
+    Route("POST", "/", "dead_letters", EVENTS),
 )
 
 CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "health", "metrics"})
@@ -72,6 +80,19 @@ def find_route(function: str, method: str, path: str) -> tuple[Route, dict[str, 
             if parameters is not None:
                 return route, parameters
     return None
+
+
+def permissions_of(function: str) -> set[str]:
+    """Whatever permissions the routes of a function want; empty where all are open."""
+    return {route.permission for route in ROUTES if route.function == function and route.permission is not None}
+
+
+def is_open(function: str, path: str) -> bool:
+    """Whether a function answers this path, whatever the method, without asking who is there."""
+    if path == LIVENESS:
+        return True
+    of_these = (route for route in ROUTES if route.function == function and route.permission is None)
+    return any(route.parameters(path) is not None for route in of_these)
 
 
 def allowed_methods(function: str, path: str) -> list[str]:

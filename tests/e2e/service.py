@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,21 +43,23 @@ def await_that(true: Callable[[], bool], what: str) -> None:
 
 
 class Service:
-    """One start of the whole, on a port of its own. `times`: the time-outs that are not those of production."""
+    """One start of the whole, on a port of its own, with these settings besides."""
 
-    def __init__(self, times: Mapping[str, str] = TIMES) -> None:
+    def __init__(self, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="payments-e2e-")).resolve()
         self.folder.chmod(0o755)
         for part in PARTS:
             shutil.copytree(CHECKOUT / part, self.folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         self.port = pick(1)[0]
         self._output: list[str] = []
-        settings = {"SERVICE_PORT": str(self.port), "PYTHONPATH": str(self.folder), **times}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "PAYMENT_", "K_"))}
+        own = {"SERVICE_PORT": str(self.port), "PYTHONPATH": str(self.folder), **TIMES, **settings}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AUTH_", "DB_", "PAYMENT_", "K_"))
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "local.run"],
             cwd=self.folder,
-            env={**kept, **settings},
+            env={**kept, **own},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.service import Service
-from tests.fuzz.run import command, environment
+from tests.fuzz.run import PATIENT, command, environment
 
 SEED, EXAMPLES = 1, 25
 PATIENCE = 110.0
@@ -15,7 +15,7 @@ PATIENCE = 110.0
 @pytest.fixture
 def service() -> Iterator[Service]:
     """A new one, so that the same requests find the same rows."""
-    service = Service(times={})
+    service = Service(**PATIENT)
     yield service
     assert service.end() == (0, [])
 

@@ -27,8 +27,8 @@ method is 405 with `Allow`, and a path that is not here 404. Every error is an `
 with a stable `code`. JSON numbers of money have two decimals, and are exact.
 
 **Who may ask.** Where the service is told whose tokens it takes, each operation wants a bearer token that permits it, or
-answers 401 or 403; the permission is named in its description. A service that is told nothing is open to whoever reaches it: this
-document describes both, so security is optional in it.
+answers 401 or 403; the permission is named in its description. A service that is told nothing is open to whoever reaches it:
+this document describes both, so security is optional in it.
 """
 _BEARER = {
     "type": "http",

@@ -62,8 +62,8 @@ HEADERS: Json = {
         "example": 'Bearer realm="payment-service"',
     },
     "RateLimit": {
-        "description": "What is left of the caller's quota (`r`), and in how many seconds it is whole again (`t`), as the IETF's"
-        " draft has it. Absent where no limit is set, and on what the front door says.",
+        "description": "What is left of the caller's quota (`r`), and in how many seconds it is whole again (`t`), as the"
+        " IETF's draft has it. Absent where no limit is set, and on what the front door says.",
         "schema": {"type": "string"},
         "example": '"caller";r=999;t=1',
     },

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared.web.access.guard import NOT_ACCEPTED, UNKNOWN
 from shared.web.problems import CONTENT_TYPE, TITLES, TYPE
 from tools.openapi.examples import CORRELATION_ID, DECLINED_PAYMENT, DECLINED_REFUND, PAYMENT_ID
 from tools.openapi.headers import ALWAYS, LIMITED, headers
@@ -43,10 +44,10 @@ SHARED = {
 # As in the code, for the examples.
 _DETAILS = {
     "invalid_request": "The request could not be read.",
-    "unauthorized": "Send a token: Authorization: Bearer, and a JSON Web Token.",
-    "invalid_token": "The token is not one that is taken here, or not any more: get a new one.",
-    "insufficient_scope": "The token is good, and does not permit this.",
-    "issuer_unavailable": "Whether the token is good cannot be told now. Repeat the request with the same key.",
+    "unauthorized": UNKNOWN,
+    "invalid_token": NOT_ACCEPTED,
+    "insufficient_scope": "This wants the permission payments:write.",
+    "issuer_unavailable": "Repeat the request later, with the same key.",
     "payment_declined": "The gateway declined the charge. To try again, send a new Idempotency-Key.",
     "refund_declined": "The gateway declined the refund; what was reserved for it is free again.",
     "payment_not_found": f"There is no payment {PAYMENT_ID}.",

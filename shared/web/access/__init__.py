@@ -1,4 +1,4 @@
 """Who may call: tokens, the keys that they are signed with, and what their callers may do.
 
-Part of the web room: may use rules and platform. Libraries that read tokens are imported only where there is something to check.
+Part of the web room. The libraries that read tokens are imported only where there is something to check.
 """

@@ -1,10 +1,7 @@
 """Whoever calls, as far as a token tells."""
 
 from collections.abc import Set
-from typing import Literal, NamedTuple, get_args
-
-Permission = Literal["payments:write", "refunds:write", "payments:read", "metrics:read", "payments:settle"]
-PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
+from typing import NamedTuple
 
 
 class Caller(NamedTuple):

@@ -6,12 +6,12 @@ import flask
 import pytest
 
 from shared.web.problems import Problem
-from shared.web.rates import CALLER_HEADER, Limiter
+from shared.web.rates import CALLER_HEADER, Limiter, address_of
 
 
 def asks(limiter: Limiter, caller: str = "10.0.0.1") -> None:
     with flask.Flask(__name__).test_request_context(headers={CALLER_HEADER: caller}):
-        limiter.admit(flask.request)
+        limiter.admit(address_of(flask.request))
 
 
 @pytest.mark.parametrize(("rate", "window"), [("2/second", 1), ("2/minute", 60), ("2/hour", 3600)])

@@ -1,0 +1,134 @@
+"""Tokens: JSON Web Tokens (RFC 7519) of issuers that the settings name, checked with PyJWT."""
+
+import hashlib
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import jwt
+
+from shared.platform.access_values import Issuer
+from shared.platform.settings import stop
+from shared.web.access.key_sources import KeysUnavailable, source_of
+from shared.web.access.keys import Key, Keys
+
+# Seconds by which the clocks of an issuer and of this machine may differ.
+LEEWAY = 30
+# `iat` says nothing about when a token may be used.
+CHECKED = {"require": ["exp", "iss", "aud", "sub"], "verify_iat": False}
+LONGEST_SUBJECT = 255
+# A caller sends the same token for an hour, and to check one takes a sixth of a charge. A few KB each.
+MOST_REMEMBERED = 1000
+# What PyJWT raises for a token, and what it lets through of what it reads them with.
+WRONG = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class TokenRejected(Exception):
+    """A token is not accepted; the message says why, for the log."""
+
+
+class Claims(NamedTuple):
+    """What an accepted token says."""
+
+    issuer: str
+    subject: str
+    scope: frozenset[str]
+
+
+class _Known(NamedTuple):
+    issuer: Issuer
+    keys: Keys
+
+
+class _Accepted(NamedTuple):
+    claims: Claims
+    expires: float  # seconds since 1970
+    known: _Known
+    algorithm: str
+    key: Key
+
+
+class Tokens:
+    """Tokens of these issuers. `audience`: whom they must be for, where the issuer itself does not say."""
+
+    def __init__(self, issuers: Iterable[Issuer], audience: str) -> None:
+        self._known = {
+            issuer.name: _Known(
+                issuer._replace(audience=issuer.audience or audience), Keys(issuer.name, source_of(issuer))
+            )
+            for issuer in issuers
+        }
+        self._accepted: dict[bytes, _Accepted] = {}
+
+    def load_files(self) -> None:
+        """Reads the keys that are in files; ends the start of this process where one has none. Asks nobody."""
+        for issuer, keys in self._known.values():
+            if issuer.has_a_file:
+                try:
+                    keys.load()
+                except KeysUnavailable as failure:
+                    stop(f"there are no keys of {issuer.name}: {failure}")
+
+    def read(self, token: str) -> Claims:
+        """What a token says whose signature, issuer, audience, `exp` and `nbf` are right.
+
+        Where its keys are is for the settings to say, never for the token (its `jku`, `jwk` and `x5u`). Raises TokenRejected,
+        and KeysUnavailable.
+        """
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        accepted = self._accepted.get(digest)
+        if accepted is None or not _still_holds(accepted):
+            accepted = self._check(token)
+            if len(self._accepted) >= MOST_REMEMBERED:
+                self._accepted.clear()
+            self._accepted[digest] = accepted
+        return accepted.claims
+
+    def _check(self, token: str) -> _Accepted:
+        try:
+            unverified = jwt.decode_complete(token, options={"verify_signature": False})
+        except WRONG as wrong:
+            raise TokenRejected(f"it cannot be read: {type(wrong).__name__}") from None
+        header, issuer = unverified["header"], unverified["payload"].get("iss")
+        known = self._known.get(issuer) if isinstance(issuer, str) else None
+        if known is None:
+            raise TokenRejected("its issuer is not known")
+        algorithm = str(header.get("alg"))
+        keys = known.keys.of(header.get("kid"), algorithm)
+        for key in keys:
+            try:
+                claims = _verified(token, key, algorithm, known.issuer)
+            except jwt.InvalidSignatureError:
+                continue
+            except WRONG as wrong:
+                raise TokenRejected(type(wrong).__name__) from None
+            return _Accepted(_claims(claims), float(claims["exp"]), known, algorithm, key)
+        raise TokenRejected("its signature is of none of the keys of its issuer" if keys else "its key is not known")
+
+
+def _verified(token: str, key: Key, algorithm: str, issuer: Issuer) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key.public,
+        algorithms=[algorithm],
+        issuer=issuer.name,
+        audience=issuer.audience,
+        leeway=LEEWAY,
+        options=CHECKED,  # type: ignore[arg-type]
+    )
+    return claims
+
+
+def _still_holds(accepted: _Accepted) -> bool:
+    """Whether a token that was accepted is to be accepted still: it has not expired, and its key was not withdrawn."""
+    if accepted.expires + LEEWAY <= time.time():
+        return False
+    return accepted.key in accepted.known.keys.of(accepted.key.name, accepted.algorithm)
+
+
+def _claims(claims: dict[str, Any]) -> Claims:
+    subject, scope = claims["sub"], claims.get("scope", "")
+    # It is stored, and stands in logs and headers.
+    if not subject.isprintable() or not 0 < len(subject) <= LONGEST_SUBJECT:
+        raise TokenRejected(f"its subject is not 1 to {LONGEST_SUBJECT} visible characters")
+    return Claims(claims["iss"], subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
