@@ -25,6 +25,6 @@ def known(paths: Json) -> Json:
     names = {operation["operationId"] for operation in operations}
     for operation in operations:
         for response in operation["responses"].values():
-            for name in response.get("links", {}).keys() - names:
-                del response["links"][name]
+            if "links" in response:
+                response["links"] = {name: link for name, link in response["links"].items() if name in names}
     return paths

@@ -123,7 +123,7 @@ def _name(code: str) -> str:
 def _answer(path: str, codes: list[str], limited: bool) -> Json:
     [status] = {ALL[code][0] for code in codes}
     described = "; ".join(f"`{code}`: {ALL[code][1]}" for code in codes)
-    schemas = [{"$ref": f"#/components/schemas/{name}"} for name in {_SCHEMAS.get(code, "Problem") for code in codes}]
+    [schema] = {_SCHEMAS.get(code, "Problem") for code in codes}
     by_function = any(code in TITLES for code in codes)
     examples = {code: {"summary": ALL[code][1], "value": example(path, code)} for code in codes}
     if status == 400:
@@ -134,7 +134,7 @@ def _answer(path: str, codes: list[str], limited: bool) -> Json:
     return {
         "description": described + ".",
         "headers": headers(ALWAYS, *_particular(status, codes), LIMITED if limited and by_function else {}),
-        "content": {CONTENT_TYPE: {"schema": schemas[0], "examples": examples}},
+        "content": {CONTENT_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}},
     }
 
 
