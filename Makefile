@@ -39,6 +39,11 @@ test: lint
 chaos: venv-for-tests
 	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(REAL),--real)
 
+# What schemathesis makes of the OpenAPI document, for SECONDS (600), SEED (a random one, which is printed).
+.PHONY: fuzz
+fuzz: venv-for-tests
+	@exec $(BIN)/python -m tests.fuzz.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)')
+
 # A day's requests for SECONDS (600) at 70 % of the peak, and whether anything grows, errs or slows.
 .PHONY: soak
 soak: venv-for-tests

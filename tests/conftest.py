@@ -157,7 +157,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 # Whole systems of processes: one after the other, on one of the two workers, so that they have the machine nearly to
 # themselves. The other files share the other worker, each as a whole.
-SYSTEMS = ("chaos", "compose", "e2e", "faults", "local", "model")
+SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz", "local", "model")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

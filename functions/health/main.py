@@ -1,4 +1,4 @@
-"""GET /health, / and /openapi.json, and the answer for every address that no function has."""
+"""GET /health, /, /openapi.json and /docs, and the answer for every address that no function has."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
-from shared.web.routes import CLIENT_FUNCTIONS, ROUTES
+from shared.web.routes import endpoints
 
 # Seconds, the contract's: whoever probes waits little longer.
 PATIENCE = 2.0
@@ -30,6 +30,10 @@ def health(call: Call) -> Answer:
         return Answer(200, json_text.write(index()))
     if call.path == "/openapi.json":
         return Answer(200, openapi(), headers={"Cache-Control": "public, max-age=300"})
+    if call.path.startswith("/docs"):
+        from functions.health.docs_page import docs_file, docs_page  # few ask for it: no start waits for what it reads
+
+        return docs_file(call.parameters["file"]) if call.parameters else docs_page(call.slashed)
     return report_health()
 
 
@@ -61,5 +65,5 @@ def index() -> dict[str, object]:
         "version": VERSION,
         "description": "Charges completed trips exactly once.",
         "documentation": "/openapi.json",
-        "endpoints": [f"{route.method} {route.template}" for route in ROUTES if route.function in CLIENT_FUNCTIONS],
+        "endpoints": endpoints(),
     }

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 # number's digits.
 DEEPEST = 32
 LONGEST_NUMBER = 100
+# Powers of ten: those of the smallest and the largest double, which any writer of JSON may write.
+SMALLEST, LARGEST = -324, 308
 UNUSABLE = "is a number too large or too long"
 
 
@@ -94,7 +96,7 @@ def _decimal(digits: str) -> Decimal | Unusable:
         number = Decimal(digits)
     except InvalidOperation:
         return Unusable(digits)
-    fits = len(digits) <= LONGEST_NUMBER and number.is_finite() and -308 <= number.adjusted() <= 308
+    fits = len(digits) <= LONGEST_NUMBER and number.is_finite() and SMALLEST <= number.adjusted() <= LARGEST
     return number if fits else Unusable(digits)
 
 

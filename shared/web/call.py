@@ -30,6 +30,8 @@ class Call:
         # As it came: the framework's own `path` takes leading slashes away.
         raw = request.environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")
         self.path = bare(raw)
+        # Only links within a page depend on it.
+        self.slashed = raw.endswith("/")
         self.body_was_read = False
         self.route: Route | None = None
         # None where the service is open, and on routes that want nobody's name.

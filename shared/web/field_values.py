@@ -47,6 +47,11 @@ def token(value: object) -> str:
     return value
 
 
+def integral(value: object) -> object:
+    """1249.0 is an integer as 1249 is: JSON has one kind of number (JSON Schema 2020-12, core, 4.2.2)."""
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
+
+
 # What pydantic's own types take, in its words: the models have these too.
 
 

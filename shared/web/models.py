@@ -20,20 +20,32 @@ Amount = Annotated[
             "description": "At most two decimals, as written, and no more than the currency has (ISO 4217).",
             "exclusiveMinimum": 0,
             "maximum": float(GREATEST),
+            "multipleOf": 0.01,
             "examples": [150.00],
         }
     ),
 ]
 Method = Annotated[states.Method, BeforeValidator(values.method)]
-Metadata = Annotated[dict[str, Any], BeforeValidator(values.metadata)]
-Token = Annotated[str, BeforeValidator(values.token)]
-Id = Annotated[int, Field(strict=True, gt=0, le=GREATEST_ID)]
+Metadata = Annotated[
+    dict[str, Any],
+    BeforeValidator(values.metadata),
+    WithJsonSchema({"type": ["object", "null"], "additionalProperties": True}),
+]
+Token = Annotated[
+    str,
+    BeforeValidator(values.token),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$", "not": {"type": "string", "pattern": "^[0-9-]{12,23}$"}}
+    ),
+]
+Key = Annotated[StrictStr, WithJsonSchema({"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"})]
+Id = Annotated[int, Field(strict=True, gt=0, le=GREATEST_ID), BeforeValidator(values.integral)]
 
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    idempotency_key: StrictStr | None = Field(
+    idempotency_key: Key | None = Field(
         None, description="In place of the Idempotency-Key header; where both are given they must be equal."
     )
 

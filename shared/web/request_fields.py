@@ -21,7 +21,7 @@ class PaymentFields(NamedTuple):
 
 PAYMENT = {
     "idempotency_key": Field(lambda value: None if value is None else values.string(value), lambda: None),
-    "trip_id": Field(lambda value: values.whole(value, 0, 9223372036854775807)),
+    "trip_id": Field(lambda value: values.whole(values.integral(value), 0, 9223372036854775807)),
     "method": Field(lambda value: values.one_of(values.method(value), "CARD", "UPI", "WALLET", "CASH")),
     "amount": Field(lambda value: None if value is None else values.amount(value), lambda: None),
     "metadata": Field(lambda value: values.metadata(value), dict),

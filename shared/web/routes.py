@@ -23,13 +23,14 @@ class Route(NamedTuple):
     permission: Permission | Literal["events:send"] | None
 
     def parameters(self, path: str) -> dict[str, str] | None:
-        """What the path has in place of the template's parameters; None where it is another path."""
-        before, has_id, after = self.template.partition("{payment_id}")
-        if not has_id:
+        """What the path has in place of the template's parameter; None where it is another path."""
+        before, has_one, rest = self.template.partition("{")
+        if not has_one:
             return {} if path == self.template else None
-        payment_id = path[len(before) : len(path) - len(after)]
-        fits = path.startswith(before) and path.endswith(after) and payment_id and "/" not in payment_id
-        return {"payment_id": payment_id} if fits else None
+        name, _, after = rest.partition("}")
+        value = path[len(before) : len(path) - len(after)]
+        fits = path.startswith(before) and path.endswith(after) and value and "/" not in value
+        return {name: value} if fits else None
 
 
 ROUTES = (
@@ -43,6 +44,8 @@ ROUTES = (
     Route("GET", "/health", "health", None),
     Route("GET", "/", "health", None),
     Route("GET", "/openapi.json", "health", None),
+    Route("GET", "/docs", "health", None),
+    Route("GET", "/docs/{file}", "health", None),
     Route("GET", "/metrics", "metrics", "metrics:read"),
     Route("GET", "/metrics/prometheus", "metrics", "metrics:read"),
     Route("POST", "/", "notify", EVENTS),
@@ -51,6 +54,15 @@ ROUTES = (
 )
 
 CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "health", "metrics"})
+
+# What a page loads, and nobody asks for otherwise.
+_OF_A_PAGE = frozenset({"/docs/{file}"})
+
+
+def endpoints() -> list[str]:
+    """What clients may ask for, as "GET /payments"."""
+    asked_for = (route for route in ROUTES if route.function in CLIENT_FUNCTIONS and route.template not in _OF_A_PAGE)
+    return [f"{route.method} {route.template}" for route in asked_for]
 
 
 def bare(path: str) -> str:

@@ -17,6 +17,8 @@ HOST = "127.0.0.1"
 TIMEOUT = 30.0
 _keys, _trips = count(1), count(1_000_001)
 SENT_SECRETS: list[str] = []
+# Headers of every HTTP answer, which a description of an API leaves out.
+OF_HTTP = {"connection", "content-length", "content-type", "date", "keep-alive", "server", "transfer-encoding"}
 
 
 def new_key() -> str:
@@ -92,17 +94,33 @@ class Schemas:
         """The status is one that the operation has, and the body is what its schema says."""
         template = self._template(path.split("?")[0])
         operation = self.document["paths"].get(template, {}).get(method.lower().replace("head", "get"))
-        if operation is None or answer.status in (405, 414, 431):
+        if operation is None or answer.status == 405:
             return
         responses = operation["responses"]
         assert str(answer.status) in responses, f"{method} {template} answered {answer.status}, which is not described"
-        content = responses[str(answer.status)].get("content", {})
+        response = responses[str(answer.status)]
+        if "$ref" in response:
+            response = self.document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+        self._check_headers(response, answer)
+        content = response.get("content", {})
         media = answer.type.split(";")[0]
         assert media in content, f"{method} {template} {answer.status} is {media}, and described as {list(content)}"
         if media.endswith("json") and answer.body:
             self._validator((template, method, str(answer.status), media), content[media]["schema"]).validate(
                 answer.json
             )
+
+    def _check_headers(self, response: dict[str, Any], answer: Answer) -> None:
+        """An answer has no header that is not described, and all that are promised, with values as described."""
+        described = {name.lower(): each["$ref"].rpartition("/")[2] for name, each in response["headers"].items()}
+        came = {name.lower(): value for name, value in answer.headers.items() if name.lower() not in OF_HTTP}
+        assert came.keys() <= described.keys(), (answer.status, came.keys() - described.keys())
+        for name, component in described.items():
+            header = self.document["components"]["headers"][component]
+            assert name in came or not header.get("required"), (answer.status, name)
+            if name in came:
+                value = int(came[name]) if header["schema"].get("type") == "integer" else came[name]
+                self._validator(("header", component), header["schema"]).validate(value)
 
     def _template(self, path: str) -> str:
         bare = re.sub(r"^/v1(?=/|$)", "", path) or "/"

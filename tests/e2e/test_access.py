@@ -1,6 +1,7 @@
 """Who may do what: every endpoint with every kind of token, at the front door and straight at each function."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ PROTECTED = [
     Endpoint("GET", "/metrics", "metrics", "metrics:read"),
     Endpoint("GET", "/metrics/prometheus", "metrics", "metrics:read"),
 ]
-OPEN = ["/health", "/v1/health", "/health/", "/", "/v1", "/openapi.json"]
+OPEN = ["/health", "/v1/health", "/health/", "/", "/v1", "/openapi.json", "/docs", "/v1/docs/"]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,9 @@ def test_every_route_of_a_client_is_looked_at_here() -> None:
         (route.method, route.template, route.permission) for route in ROUTES if route.function in CLIENT_FUNCTIONS
     }
     assert {route for route in wanted if route[2]} <= looked_at
-    assert {route[1] for route in wanted if not route[2]} <= {path.removeprefix("/v1") or "/" for path in OPEN}
+    assert {route[1] for route in wanted if not route[2]} - {"/docs/{file}"} <= {
+        path.removeprefix("/v1") or "/" for path in OPEN
+    }
 
 
 @pytest.mark.parametrize("path", OPEN)
@@ -164,6 +167,14 @@ def test_what_is_open_asks_nobody_who_he_is(guarded: Service, path: str) -> None
         assert client.get(path).status == 200
         assert client.get(path, Authorization="Bearer garbage").status == 200
         client.call("DELETE", path).problem(405, "method_not_allowed")
+        client.close()
+
+
+def test_what_the_page_of_the_api_loads_is_open_too(guarded: Service) -> None:
+    for port in (guarded.port, guarded.port_of("health")):
+        client = Client(port)
+        loaded = re.findall(r'(?:src|href)="(docs/[^"]+)"', client.get("/docs").text)
+        assert [client.get(f"/{path}").status for path in loaded] == [200] * 4
         client.close()
 
 

@@ -77,11 +77,17 @@ def test_dots_in_a_path_are_resolved_before_anything_is_looked_up(service: Servi
     assert ("payment_id" in answer.json) == ("payments" in means)
 
 
-@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW", "get", "CONNECT", "X" * 3000])
-def test_an_odd_method_is_refused_with_a_problem(service: Service, method: str) -> None:
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "SEARCH", "OPTIONS"])
+def test_a_method_that_no_path_takes_is_405(service: Service, method: str) -> None:
     answer = parse(raw(service.port, f"{method} /payments HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
-    assert answer.status in (400, 404, 405, 431), answer
-    problem_of(answer)
+    answer.problem(405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize("method", ["BREW", "get", "CONNECT", "GE", "GET!", "X" * 3000])
+def test_a_method_that_http_does_not_know_is_refused_with_a_problem(service: Service, method: str) -> None:
+    answer = parse(raw(service.port, f"{method} /payments HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
+    answer.problem(400, "invalid_request")
 
 
 _POST = b"POST /payments HTTP/1.1\r\nHost: x\r\n"

@@ -45,6 +45,8 @@ ROUTES = [
     ("GET", "/", "health"),
     ("GET", "/v1", "health"),
     ("GET", "/openapi.json", "health"),
+    ("GET", "/docs", "health"),
+    ("GET", "/v1/docs/docs-0123456789ab.js", "health"),
     ("GET", "/healthz", "health"),
     ("DELETE", "/payments/351", "health"),
     ("PUT", "/payments", "health"),

@@ -47,7 +47,7 @@ TABLE = [
     ],
     *[
         ("GET", path, "health")
-        for path in ("/", "/openapi.json", "/healthz", "/sweep", "/notify", "/nothing", "/payments//")
+        for path in ("/", "/openapi.json", "/docs", "/healthz", "/sweep", "/notify", "/nothing", "/payments//")
     ],
     *[
         ("POST", path, "health")

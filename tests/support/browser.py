@@ -39,11 +39,13 @@ class DoesNotWork(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """What a page has become: its elements as text, and a picture of it as PNG; and what an expression of JavaScript gives."""
+    """What a page has become: its elements as text, and a picture of it as PNG; what a script in it gave; and of what the
+    browser complained meanwhile: an error, a refusal by the page's policy, a request that failed."""
 
     dom: str
     picture: bytes
-    asked: Any = None
+    given: Any
+    complaints: list[str]
 
 
 class Browser:
@@ -84,9 +86,11 @@ class Browser:
         self._process.wait()
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def look(self, url: str, ask: str = "null") -> Page:
+    def look(self, url: str, script: str = "undefined", width: int = WIDTH, height: int = HEIGHT) -> Page:
+        """Opens a page in a window of this size, and runs a script in it: an expression whose promise, if it is one, is
+        awaited."""
         try:
-            return asyncio.run(asyncio.wait_for(self._look(url, ask), SHOWS_WITHIN))
+            return asyncio.run(asyncio.wait_for(self._look(url, script, width, height), SHOWS_WITHIN))
         except (TimeoutError, OSError, aiohttp.ClientError) as reason:
             raise DoesNotWork(f"{self.program} shows nothing: {reason!r}") from None
 
@@ -107,24 +111,31 @@ class Browser:
             patience.cancel()
         raise DoesNotWork(f"{self.program} did not start: {' '.join(''.join(said).split())[-300:]}")
 
-    async def _look(self, url: str, ask: str) -> Page:
+    async def _look(self, url: str, script: str, width: int, height: int) -> Page:
         async with (
             aiohttp.ClientSession() as session,
             session.put(f"http://{self._address}/json/new?about:blank") as made,
             session.ws_connect((await made.json())["webSocketDebuggerUrl"], max_msg_size=0) as socket,
         ):
             page = _Protocol(socket)
-            await page.do("Page.enable")
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                await page.do(f"{domain}.enable")
             await page.do(
-                "Emulation.setDeviceMetricsOverride", width=WIDTH, height=HEIGHT, deviceScaleFactor=1, mobile=False
+                "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
             )
             await page.do("Page.setLifecycleEventsEnabled", enabled=True)
             shown = await page.do("Page.navigate", url=url)
             await page.happens("Page.lifecycleEvent", name="load", loaderId=shown.get("loaderId"))
+            given = await page.do("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
             dom = await page.do("Runtime.evaluate", expression="document.documentElement.outerHTML")
-            asked = await page.do("Runtime.evaluate", expression=ask, returnByValue=True)
             picture = await page.do("Page.captureScreenshot", format="png")
-            return Page(dom["result"]["value"], base64.b64decode(picture["data"]), asked["result"].get("value"))
+            failed = [f"{script}: {given['exceptionDetails']}"] if "exceptionDetails" in given else []
+            return Page(
+                dom["result"]["value"],
+                base64.b64decode(picture["data"]),
+                given["result"].get("value"),
+                failed + page.complaints(),
+            )
 
 
 class _Protocol:
@@ -141,6 +152,23 @@ class _Protocol:
         assert "error" not in answer, (method, answer)
         result: dict[str, Any] = answer["result"]
         return result
+
+    def complaints(self) -> list[str]:
+        """What happened so far that should not in a page that is well."""
+        found = []
+        for event in self._events:
+            match event:
+                case {"method": "Log.entryAdded", "params": {"entry": {"level": "error" | "warning", "text": text}}}:
+                    found.append(text)
+                case {"method": "Runtime.exceptionThrown", "params": {"exceptionDetails": details}}:
+                    found.append(str(details))
+                case {"method": "Runtime.consoleAPICalled", "params": {"type": "error" | "warning", "args": words}}:
+                    found.append(" ".join(str(word.get("value")) for word in words))
+                case {"method": "Network.loadingFailed", "params": {"errorText": text}}:
+                    found.append(text)
+                case {"method": "Network.responseReceived", "params": {"response": {"status": status, "url": url}}}:
+                    found += [f"{status} {url}"] if status >= 400 else []
+        return found
 
     async def happens(self, event: str, **parameters: object) -> None:
         """Waits for it, if it has not happened yet."""

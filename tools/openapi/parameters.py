@@ -1,18 +1,22 @@
-"""What is asked with, beside the body, and what is answered with, as the OpenAPI document says it."""
+"""What is asked with, beside the body."""
 
 from shared.rules.identifiers import GREATEST_ID
+from tools.openapi import examples
 
 PAYMENT_ID = {
     "name": "payment_id",
     "in": "path",
     "required": True,
     "schema": {"type": "integer", "minimum": 1, "maximum": GREATEST_ID},
+    "example": examples.PAYMENT_ID,
 }
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Required, here or as idempotency_key in the body. 1 to 255 visible ASCII characters; kept as a hash only.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+    "description": "Required, here or as `idempotency_key` in the body; where both are given they must be equal. 1 to 255"
+    " visible ASCII characters, kept as a hash only. A pair of double quotes around it is taken off.",
+    "schema": {"type": "string", "pattern": '^(?!""$)[\\x21-\\x7e]{1,255}$'},
+    "example": examples.KEY,
 }
 CORRELATION = {
     "name": "X-Correlation-ID",
@@ -20,15 +24,14 @@ CORRELATION = {
     "description": "Kept if it is 1 to 128 of A-Z a-z 0-9 . _ -, otherwise replaced by a new one; on every answer.",
     "schema": {"type": "string"},
 }
-LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}}
+LIMIT = {
+    "name": "limit",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20, "examples": [20]},
+}
 CURSOR = {
     "name": "cursor",
     "in": "query",
-    "description": "next_cursor of the page before; opaque.",
-    "schema": {"type": "string"},
-}
-HEADERS = {
-    "RetryAfter": {"description": "Repeat after so many seconds, with the same key.", "schema": {"type": "integer"}},
-    "Replayed": {"description": "true where this answer was given before.", "schema": {"const": "true"}},
-    "Location": {"description": "The payment's address.", "schema": {"type": "string"}},
+    "description": "`next_cursor` of the page before; opaque.",
+    "schema": {"type": "string", "format": "cursor", "examples": [examples.CURSOR]},
 }

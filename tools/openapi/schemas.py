@@ -174,6 +174,7 @@ SCHEMAS: Json = {
     "Metrics": _object(
         _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
     ),
+    "OpenApi": _object({"openapi": {"type": "string", "pattern": "^3\\.1\\."}, "info": _OBJECT, "paths": _OBJECT}),
     "Index": _object(
         {
             "service": _TEXT,

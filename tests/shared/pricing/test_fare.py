@@ -11,7 +11,7 @@ from shared.pricing.fare import Fare, NotChargeable, compute_fare
 
 PRICES = st.decimals(min_value=0, max_value=10**9, places=2)
 RATES = st.decimals(min_value=0, max_value=10**5, places=6)
-# As json_text lets a number of the Trip Service in: a hundred digits, and up to 308 places on either side of the point.
+# As json_text lets a number of the Trip Service in: a hundred digits, and some 300 places on either side of the point.
 ANY_NUMBER = st.builds(
     lambda digits, exponent: Decimal(digits).scaleb(exponent) if digits else Decimal(0),
     st.integers(min_value=0, max_value=10**28 - 1),

@@ -72,7 +72,7 @@ def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer]
     receipt = Receipt(
         "RCT-1", "5.00", "INR", "2026-11-22T12:00:00Z", json.dumps({**payment, "refunded_amount": "0.00"})
     )
-    title, width, _ = shown(html_receipt(receipt, {})).asked
+    title, width, _ = shown(html_receipt(receipt, {})).given
     assert title == "Receipt RCT-1"
     assert width == "544px", "34rem: the style sheet counts"
 
@@ -81,7 +81,7 @@ def test_hostile_text_in_every_field_of_a_receipt_runs_nothing_and_makes_no_elem
     shown: Callable[[Answer], Page],
 ) -> None:
     seen = shown(html_receipt(hostile_receipt(), {}))
-    title, width, scripts = seen.asked
+    title, width, scripts = seen.given
     assert title.startswith("Receipt")
     assert title != "owned"
     assert (width, scripts) == ("544px", 0)
@@ -95,10 +95,10 @@ def test_what_got_past_the_escaping_would_run_all_the_same_nothing(shown: Callab
         "<style>main { max-width: 7px }</style><script>document.title = 'owned'</script><base href='http://elsewhere/'>"
     )
     answer = page(html, styled_by(html), {})
-    title, width, scripts = shown(answer).asked
+    title, width, scripts = shown(answer).given
     assert (title, width) == ("kept", "5px")
     assert scripts > 0, "they are there, and the browser runs none"
-    assert shown(answer._replace(headers={})).asked[0] == "owned", "without the policy it would"
+    assert shown(answer._replace(headers={})).given[0] == "owned", "without the policy it would"
 
 
 def test_a_page_may_be_framed_by_nobody_and_tells_nobody_where_it_was() -> None:

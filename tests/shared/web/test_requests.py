@@ -58,6 +58,12 @@ def test_a_trip_id_is_an_integer_from_one_to_the_greatest_bigint(trip_id: str) -
     assert list(faults(f'{{"trip_id": {trip_id}, "method": "CARD"}}')) == ["trip_id"]
 
 
+@pytest.mark.parametrize("trip_id", ["101", "101.0", "1.01e2", "10100e-2"])
+def test_an_integer_may_be_spelled_as_json_spells_numbers(trip_id: str) -> None:
+    read = read_payment(body(f'{{"trip_id": {trip_id}, "method": "CARD"}}')).trip_id
+    assert (read, type(read)) == (101, int)
+
+
 def test_the_greatest_trip_id_is_taken() -> None:
     assert read_payment(body('{"trip_id": 9223372036854775807, "method": "CARD"}')).trip_id == 2**63 - 1
 

@@ -17,6 +17,8 @@ TABLE = [
     ("GET", "/metrics/prometheus", "metrics"),
     ("GET", "/", "health"),
     ("GET", "/openapi.json", "health"),
+    ("GET", "/docs", "health"),
+    ("GET", "/docs/page.js", "health"),
     ("POST", "/", "sweep"),
     ("POST", "/", "notify"),
     ("POST", "/", "dead_letters"),
@@ -30,7 +32,7 @@ def test_a_function_answers_its_own_paths_and_no_other_does(method: str, path: s
         assert (find_route(name, method, path) is not None) == answers
 
 
-@pytest.mark.parametrize("path", ["/payments", "/payments/1", "/metrics", "/health", "/openapi.json", "/"])
+@pytest.mark.parametrize("path", ["/payments", "/payments/1", "/metrics", "/health", "/openapi.json", "/docs", "/"])
 def test_head_is_answered_where_get_is(path: str) -> None:
     function = next(name for method, known, name in TABLE if (method, known) == ("GET", path))
     assert find_route(function, "HEAD", path) == find_route(function, "GET", path)
@@ -41,6 +43,9 @@ def test_head_is_answered_where_get_is(path: str) -> None:
     [
         "",
         "/openapixjson",
+        "/docs/",
+        "/docs/a/b",
+        "/documents",
         "/openapi_json",
         "/payments/",
         "//payments",
