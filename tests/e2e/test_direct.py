@@ -56,14 +56,14 @@ def test_sweep_takes_an_event_from_a_clock(direct: Any, event: dict[str, str]) -
 
 def test_a_trip_that_the_stand_in_ends_is_paid_once(service: Service, client: Client) -> None:
     (stand_in,) = service.processes("local.trip_service")
-    url = f"http://127.0.0.1:{stand_in.environ()['PORT']}/trips/998000001/complete"
+    url = f"http://127.0.0.1:{stand_in.environ()['PORT']}/trips/998000777/complete"
     paid = []
     for _ in range(2):
         with urllib.request.urlopen(url, b'{"method": "UPI"}') as answer:
             paid.append((answer.status, json.load(answer)))
     assert paid[0] == paid[1]
     status, payment = paid[0]
-    assert (status, payment["trip_id"], payment["method"], payment["status"]) == (201, 998_000_001, "UPI", "SUCCESS")
+    assert (status, payment["trip_id"], payment["method"], payment["status"]) == (201, 998_000_777, "UPI", "SUCCESS")
     assert client.get(f"/payments/{payment['payment_id']}").json == payment
 
 

@@ -12,7 +12,7 @@ from tests.support.cluster import Place
 from tests.support.functions import Functions
 
 UNDELIVERED = "SELECT count(*) FROM outbox WHERE delivered_at IS NULL"
-PAUSES_OVER = "UPDATE outbox SET next_attempt_at = now()"
+PAUSES_OVER = "UPDATE outbox SET next_attempt_at = now() WHERE delivered_at IS NULL"
 
 
 def test_an_event_reaches_the_notification_service_within_a_second_of_its_payment(

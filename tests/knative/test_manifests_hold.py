@@ -93,8 +93,6 @@ def test_config_maps_secrets_and_volumes_that_are_referred_to_exist(built: Built
                     assert reference["name"] == "payment-database", name
                     optional = reference.get("optional", False)
                     assert reference["key"] in (OPTIONAL_KEYS if optional else SECRET_KEYS), name
-    # The cluster's own keys: deploy.sh makes it, and it is not there where the issuer is another.
-    used.remove("payment-issuer-keys")
     assert used <= maps.keys()
     looked_up = {
         n for n, m in maps.items() if "grafana_dashboard" in named(manifests, "ConfigMap", n)["metadata"]["labels"]

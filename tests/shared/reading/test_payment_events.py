@@ -11,6 +11,7 @@ from shared.charging.lease import take_over
 from shared.charging.settle import note_contradiction
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.platform.database import Database
+from shared.platform.log import function_name
 from shared.reading import payments
 from shared.reading.queries import Page, read_page
 from shared.web.problems import Problem
@@ -153,9 +154,10 @@ def test_a_contradiction_of_the_gateway_s_is_listed(till: Till, place: Place) ->
     assert lease
     place.sql.run("UPDATE idempotency_keys SET locked_at = NULL")
     settle_by_hand(till.deps, str(payment_id), False, "asha", "it never came", force=True)
+    function_name.set("sweep")
     note_contradiction(till.deps, lease, Succeeded("ch_9"))
     last = events(till, payment_id)[-1]
-    assert (last["type"], last["actor"]) == ("payment.contradicted", "payment-service")
+    assert (last["type"], last["actor"]) == ("payment.contradicted", "sweep")
     assert (last["reason"], last["gateway_said"]) == ("stored as FAILED, settled_by_hand", "succeeded")
 
 
