@@ -46,7 +46,11 @@ def said(text: str) -> dict[str, Any]:
 
 
 @given(
-    text=st.text(st.characters(exclude_categories=["Zl", "Zp", "Cs"], exclude_characters="\n\r\v\f\x1c\x1d\x1e\x85"))
+    text=st.text(
+        st.characters(exclude_categories=["Zl", "Zp", "Cs"], exclude_characters="\n\r\v\f\x1c\x1d\x1e\x85")
+    ).filter(
+        lambda text: not text.lstrip().startswith("{")  # below
+    )
 )
 def test_whatever_a_process_says_is_json(text: str) -> None:
     found = said(text)
