@@ -19,6 +19,7 @@ from local.postgres import ClusterError, Postgres
 from local.supervisor import Supervisor, SupervisorDiedError
 from seed.load import load
 from shared.platform.settings import Settings, read_settings
+from shared.web.access.guard import guard_of
 from sql.migrate import migrate
 from sql.owner import DatabaseUnavailableError
 
@@ -55,7 +56,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ask_to_stop)
     surroundings.keep_what_is_ours()
-    read_settings()
+    settings = read_settings()
+    # A file of keys that is not there is told here, once, and not by each function in its own log.
+    guard_of("create_payment", settings)
+    guard_of("notify", settings)
     try:
         with ExitStack() as ending:
             _run(ending)

@@ -64,7 +64,7 @@ def test_a_cluster_whose_issuer_has_another_name_is_trusted_by_that_one(machine:
     succeeded(machine.deploy(*TO_A_CLUSTER))
     assert [each["issuer"] for each in json.loads(settings_of(machine.state)["AUTH_ISSUERS"])] == [OTHER]
     for key, found in machine.state["objects"].items():
-        if key.startswith("Service.serving") or key.endswith("/payment-front-door") and found["kind"] == "Deployment":
+        if key.startswith("Service.serving") or (key.endswith("/payment-front-door") and found["kind"] == "Deployment"):
             assert found["spec"]["template"]["metadata"]["annotations"]["payments/issuer"] == OTHER
 
 

@@ -68,6 +68,7 @@ class Service(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wrong = ""
     wants = ""
+    only_reads = False
     keys: dict[str, int]
 
     def is_a_stranger(self) -> bool:
@@ -87,6 +88,8 @@ class Service(BaseHTTPRequestHandler):
         elif self.path == "/metrics/prometheus":
             waiting = 3 if self.wrong == "event" else 0
             self.answer(200, f'payment_total{{status="SUCCESS"}} 1.0\noutbox_undelivered_count {waiting}.0\n')
+        elif self.only_reads and self.path == "/payments/1":
+            self.answer(404, {"code": "payment_not_found"})
         else:
             self.answer(503 if self.wrong == "wake-up" else 200, {"payment_id": 351, "status": "SUCCESS"})
 
@@ -98,6 +101,8 @@ class Service(BaseHTTPRequestHandler):
         replayed = key in self.keys
         if self.path == "/payments" and "method" not in body:
             return self.answer(400, {"code": "invalid_request"})
+        if self.only_reads:
+            return self.answer(403, {"code": "insufficient_scope"})
         if self.path == "/payments":
             self.keys.setdefault(key, 351 + len(self.keys))
             if self.wrong == "payment":
@@ -124,7 +129,7 @@ class Service(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service() -> Iterator[tuple[type[Service], str]]:
-    handler: type[Service] = type("OneService", (Service,), {"wrong": "", "wants": "", "keys": {}})
+    handler: type[Service] = type("OneService", (Service,), {"wrong": "", "wants": "", "only_reads": False, "keys": {}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield handler, f"http://127.0.0.1:{server.server_port}"
@@ -181,6 +186,26 @@ def test_a_token_of_another_issuer_is_used_where_one_is_given(
     status, lines = _test(machine, service[1], PAYMENT_TOKEN="a.b.c")
     assert status == 0, lines
     assert not machine.said("create token")
+
+
+def test_an_operator_who_may_only_read_pays_nothing_and_the_rest_is_checked(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    service[0].wants, service[0].only_reads = "payment-operator.for.payment-service", True
+    status, lines = _test(machine, service[1])
+    assert status == 0, lines
+    assert {lines[name] for name in ("payment", "replay", "refund")} == {"OK (not asked: this caller may only read)"}
+    assert re.search(r"s from zero, .* s warm", lines["wake-up"])
+
+
+def test_where_the_trip_service_is_ours_the_operator_must_be_let_pay(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
+    _notified(machine)
+    service[0].wants, service[0].only_reads = "payment-operator.for.payment-service", True
+    status, lines = _test(machine, service[1])
+    assert status == 1
+    assert "403" in lines["payment"]
 
 
 @pytest.mark.parametrize("trouble", ["no account", "no challenge", "another audience"])

@@ -92,6 +92,14 @@ def test_a_function_that_cannot_start_is_named_in_one_line(copy: Copy) -> None:
     assert copy.processes() == []
 
 
+def test_keys_of_callers_that_are_not_where_they_should_be_are_one_line_at_once(copy: Copy) -> None:
+    issuer = {"issuer": "https://id.example.com", "keys": "/nowhere/jwks.json"}
+    refused = copy.run(AUTH_ISSUERS=json.dumps([issuer]))
+    assert refused.wait() == 1
+    (line,) = refused.lines
+    assert "no keys of https://id.example.com: /nowhere/jwks.json: No such file or directory" in line
+
+
 def test_a_taken_port_is_one_line(copy: Copy) -> None:
     server = [sys.executable, "-m", "http.server", str(copy.port), "--bind", "127.0.0.1"]
     with subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as taken:

@@ -63,11 +63,11 @@ class Keys:
         return found
 
     def load(self) -> None:
-        """Asks the source now. Raises KeysUnavailable where it gives no key that can be used."""
+        """Asks the source now. Raises KeysUnavailable where it gives no key that can be used; whoever asks says so."""
         with self._asking:
-            self._ask()
+            self._take(self._source())
         if not self._keys:
-            raise KeysUnavailable(self._refused or "it has no key of a kind that is accepted")
+            raise KeysUnavailable("it has no key of a kind that is accepted")
 
     def _fitting(self, name: str | None, algorithm: str) -> list[Key]:
         return [key for key in self._keys if algorithm in key.algorithms and name in (None, key.name)]
@@ -83,13 +83,17 @@ class Keys:
         if time.monotonic() - self._asked_at < PAUSE:
             return
         try:
-            self._keys = tuple(key for each in self._source() if (key := read_key(each)))
-            self._given_at = time.monotonic()
-            self._refused = ""
+            self._take(self._source())
         except KeysUnavailable as failure:
             self._refused = str(failure)
+            self._asked_at = time.monotonic()
             log.warning("an issuer gives no keys", extra={"issuer": self._issuer, "why": self._refused})
-        self._asked_at = time.monotonic()
+
+    def _take(self, described: list[Any]) -> None:
+        """What the source has just given."""
+        self._keys = tuple(key for each in described if (key := read_key(each)))
+        self._given_at = self._asked_at = time.monotonic()
+        self._refused = ""
 
 
 def read_key(described: Any) -> Key | None:
