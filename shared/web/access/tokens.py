@@ -98,11 +98,12 @@ class Tokens:
         for key in keys:
             try:
                 claims = _verified(token, key, algorithm, known.issuer)
+                expires = float(claims["exp"])
             except jwt.InvalidSignatureError:
                 continue
             except WRONG as wrong:
                 raise TokenRejected(type(wrong).__name__) from None
-            return _Accepted(_claims(claims), float(claims["exp"]), known, algorithm, key)
+            return _Accepted(_claims(claims), expires, known, algorithm, key)
         raise TokenRejected("its signature is of none of the keys of its issuer" if keys else "its key is not known")
 
 

@@ -84,6 +84,7 @@ def test_a_token_that_leaves_something_out_is_not_accepted(issuer: Issuer, token
         {"exp": "tomorrow"},
         {"exp": float("inf")},
         {"exp": True},
+        {"exp": 10**400},
         {"nbf": float("inf")},
         {"nbf": []},
     ],
@@ -126,6 +127,15 @@ def test_what_is_weaker_or_of_another_kind_is_not_accepted(algorithm: str, key: 
         assert tokens.read(issuer.token())
         with pytest.raises(TokenRejected):
             tokens.read(signed)
+
+
+@pytest.mark.parametrize("key_ops", [None, 5, "verify", {}, ["sign"]])
+def test_one_odd_key_keeps_the_issuer_s_others_from_nobody(key_ops: Any, tmp_path: Path) -> None:
+    with Issuer() as issuer:
+        odd = public_jwk("RS256", "odd", key_ops=key_ops)
+        file = tmp_path / "jwks.json"
+        file.write_text(json.dumps({"keys": [odd, *issuer.jwks["keys"]]}), encoding="utf-8")
+        assert Tokens([known(issuer, str(file))], AUDIENCE).read(issuer.token())
 
 
 def test_a_key_signs_only_with_the_algorithm_that_it_is_for(issuer: Issuer, tokens: Tokens) -> None:
