@@ -92,6 +92,10 @@ def test_a_wrong_setting_is_named_in_one_line(name: str, value: Any) -> None:
             {"AUTH_ISSUERS": [ONE, TWO], "AUTH_OPEN_KEYS": "https://third.example a"},
             "AUTH_OPEN_KEYS must name the issuer",
         ),
+        (
+            {"AUTH_ISSUERS": [ONE], "AUTH_SUBJECTS": {"https://gone.example a": "payments:read"}},
+            "AUTH_SUBJECTS must name the issuer",
+        ),
     ],
 )
 def test_settings_that_would_open_a_door_stop_the_start(settings: dict[str, Any], line: str) -> None:
