@@ -124,7 +124,9 @@ def test_what_the_front_door_answers_by_itself_is_described() -> None:
     text = LISTENER.read_text(encoding="utf-8")
     told = re.findall(r'tell\("(\d+)", "(\w+)", "([^"]+)"', text)
     mapped = re.findall(r'type: "urn:payment-service:problem:(\w+)"\n\s+title: (.+)\n', text)
-    statuses = dict(re.findall(r"default_value: (\d+), runtime_key: (?:(?!runtime_key)[\s\S])*?\n\s+code: (\w+)\n", text))
+    statuses = dict(
+        re.findall(r"default_value: (\d+), runtime_key: (?:(?!runtime_key)[\s\S])*?\n\s+code: (\w+)\n", text)
+    )
     assert len(told) == 6
     for status, code, title in told:
         assert ALL[code] == (int(status), title)
