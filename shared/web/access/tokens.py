@@ -9,6 +9,7 @@ import jwt
 
 from shared.platform.access_values import Issuer
 from shared.platform.settings import stop
+from shared.rules.permissions import PERMISSIONS
 from shared.web.access.key_sources import KeysUnavailable, source_of
 from shared.web.access.keys import Key, Keys
 
@@ -28,7 +29,7 @@ class TokenRejected(Exception):
 
 
 class Claims(NamedTuple):
-    """What an accepted token says."""
+    """What an accepted token says. `scope`: those of its words that are permissions here."""
 
     issuer: str
     subject: str
@@ -132,4 +133,6 @@ def _claims(claims: dict[str, Any]) -> Claims:
     # It is stored, and stands in logs and headers.
     if not subject.isprintable() or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise TokenRejected(f"its subject is not 1 to {LONGEST_SUBJECT} visible characters")
-    return Claims(claims["iss"], subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
+    # What else a scope names is for others, and is not kept: it may be as long as a header.
+    permissions = PERMISSIONS.intersection(scope.split()) if isinstance(scope, str) else frozenset()
+    return Claims(claims["iss"], subject, permissions)

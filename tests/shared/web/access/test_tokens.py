@@ -45,6 +45,11 @@ def test_a_token_of_kubernetes_says_no_scope(issuer: Issuer, tokens: Tokens) -> 
     assert tokens.read(issuer.token()).scope == frozenset()
 
 
+def test_what_a_scope_permits_elsewhere_takes_no_room(issuer: Issuer, tokens: Tokens) -> None:
+    """A thousand tokens are remembered, and each may have a thousand words."""
+    assert tokens.read(issuer.token(scope="payments:read elsewhere:write events:send")).scope == {"payments:read"}
+
+
 @pytest.mark.parametrize("scope", [["payments:write"], 7, {"payments:write": True}])
 def test_a_scope_that_is_no_text_permits_nothing(issuer: Issuer, tokens: Tokens, scope: Any) -> None:
     assert tokens.read(issuer.token(scope=scope)).scope == frozenset()
