@@ -108,7 +108,7 @@ _NO_KEYS = {
     }
 }
 _GAP = "~"
-# What a key is, and all of it that Envoy is given: it takes no set at all where one key has a member beside that it cannot read.
+# What a key is, and all of it that Envoy is given: it takes no set at all where it cannot read a further member of one.
 _OF_A_KEY = ("kty", "kid", "alg", "use", "crv", "n", "e", "x", "y")
 
 
