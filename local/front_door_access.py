@@ -108,17 +108,24 @@ _NO_KEYS = {
     }
 }
 _GAP = "~"
+# What a key is, and all of it that Envoy is given: it takes no set at all where it cannot read a further member of one.
+_OF_A_KEY = ("kty", "kid", "alg", "use", "crv", "n", "e", "x", "y")
 
 
 def _usable_keys(issuer: Issuer) -> list[Any]:
-    """Those that the functions use too. Raises KeysUnavailable where there is none."""
+    """Those that the functions use too, of each what it is. Raises KeysUnavailable where there is none."""
     from shared.web.access.key_sources import KeysUnavailable, source_of
     from shared.web.access.keys import read_key
 
     keys = [each for each in source_of(issuer)() if read_key(each)]
     if not keys:
         raise KeysUnavailable("it has no key of a kind that is accepted")
-    return keys
+    return [{name: _whole(each[name]) for name in _OF_A_KEY if isinstance(each.get(name), str)} for each in keys]
+
+
+def _whole(text: str) -> str:
+    """Half of a character outside the Basic Multilingual Plane is no text to Envoy."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _discovered(name: str, kind: str, settings: dict[str, Any]) -> str:

@@ -47,6 +47,8 @@ def _script(role: str, ours: list[tuple[str, bool]], place: dict[str, sql.Identi
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON SEQUENCES FROM {role}",
         "REVOKE CREATE ON SCHEMA {schema} FROM {role}, PUBLIC",
+        # A table of one's own, named as one of ours, would be found before it by whoever is given the same connection next.
+        "REVOKE TEMPORARY ON DATABASE {database} FROM {role}, PUBLIC",
     ]
     revoked = [
         sql.SQL(f"REVOKE ALL ON {'SEQUENCE' if is_sequence else 'TABLE'} {{schema}}.{{name}} FROM {{role}}").format(

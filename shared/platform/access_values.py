@@ -80,7 +80,7 @@ def event_senders(value: str) -> EventSenders | None:
 
 
 def path(value: str) -> str:
-    if value and not value.startswith("/"):
+    if value and not (value.startswith("/") and value.isprintable()):
         raise ValueError("the whole path of a file, such as /var/run/secrets/events/token, or empty")
     return value
 
@@ -104,8 +104,8 @@ def _issuer(item: object, wanted: str) -> Issuer:
 
 
 def _is_a_path(name: str, text: str) -> bool:
-    """A folder may be called anything."""
-    return name == "keys" and text.startswith("/")
+    """A folder may be called anything that stands in one line."""
+    return name == "keys" and text.startswith("/") and text.isprintable()
 
 
 def is_protected(address: str) -> bool:

@@ -165,10 +165,10 @@ class Settings:
                 raise SettingError(f"{setting} needs AUTH_ISSUERS: without it the service is open to everybody")
             for subject in subjects:
                 issuer, _, rest = subject.partition(" ")
-                if len(issuers) > 1 and not (issuer in issuers and rest):
+                if (len(issuers) > 1 or " " in subject) and not (issuer in issuers and rest):
                     raise SettingError(
                         f"{setting} must name the issuer before each subject, with a blank in between, where AUTH_ISSUERS"
-                        f" has several; it has {subject!r}"
+                        f" has several, and before one that has a blank itself; it has {subject!r}"
                     )
 
 

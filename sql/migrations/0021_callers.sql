@@ -47,6 +47,14 @@ CREATE OR REPLACE TRIGGER refunds_settled_stays AFTER UPDATE OF failure_code, ga
     WHEN (OLD.status <> 'PENDING'
           AND (NEW.failure_code IS DISTINCT FROM OLD.failure_code OR NEW.gateway_id IS DISTINCT FROM OLD.gateway_id))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
+-- When a payment failed, and a refund ended, is the time of the row's last change, and told as such to whoever asks what happened to
+-- a payment's money. (A payment that was charged has its receipt for that.)
+CREATE OR REPLACE TRIGGER payments_failed_at_stays AFTER UPDATE OF updated_at ON payments FOR EACH ROW
+    WHEN (OLD.status = 'FAILED' AND NEW.updated_at <> OLD.updated_at)
+    EXECUTE FUNCTION refuse_change('when it failed, in a row');
+CREATE OR REPLACE TRIGGER refunds_ended_at_stays AFTER UPDATE OF updated_at ON payment_refunds FOR EACH ROW
+    WHEN (OLD.status <> 'PENDING' AND NEW.updated_at <> OLD.updated_at)
+    EXECUTE FUNCTION refuse_change('when it ended, in a row');
 CREATE OR REPLACE TRIGGER receipts_stay BEFORE UPDATE ON payment_receipts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a row');
 CREATE OR REPLACE TRIGGER audit_log_stays BEFORE UPDATE OR DELETE ON audit_log

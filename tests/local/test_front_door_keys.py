@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -18,7 +19,7 @@ from local.front_door import ACCESS
 from local.front_door_access import TOKENS, Access
 from local.place import CHECKOUT
 from shared.platform.settings import Settings
-from tests.fakes.issuer import Issuer, bad_tokens
+from tests.fakes.issuer import Issuer, bad_tokens, public_jwk
 from tests.local.doors import Door, Function, functions, running
 
 KINDS = ("file", "url", "discovery")
@@ -141,6 +142,23 @@ def test_only_keys_that_the_functions_use_are_used(tmp_path: Path, behind: dict[
         with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
             short = issuer.token(key="short")
         assert status(door, short) == 401
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"note": float("nan")}, {"note": "\ud800"}, {"kid": "\ud800"}, {"note": 10**400}, {"kid": None, "key_ops": None}],
+    ids=ascii,
+)
+def test_one_odd_key_closes_the_door_to_nobody(
+    tmp_path: Path, issuer: Issuer, behind: dict[str, Function], odd: dict[str, Any]
+) -> None:
+    """Nor to the callers of other issuers."""
+    (tmp_path / "keys").mkdir()
+    keys = {"keys": [public_jwk("RS256", "odd", **odd), *issuer.jwks["keys"]]}
+    (tmp_path / "keys" / "jwks.json").write_text(json.dumps(keys))
+    with running(tmp_path, behind, settings=settings_for(issuer, "file", tmp_path)) as door:
+        assert status(door, issuer.token()) == 200
+        assert status(door, "garbage") == 401
 
 
 def test_a_slow_issuer_holds_no_start_up(tmp_path: Path, issuer: Issuer) -> None:

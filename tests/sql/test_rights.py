@@ -33,6 +33,7 @@ def fill(sql: Sql) -> None:
         "INSERT INTO payment_receipts (payment_id, amount, currency) SELECT payment_id, amount, currency FROM payments"
     )
     a_refund(sql, payment_id)
+    a_payment(sql, status="FAILED")
     a_key(sql, payment_id, **ANSWERED)
     open_key = a_key(sql, a_payment(sql, status="PENDING"))
     an_event(sql, "delivered", delivered_at="now")
@@ -155,6 +156,8 @@ REFUSED = {
     "payments_settled_stays 2": "UPDATE payments SET gateway_id = 'pi_mine' WHERE status = 'SUCCESS'",
     "refunds_moved": "UPDATE payment_refunds SET status = 'PENDING'",
     "refunds_settled_stays": "UPDATE payment_refunds SET gateway_id = 're_mine'",
+    "payments_failed_at_stays": "UPDATE payments SET updated_at = '2020-01-01' WHERE status = 'FAILED'",
+    "refunds_ended_at_stays": "UPDATE payment_refunds SET updated_at = '2020-01-01'",
     "outbox_delivered_stays": "UPDATE outbox SET delivered_at = NULL WHERE event_id = 'delivered'",
     "outbox_delivered_stays 2": "UPDATE outbox SET delivered_at = now() WHERE event_id = 'delivered'",
     "outbox_delivered_stays 3": "UPDATE outbox SET attempts = 0, refused_at = NULL WHERE event_id = 'delivered'",
@@ -262,6 +265,14 @@ def rotated(cluster: Cluster) -> Iterator[Place]:
 def give_rights(place: Place) -> None:
     with closing(connect(place.owner)) as owner:
         give(owner, ROLE["DB_APP_USER"])
+
+
+@pytest.mark.parametrize("named_alike", ["CREATE TEMP TABLE payments ()", "CREATE TEMP VIEW open_requests AS SELECT 1"])
+def test_nothing_of_the_role_s_own_stands_before_a_table_of_ours(place: Place, role: Sql, named_alike: str) -> None:
+    """A pooler gives its connections, with whatever temporary tables they have, to one function after the other."""
+    give_rights(place)  # a copy of a database has not the rights on the database itself
+    with pytest.raises(errors.InsufficientPrivilege):
+        role.run(named_alike)
 
 
 def test_what_older_versions_gave_is_taken_from_every_role_that_the_functions_had(rotated: Place) -> None:

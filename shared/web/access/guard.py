@@ -98,7 +98,9 @@ def _guard_of_clients(settings: Settings) -> Guard | None:
     only_one = len(issuers) == 1
 
     def permissions(claims: Claims) -> Set[str]:
-        bare = subjects.get(claims.subject, frozenset()) if only_one else frozenset()
+        # One with a blank would be taken for an issuer and another's subject.
+        is_bare = only_one and " " not in claims.subject
+        bare = subjects.get(claims.subject, frozenset()) if is_bare else frozenset()
         return claims.scope | subjects.get(f"{claims.issuer} {claims.subject}", frozenset()) | bare
 
     def tokens() -> Tokens:

@@ -106,8 +106,7 @@ def read_key(described: Any) -> Key | None:
         usable = ALGORITHMS.get((kind, curve), ())
     meant = described.get("alg")
     algorithms = tuple(algorithm for algorithm in usable if meant in (None, algorithm))
-    is_for_signatures = described.get("use") in (None, "sig") and "verify" in described.get("key_ops", ["verify"])
-    if not algorithms or not is_for_signatures or not (name is None or isinstance(name, str)):
+    if not algorithms or not _is_for_signatures(described) or not (name is None or isinstance(name, str)):
         return None
     try:
         public = PyJWK(described, algorithms[0]).key
@@ -116,3 +115,9 @@ def read_key(described: Any) -> Key | None:
     if isinstance(public, RSAPublicKey) and public.key_size < SHORTEST_RSA:
         return None
     return Key(name, algorithms, public)
+
+
+def _is_for_signatures(described: dict[str, Any]) -> bool:
+    """By its `use` and `key_ops` (RFC 7517, 4.2 and 4.3), where it has them: null is as good as none."""
+    uses, operations = described.get("use"), described.get("key_ops")
+    return uses in (None, "sig") and (operations is None or (isinstance(operations, list) and "verify" in operations))

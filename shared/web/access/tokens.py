@@ -9,6 +9,7 @@ import jwt
 
 from shared.platform.access_values import Issuer
 from shared.platform.settings import stop
+from shared.rules.permissions import PERMISSIONS
 from shared.web.access.key_sources import KeysUnavailable, source_of
 from shared.web.access.keys import Key, Keys
 
@@ -28,7 +29,7 @@ class TokenRejected(Exception):
 
 
 class Claims(NamedTuple):
-    """What an accepted token says."""
+    """What an accepted token says. `scope`: those of its words that are permissions here."""
 
     issuer: str
     subject: str
@@ -98,11 +99,12 @@ class Tokens:
         for key in keys:
             try:
                 claims = _verified(token, key, algorithm, known.issuer)
+                expires = float(claims["exp"])
             except jwt.InvalidSignatureError:
                 continue
             except WRONG as wrong:
                 raise TokenRejected(type(wrong).__name__) from None
-            return _Accepted(_claims(claims), float(claims["exp"]), known, algorithm, key)
+            return _Accepted(_claims(claims), expires, known, algorithm, key)
         raise TokenRejected("its signature is of none of the keys of its issuer" if keys else "its key is not known")
 
 
@@ -131,4 +133,6 @@ def _claims(claims: dict[str, Any]) -> Claims:
     # It is stored, and stands in logs and headers.
     if not subject.isprintable() or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise TokenRejected(f"its subject is not 1 to {LONGEST_SUBJECT} visible characters")
-    return Claims(claims["iss"], subject, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
+    # What else a scope names is for others, and is not kept: it may be as long as a header.
+    permissions = PERMISSIONS.intersection(scope.split()) if isinstance(scope, str) else frozenset()
+    return Claims(claims["iss"], subject, permissions)

@@ -1,5 +1,6 @@
 """How often one caller may ask: of one instance, or, with a shared store, of all of them together."""
 
+import ipaddress
 import math
 import time
 from collections.abc import Mapping
@@ -22,7 +23,18 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 def address_of(request: flask.Request) -> str:
     """Whoever asks, where no token says who it is; never equal to the name of somebody with a token."""
-    return f"address {request.headers.get(CALLER_HEADER) or request.remote_addr}"
+    return f"address {_place(request.headers.get(CALLER_HEADER) or request.remote_addr or '')}"
+
+
+def _place(address: str) -> str:
+    """Whoever has one address of IPv6 has all 2^64 of its network (RFC 6177): they are one."""
+    if ":" not in address:
+        return address
+    try:
+        read = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    return str(read.ipv4_mapped or ipaddress.IPv6Network((int(read), 64), strict=False))
 
 
 class Limiter:

@@ -72,6 +72,9 @@ WRONG: list[tuple[str, Any]] = [
     ("AUTH_EVENTS", {**ONE, "subjects": [""]}),
     ("AUTH_EVENTS", [ONE]),
     ("EVENT_TOKEN_FILE", "token"),
+    ("EVENT_TOKEN_FILE", "/run/token\nother"),
+    ("AUTH_ISSUERS", [{**ONE, "keys": "/keys\0"}]),
+    ("AUTH_ISSUERS", [{**ONE, "keys": "/keys\nother"}]),
 ]
 
 
@@ -92,6 +95,11 @@ def test_a_wrong_setting_is_named_in_one_line(name: str, value: Any) -> None:
             {"AUTH_ISSUERS": [ONE, TWO], "AUTH_OPEN_KEYS": "https://third.example a"},
             "AUTH_OPEN_KEYS must name the issuer",
         ),
+        (
+            {"AUTH_ISSUERS": [ONE], "AUTH_SUBJECTS": {"https://gone.example a": "payments:read"}},
+            "AUTH_SUBJECTS must name the issuer",
+        ),
+        ({"AUTH_ISSUERS": [ONE], "AUTH_SUBJECTS": {"a ": "payments:read"}}, "AUTH_SUBJECTS must name the issuer"),
     ],
 )
 def test_settings_that_would_open_a_door_stop_the_start(settings: dict[str, Any], line: str) -> None:

@@ -110,6 +110,14 @@ def test_a_subject_is_permitted_only_as_the_issuer_s_that_is_named(tmp_path: Pat
             assert guard.caller(f"Bearer {pretender}").permissions == frozenset()
 
 
+def test_nobody_gets_a_permission_by_a_subject_that_reads_like_an_issuer_and_another_s(
+    guard: Any, issuer: Issuer
+) -> None:
+    made = guard(AUTH_SUBJECTS=json.dumps({f"{issuer.url} {SUBJECT}": "payments:write"}))
+    assert made.caller(f"Bearer {issuer.token()}").permissions == {"payments:write"}
+    assert made.caller(f"Bearer {issuer.token(sub=f'{issuer.url} {SUBJECT}')}").permissions == frozenset()
+
+
 def test_a_caller_that_may_not_is_told_which_permission_it_takes(guard: Any, issuer: Issuer) -> None:
     caller = guard().caller(f"Bearer {issuer.token(scope='payments:read')}")
     permit(caller, "payments:read")

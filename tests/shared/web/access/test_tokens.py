@@ -45,6 +45,11 @@ def test_a_token_of_kubernetes_says_no_scope(issuer: Issuer, tokens: Tokens) -> 
     assert tokens.read(issuer.token()).scope == frozenset()
 
 
+def test_what_a_scope_permits_elsewhere_takes_no_room(issuer: Issuer, tokens: Tokens) -> None:
+    """A thousand tokens are remembered, and each may have a thousand words."""
+    assert tokens.read(issuer.token(scope="payments:read elsewhere:write events:send")).scope == {"payments:read"}
+
+
 @pytest.mark.parametrize("scope", [["payments:write"], 7, {"payments:write": True}])
 def test_a_scope_that_is_no_text_permits_nothing(issuer: Issuer, tokens: Tokens, scope: Any) -> None:
     assert tokens.read(issuer.token(scope=scope)).scope == frozenset()
@@ -84,6 +89,7 @@ def test_a_token_that_leaves_something_out_is_not_accepted(issuer: Issuer, token
         {"exp": "tomorrow"},
         {"exp": float("inf")},
         {"exp": True},
+        {"exp": 10**400},
         {"nbf": float("inf")},
         {"nbf": []},
     ],
@@ -126,6 +132,15 @@ def test_what_is_weaker_or_of_another_kind_is_not_accepted(algorithm: str, key: 
         assert tokens.read(issuer.token())
         with pytest.raises(TokenRejected):
             tokens.read(signed)
+
+
+@pytest.mark.parametrize("key_ops", [None, 5, "verify", {}, ["sign"]])
+def test_one_odd_key_keeps_the_issuer_s_others_from_nobody(key_ops: Any, tmp_path: Path) -> None:
+    with Issuer() as issuer:
+        odd = public_jwk("RS256", "odd", key_ops=key_ops)
+        file = tmp_path / "jwks.json"
+        file.write_text(json.dumps({"keys": [odd, *issuer.jwks["keys"]]}), encoding="utf-8")
+        assert Tokens([known(issuer, str(file))], AUDIENCE).read(issuer.token())
 
 
 def test_a_key_signs_only_with_the_algorithm_that_it_is_for(issuer: Issuer, tokens: Tokens) -> None:

@@ -65,6 +65,23 @@ def test_an_address_is_the_one_that_the_front_door_saw_and_nobodys_name() -> Non
         assert address_of(flask.request) == "address https://issuer.example subject"
 
 
+@pytest.mark.parametrize(
+    ("seen", "counted"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:10.0.0.9", "10.0.0.9"),
+        ("unix:@/socket", "unix:@/socket"),
+    ],
+)
+def test_the_addresses_of_one_network_of_ipv6_are_one_caller(seen: str, counted: str) -> None:
+    app = flask.Flask(__name__)
+    with app.test_request_context(headers={CALLER_HEADER: seen}):
+        assert address_of(flask.request) == f"address {counted}"
+
+
 def test_many_addresses_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "MOST_CALLERS", 50)
     counted = Window()
