@@ -14,6 +14,8 @@ from tests.support.sql import Sql
 
 # A firewall forgets after minutes; the functions trust a connection that was idle for no longer than about this, in seconds.
 TRUSTED_FOR = 1.2
+# Seconds for which a connection that nobody uses is waited for.
+PATIENCE = 10.0
 
 
 class Outages:
@@ -114,8 +116,14 @@ class Outages:
         self._recovery.expect_payments("name server silent")
 
     def forget(self, lasts: float) -> None:
-        with self._world.network.forgetting(self._times.idle_until_forgotten * (0.5 + lasts)):
+        """For as long as that, and until there was a connection that nobody used meanwhile; there may be none right after what
+        ended many."""
+        network = self._world.network
+        before, patience = network.forgotten(), time.monotonic() + PATIENCE
+        with network.forgetting(self._times.idle_until_forgotten * (0.5 + lasts)):
             time.sleep(self._times.network_forgets)
+            while network.forgotten() == before and time.monotonic() < patience:
+                time.sleep(0.05)
         whole = self._recovery.whole()
         time.sleep(TRUSTED_FOR)
         self._recovery.expect_one_to_pay(whole)
