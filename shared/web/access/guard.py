@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from typing import TYPE_CHECKING
 
+from shared.platform.access_values import Issuer
 from shared.platform.log import log
+from shared.platform.put_off import put_off
 from shared.platform.settings import RETRY_AFTER, Settings
 from shared.web.access.caller import Caller
 from shared.web.access.key_sources import KeysUnavailable
@@ -103,12 +105,7 @@ def _guard_of_clients(settings: Settings) -> Guard | None:
         bare = subjects.get(claims.subject, frozenset()) if is_bare else frozenset()
         return claims.scope | subjects.get(f"{claims.issuer} {claims.subject}", frozenset()) | bare
 
-    def tokens() -> Tokens:
-        from shared.web.access.tokens import Tokens
-
-        return Tokens(issuers, settings.auth_audience)
-
-    return Guard(tokens, permissions) if issuers else None
+    return Guard(lambda: _tokens(issuers, settings), permissions) if issuers else None
 
 
 def _guard_of_events(settings: Settings) -> Guard | None:
@@ -119,9 +116,12 @@ def _guard_of_events(settings: Settings) -> Guard | None:
     def permissions(claims: Claims) -> Set[str]:
         return {EVENTS} if claims.subject in senders.subjects else frozenset()
 
-    def tokens() -> Tokens:
-        from shared.web.access.tokens import Tokens
+    return Guard(lambda: _tokens([senders.issuer], settings), permissions)
 
-        return Tokens([senders.issuer], settings.auth_audience)
 
-    return Guard(tokens, permissions)
+def _tokens(issuers: Iterable[Issuer], settings: Settings) -> Tokens:
+    # PyJWT imports it for keys that come as certificates, and it takes half of the time that PyJWT takes.
+    put_off("cryptography.x509")
+    from shared.web.access.tokens import Tokens
+
+    return Tokens(issuers, settings.auth_audience)
