@@ -59,7 +59,10 @@ class Keys:
             blocking=False
         ):
             # No request waits while there are keys, however long the issuer takes.
-            threading.Thread(target=self._renew, name="keys", daemon=True).start()
+            try:
+                threading.Thread(target=self._renew, name="keys", daemon=True).start()
+            except RuntimeError:  # the machine gives no thread now: they stay until the next request
+                self._asking.release()
         return found
 
     def load(self) -> None:

@@ -321,6 +321,22 @@ class TestKeys:
             with pytest.raises(TokenRejected):
                 tokens.read(token)
 
+    def test_a_machine_that_gives_no_thread_leaves_the_keys_and_holds_up_nobody(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def start(_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with Issuer("old", "new") as issuer:
+            issuer.names = ["old"]
+            keys = Tokens([known(issuer, str(issuer.write(tmp_path / "jwks.json")))], AUDIENCE)
+            assert keys.read(issuer.token())
+            self.now += keys_module.FRESH + 1
+            monkeypatch.setattr(keys_module.threading.Thread, "start", start)
+            assert keys.read(issuer.token())
+            [issuer_known] = keys._known.values()
+            assert not issuer_known.keys._asking.locked()
+
     def test_who_answers_for_another_issuer_is_not_believed(self) -> None:
         with Issuer() as issuer:
             issuer.says_it_is = "https://somebody.example"
