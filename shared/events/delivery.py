@@ -31,15 +31,15 @@ class EventSink:
         trace_id.set(trace.trace_id)
         about = {"event_id": event.event_id, "event_type": event.type}
         with span("deliver event", "producer", about, parent=trace) as delivery:
-            failed = self._failure(event, trace.within(carried()))
+            failed = self._failure(event)
             if failed:
                 delivery.fail("refused" if failed.for_good else "not_taken")
                 log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
         return failed
 
-    def _failure(self, event: Event, trace: Trace) -> Failed | None:
+    def _failure(self, event: Event) -> Failed | None:
         try:
-            reply = self._post(event, trace)
+            reply = self._post(event)
         except (http_client.NoResponse, NoToken) as failure:
             return Failed(event.event_id, str(failure))
         except Exception as failure:
@@ -49,18 +49,19 @@ class EventSink:
             return None
         return Failed(event.event_id, f"the sink said {reply.status}", is_for_good(reply.status))
 
-    def _post(self, event: Event, trace: Trace) -> http_client.Response:
+    def _post(self, event: Event) -> http_client.Response:
         return http_client.request(
             "POST",
             self.url,
             timeout=DELIVERY_TIMEOUT,
-            headers={**self._headers(event, trace), **bearer(self._token_file)},
+            headers={**self._headers(event), **bearer(self._token_file)},
             body=event.data.encode(),
             status_says_all=True,
         )
 
-    def _headers(self, event: Event, trace: Trace) -> dict[str, str]:
+    def _headers(self, event: Event) -> dict[str, str]:
         """The attributes as CloudEvents' HTTP binding 1.0.2 has them (3.1.3), and what ties the event to its request."""
+        trace = Trace(event.correlation_id, event.traceparent).within(carried())
         attributes = {
             "specversion": "1.0",
             "id": event.event_id,
