@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
+import requests
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -39,7 +40,7 @@ class Tracer:
         _say_seldom()
         try:
             self._provider = TracerProvider(resource=_resource(function), shutdown_on_exit=False)
-            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_session())))
         except (ValueError, OSError) as wrong:  # their text may hold the value of a variable
             stop(f"a variable OTEL_* is wrong ({type(wrong).__name__})")
         self._tracer = self._provider.get_tracer("payment-service", VERSION)
@@ -99,6 +100,13 @@ class _Span(spans.Span):
     def fail(self, why: str) -> None:
         self._span.set_attribute("error.type", why)
         self._span.set_status(Status(StatusCode.ERROR))
+
+
+def _session() -> requests.Session:
+    """As the rest of the service: no proxy or password is read from the environment."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 def _context_of(came: spans.Context) -> contexts.Context:

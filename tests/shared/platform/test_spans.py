@@ -96,6 +96,18 @@ def test_a_failure_has_its_name_and_none_of_its_text(told: Callable[[], dict[str
     assert found["outer"].parent_id == ""
 
 
+def test_a_variable_that_is_wrong_is_said_without_what_it_holds(
+    told: Callable[[], dict[str, Seen]], logged: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "a-secret;that is no pair")
+    atexit.unregister(Tracer("tests").end)
+    assert ["Header format invalid" in str(vars(each)["why"]) for each in logged] == [True]
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    with pytest.raises(SystemExit, match="OTEL_") as stopped:
+        Tracer("tests")
+    assert "a-secret" not in f"{[vars(each) for each in logged]} {stopped.value}"
+
+
 def test_the_notification_service_is_told_in_the_event_s_own_trace(
     told: Callable[[], dict[str, Seen]], sink: Sink
 ) -> None:
