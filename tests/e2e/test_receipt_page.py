@@ -1,21 +1,11 @@
 """The receipt's page in a real browser: what it shows, and that hostile text in a payment stays text."""
 
 import re
-from collections.abc import Iterator
-
-import pytest
 
 from tests.e2e.client import Client, new_trip
 from tests.e2e.service import Service
 from tests.support.browser import HEIGHT, WIDTH, Browser
 from tests.support.hostile import BIDI, MARKUP, SCHEME
-from tests.tools.chromium import chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser(chromium()) as browser:
-        yield browser
 
 
 def shown(dom: str) -> str:

@@ -13,20 +13,13 @@ from shared.reading.payments import Receipt
 from shared.web.answers import Answer
 from shared.web.pages import page, styled_by
 from tests.support import hostile
-from tests.support.browser import Browser, Page
-from tests.tools.chromium import chromium
+from tests.support.browser import Browser, Shown
 
 STATE = "[document.title, getComputedStyle(document.querySelector('main')).maxWidth, document.scripts.length]"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser(chromium()) as browser:
-        yield browser
-
-
 @pytest.fixture
-def shown(browser: Browser) -> Iterator[Callable[[Answer], Page]]:
+def shown(browser: Browser) -> Iterator[Callable[[Answer], Shown]]:
     """Shows an answer in the browser, as the door would send it."""
     answers: list[Answer] = []
 
@@ -50,7 +43,7 @@ def shown(browser: Browser) -> Iterator[Callable[[Answer], Page]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def show(answer: Answer) -> Page:
+    def show(answer: Answer) -> Shown:
         answers.append(answer)
         return browser.look(f"http://127.0.0.1:{server.server_port}/", STATE)
 
@@ -67,7 +60,7 @@ def hostile_receipt() -> Receipt:
     return Receipt(*[hostile.TEXT] * 4, json.dumps(payment))
 
 
-def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer], Page]) -> None:
+def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer], Shown]) -> None:
     payment = {"payment_id": 1, "trip_id": 1, "method": "CARD", "status": "SUCCESS", "reference": "PAY-1"}
     receipt = Receipt(
         "RCT-1", "5.00", "INR", "2026-11-22T12:00:00Z", json.dumps({**payment, "refunded_amount": "0.00"})
@@ -78,7 +71,7 @@ def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer]
 
 
 def test_hostile_text_in_every_field_of_a_receipt_runs_nothing_and_makes_no_element(
-    shown: Callable[[Answer], Page],
+    shown: Callable[[Answer], Shown],
 ) -> None:
     seen = shown(html_receipt(hostile_receipt(), {}))
     title, width, scripts = seen.given
@@ -89,7 +82,7 @@ def test_hostile_text_in_every_field_of_a_receipt_runs_nothing_and_makes_no_elem
     assert "{{7*7}}" in seen.dom, "shown as it was written"
 
 
-def test_what_got_past_the_escaping_would_run_all_the_same_nothing(shown: Callable[[Answer], Page]) -> None:
+def test_what_got_past_the_escaping_would_run_all_the_same_nothing(shown: Callable[[Answer], Shown]) -> None:
     html = f"<title>kept</title><style>main {{ max-width: 5px }}</style><main style='max-width: 9px'>{hostile.MARKUP}</main>"
     html += (
         "<style>main { max-width: 7px }</style><script>document.title = 'owned'</script><base href='http://elsewhere/'>"
