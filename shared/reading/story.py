@@ -1,129 +1,62 @@
 """The story of a payment: everything that is kept of what happened to it, from its claim on, for whoever looks into one."""
 
-from datetime import datetime
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from shared.platform.database import Database, Row
+from shared.reading.moments import (
+    Asking,
+    Claimed,
+    Contradicted,
+    EventDelivered,
+    EventSetAside,
+    EventWritten,
+    Lost,
+    Moment,
+    Settled,
+    SettledByHand,
+)
+from shared.reading.payments import not_found
+from shared.rules.identifiers import GREATEST_ID
 
-class Claimed(NamedTuple):
-    """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
-    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known."""
+__all__ = [
+    "Asking",
+    "Claimed",
+    "Contradicted",
+    "EventDelivered",
+    "EventSetAside",
+    "EventWritten",
+    "Lost",
+    "Moment",
+    "Settled",
+    "SettledByHand",
+    "Standing",
+    "Story",
+    "story",
+]
 
-    at: datetime
-    refund_id: int | None
-    actor: str | None
-    correlation_id: str | None
-    amount: Decimal
-    reason: str | None
-    imported: bool
-    kind: Literal["claimed"] = "claimed"
+# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are besides is
+# counted so far, and no further.
+REFUNDS = 50
+ASKINGS = 20
+HAPPENED = 250
+MOST_COUNTED = 2_000
 
-
-class Asking(NamedTuple):
-    """The gateway was asked. `at` is when its answer was written down, `duration_ms` how long it took. `asked` counts the times
-    that somebody took the work on, from 1; 0 is a look at what was settled already. `step`: from 1, within one of these times.
-    `how`: asked to `charge` or `refund`, or only to `find` what became of it. `code` is why it declined, `why` what kept it from
-    an answer. `actor`: the person who had it asked."""
-
-    at: datetime
-    refund_id: int | None
-    asked: int
-    step: int
-    how: Literal["charge", "refund", "find"]
-    said: Literal["succeeded", "declined", "unknown", "never_heard"]
-    code: str | None
-    why: str | None
-    gateway_id: str | None
-    duration_ms: int
-    actor: str | None
-    kind: Literal["asking"] = "asking"
-
-
-class Lost(NamedTuple):
-    """Somebody took it on, for the time `asked`, and what the gateway said then is not known: whoever asked died before it was
-    written down, or is asking now (`under_way`). `at` is when that was over at the latest; None: when is not known either."""
-
-    at: datetime | None
-    refund_id: int | None
-    asked: int
-    under_way: bool
-    kind: Literal["lost"] = "lost"
-
-
-class Settled(NamedTuple):
-    """What became of it, in the books: `succeeded` is charged or given back, else it was declined, by `code`."""
-
-    at: datetime
-    refund_id: int | None
-    succeeded: bool
-    code: str | None
-    gateway_id: str | None
-    amount: Decimal
-    kind: Literal["settled"] = "settled"
-
-
-class SettledByHand(NamedTuple):
-    """A person decided what became of it. `forced`: against what the gateway said."""
-
-    at: datetime
-    refund_id: int | None
-    actor: str
-    reason: str
-    succeeded: bool
-    forced: bool
-    gateway_said: str
-    kind: Literal["settled_by_hand"] = "settled_by_hand"
-
-
-class Contradicted(NamedTuple):
-    """The gateway said otherwise than what is `stored` of what was settled."""
-
-    at: datetime
-    refund_id: int | None
-    actor: str
-    stored: str
-    gateway_said: str
-    gateway_id: str | None
-    kind: Literal["contradicted"] = "contradicted"
-
-
-class EventWritten(NamedTuple):
-    """What became of it was written down for others to hear. `attempts` to deliver it failed since. `next_attempt_at`: None where it
-    was delivered or is set aside."""
-
-    at: datetime
-    refund_id: int | None
-    event_id: str
-    type: str
-    attempts: int
-    next_attempt_at: datetime | None
-    kind: Literal["event_written"] = "event_written"
-
-
-class EventDelivered(NamedTuple):
-    """The sink took the event."""
-
-    at: datetime
-    refund_id: int | None
-    event_id: str
-    type: str
-    kind: Literal["event_delivered"] = "event_delivered"
-
-
-class EventSetAside(NamedTuple):
-    """The sink refused the event for good, so often that it is not sent any more; `refusal` is what it said last."""
-
-    at: datetime
-    refund_id: int | None
-    event_id: str
-    type: str
-    refusals: int
-    refusal: str | None
-    kind: Literal["event_set_aside"] = "event_set_aside"
-
-
-Moment = (
-    Claimed | Asking | Lost | Settled | SettledByHand | Contradicted | EventWritten | EventDelivered | EventSetAside
+# What comes first of what came at one moment.
+_ORDER = (
+    "claimed",
+    "lost",
+    "asking",
+    "settled_by_hand",
+    "settled",
+    "contradicted",
+    "event_written",
+    "event_delivered",
+    "event_set_aside",
 )
 
 
@@ -131,8 +64,8 @@ class Standing(NamedTuple):
     """How a charge, or a refund of it, stands: what we say, and what the gateway said when it was asked last.
 
     `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is. `asked` is
-    how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a sweep asks
-    again, at the earliest, and `under_way` says that somebody is asking at this moment.
+    how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a sweep
+    asks again, at the earliest, and `under_way` says that somebody is asking at this moment.
     """
 
     refund_id: int | None
@@ -155,9 +88,9 @@ class Standing(NamedTuple):
 
 
 class Story(NamedTuple):
-    """`payment` is the JSON text of it, as a client sees it. `gateway` charges it and `account` is what its account there is called,
-    where it has a name (never a key); a row of the seed has neither. `moments`: oldest first. Of very many refunds and askings the
-    newest are here, and so many older ones are left out."""
+    """`payment` is the JSON text of it, as a client sees it. `gateway` charges it, and `account` is what its account there is
+    called, where it has a name (never a key); a row of the seed has neither. `refunds`: newest first; `moments`: oldest first. Of
+    very many refunds and askings the newest are here, and so many older ones are left out."""
 
     payment_id: int
     payment: str
@@ -169,3 +102,109 @@ class Story(NamedTuple):
     moments: list[Moment]
     refunds_left_out: int
     askings_left_out: int
+
+
+def story(database: Database, payment_id: int) -> Story:
+    """The story of a payment, as far as it is kept. Raises Problem payment_not_found, and DatabaseUnavailable."""
+    stands = database.run_again("story", payment_id=payment_id, limit=REFUNDS, most_counted=MOST_COUNTED)
+    if not stands:
+        raise not_found(payment_id)
+    charge, *refunds = stands
+    refund_ids = [row["refund_id"] for row in refunds]
+    found = database.run_again(
+        "story_askings", payment_id=payment_id, refund_ids=refund_ids, limit=ASKINGS, most_counted=MOST_COUNTED
+    )
+    askings: dict[int | None, list[Asking]] = defaultdict(list)
+    for row in found:
+        if row["asked"] is not None:
+            askings[row["refund_id"]].append(Asking(**{name: row[name] for name in Asking._fields if name != "kind"}))
+    standings = {row["refund_id"]: _standing(row, askings[row["refund_id"]]) for row in stands}
+    moments: list[Moment] = [asking for each in askings.values() for asking in each]
+    moments += [lost for row in stands for lost in _lost(row, askings[row["refund_id"]])]
+    moments += _happened(database, payment_id, standings)
+    return Story(
+        payment_id=payment_id,
+        payment=charge["payment"],
+        currency=charge["currency"],
+        gateway=charge["gateway"],
+        account=charge["account"],
+        charge=standings.pop(None),
+        refunds=list(standings.values()),
+        moments=sorted(moments, key=_place),
+        refunds_left_out=charge["refunds"] - len(refunds),
+        askings_left_out=found[0]["every"] - sum(map(len, askings.values())),
+    )
+
+
+def _standing(row: Row, askings: list[Asking]) -> Standing:
+    return Standing(
+        refund_id=row["refund_id"],
+        reference=row["reference"],
+        amount=row["amount"],
+        status=row["status"],
+        failure_code=row["failure_code"],
+        gateway_id=row["gateway_id"],
+        last=askings[-1] if askings else None,
+        asked=row["asked"] or (askings[-1].asked if askings else None),
+        next_asking_at=row["ask_after"],
+        under_way=row["under_way"],
+    )
+
+
+def _lost(row: Row, askings: list[Asking]) -> Iterator[Lost]:
+    """The times that somebody took it on of which no asking is kept: between those that are, and behind the last while it is not
+    settled. What is missing before the first of very many is not looked at."""
+    refund_id, previous = row["refund_id"], askings[0].asked if len(askings) == ASKINGS else 0
+    for asking in askings:
+        if asking.asked > previous + 1:
+            began = asking.at - timedelta(milliseconds=asking.duration_ms)
+            yield Lost(began, refund_id, asking.asked - 1, asking.asked - 1 - previous, under_way=False)
+        previous = asking.asked
+    began = row["locked_at"] or (askings[-1].at if askings else row["created_at"])
+    over = (row["asked"] or 0) - row["under_way"]
+    if over > previous:
+        yield Lost(began, refund_id, over, over - previous, under_way=False)
+    if row["under_way"]:
+        yield Lost(began, refund_id, row["asked"], 1, under_way=True)
+
+
+def _happened(database: Database, payment_id: int, standings: dict[int | None, Standing]) -> Iterator[Moment]:
+    """What happened to the money, and how its events are delivered: of the charge, and of the refunds that are shown."""
+    rows = database.run_again(
+        "payment_events", payment_id=payment_id, before="infinity", before_id=GREATEST_ID, limit=HAPPENED
+    )
+    happened = [(row["created_at"], json.loads(row["shown"])) for row in rows if row["place"] is not None]
+    happened = [(at, told) for at, told in happened if told["refund_id"] in standings]
+    yield from (_moment(at, told, standings[told["refund_id"]]) for at, told in happened)
+    ends = {told["event_id"]: told["refund_id"] for _, told in happened}
+    for row in database.run_again("story_events", event_ids=list(ends)):
+        yield from _delivery(row, ends[row["event_id"]])
+
+
+def _moment(at: datetime, told: dict[str, Any], standing: Standing) -> Moment:
+    refund_id, amount, actor = standing.refund_id, standing.amount, told["actor"]
+    succeeded = standing.status != "FAILED"
+    match told["type"].partition(".")[2]:
+        case "settled_by_hand":
+            return SettledByHand(at, refund_id, actor, told["reason"], succeeded, told["forced"], told["gateway_said"])
+        case "contradicted":
+            return Contradicted(at, refund_id, actor, told["reason"], told["gateway_said"])
+        case "succeeded" | "refunded" | "failed":
+            return Settled(at, refund_id, succeeded, told["failure_code"], standing.gateway_id, amount)
+    imported = told["type"] == "payment.imported"
+    return Claimed(at, refund_id, actor, told["correlation_id"], amount, told["reason"], imported)
+
+
+def _delivery(row: Row, refund_id: int | None) -> Iterator[Moment]:
+    event_id, kind = row["event_id"], row["type"]
+    waits = row["delivered_at"] is None and row["refused_at"] is None
+    next_attempt_at = row["next_attempt_at"] if waits else None
+    yield EventWritten(row["created_at"], refund_id, event_id, kind, row["attempts"], next_attempt_at)
+    if row["delivered_at"] is not None:
+        yield EventDelivered(row["delivered_at"], refund_id, event_id, kind)
+    elif row["refused_at"] is not None:
+        yield EventSetAside(row["refused_at"], refund_id, event_id, kind, row["refusals"], row["refusal"])
+
+
+def _place(moment: Moment) -> tuple[datetime, int]:
+    return moment.at, _ORDER.index(moment.kind)
