@@ -14,7 +14,6 @@ from functions.console.rendering import is_fragment, redirect, render
 from shared.charging.ask_again import ask_again
 from shared.platform import json_text
 from shared.reading import payments
-from shared.reading.receipts.lines import fare_lines
 from shared.reading.story import Asking, Claimed, Story
 from shared.reading.story import story as read_story
 from shared.web.answers import Answer
@@ -46,6 +45,8 @@ def story(desk: Desk, call: Call) -> Answer:
 
 
 def _shown(desk: Desk, told: Story) -> dict[str, Any]:
+    from shared.reading.receipts.lines import fare_lines  # no start waits for what makes receipts
+
     payment, words = json.loads(told.payment, parse_float=Decimal), desk.words
     claims = [moment for moment in told.moments if isinstance(moment, Claimed)]
     ours = next(moment for moment in claims if moment.refund_id is None)
@@ -87,7 +88,7 @@ def receipt(desk: Desk, call: Call) -> Answer:
     payment_id, address = read_payment_id(call.parameters["payment_id"]), read_address(call, "format")
     if address["format"] not in ("", "pdf"):
         raise invalid(("format", "must be pdf, or absent for a page"))
-    from shared.reading.receipts.receipt import read_receipt  # no start waits for what makes receipts
+    from shared.reading.receipts.receipt import read_receipt
 
     found = read_receipt(desk.deps.database, desk.settings, payment_id, call.trace)
     vary = {"Vary": "Accept"}
