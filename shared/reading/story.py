@@ -132,7 +132,7 @@ def story(database: Database, payment_id: int) -> Story:
         refunds=list(standings.values()),
         moments=sorted(moments, key=_place),
         refunds_left_out=charge["refunds"] - len(refunds),
-        askings_left_out=found[0]["every"] - sum(map(len, askings.values())),
+        askings_left_out=found[0]["every"] - sum(row["alone"] is False for row in found),
     )
 
 
