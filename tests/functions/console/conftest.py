@@ -1,8 +1,7 @@
 """The console's pages in this process, over this test's database and the scripted gateway."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html.parser import HTMLParser
-from typing import Any
 from urllib.parse import urlencode
 
 import flask
@@ -15,7 +14,7 @@ from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem
 from shared.web.routes import find_route
-from tests.support.till import Till, trace
+from tests.support.till import Till, shown, trace
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -93,13 +92,5 @@ def visitor(till: Till) -> Visitor:
 @pytest.fixture
 def payment_id(till: Till) -> int:
     """A charge of 150.00 INR."""
-    return paid(till)
+    return int(shown(till.pay())["payment_id"])
 
-
-def paid(till: Till, **changes: Any) -> int:
-    from tests.support.till import shown
-
-    return int(shown(till.pay(**changes))["payment_id"])
-
-
-Ask = Callable[..., Shown]
