@@ -1,4 +1,4 @@
-"""Asking the gateway again, because a person wants to know now: what is pending is carried on, what is settled only looked at."""
+"""Asking the gateway again, because a person wants to know: what is pending is carried on, what is settled only looked at."""
 
 import time
 from typing import NamedTuple
@@ -19,8 +19,8 @@ TRIES = 5
 
 
 class Told(NamedTuple):
-    """What the gateway said of the charge, or of a refund of it, for people. `asked`: False where it was not asked, and `said` is why:
-    somebody else is asking at this moment, or there is nobody to ask."""
+    """What the gateway said of the charge, or of a refund of it, for people. `asked`: False where it was not asked, and `said`
+    is why: somebody else is asking at this moment, or there is nobody to ask."""
 
     refund_id: int | None
     said: str

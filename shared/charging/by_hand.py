@@ -27,9 +27,9 @@ BY_HAND = "settled_by_hand"
 
 
 class NotSettled(Exception):
-    """Nothing was changed. The message says why, to whoever ran `make pending`; `why` says it to a program: it is not pending, somebody
-    is working on it at this moment, the gateway says otherwise (`gateway_said`; `force` settles it all the same), or it was settled
-    while the gateway was asked."""
+    """Nothing was changed. The message says why, to whoever ran `make pending`; `why` says it to a program: it is not pending,
+    somebody is working on it at this moment, the gateway says otherwise (`gateway_said`; `force` settles it all the same), or
+    it was settled while the gateway was asked."""
 
     def __init__(
         self,

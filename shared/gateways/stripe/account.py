@@ -6,7 +6,6 @@ from urllib.parse import quote
 from shared.gateways.stripe.api import Api, Deadline, StripeObject, code_or_id
 from shared.platform.log import log
 
-
 # What Stripe's own pages show are charges of Stripe's own servers; a stand-in has none.
 SERVERS = "https://api.stripe.com"
 PAGES = "https://dashboard.stripe.com"

@@ -1,4 +1,4 @@
-"""Asking again because a person wants to know: what is pending is carried on as by a repetition, what is settled only looked at."""
+"""Asking again because a person wants to know: what is pending is carried on, what is settled only looked at."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
