@@ -179,6 +179,7 @@ def summary(start: Start) -> str:
     token = ' -H "Authorization: Bearer $TOKEN"' if issuers else ""
     return f"""
 The payment service answers at {address}
+Look at it in a browser:       {address}/console
 
   functions    {", ".join(system.FUNCTIONS)}
   database     {database}

@@ -36,6 +36,7 @@ USED_BY = {
     "create_payment": DATABASE | GATEWAY | TRIPS | PUBLISHES | RATES,
     "create_refund": DATABASE | GATEWAY | PUBLISHES | RATES,
     "get_payment": DATABASE | RATES,
+    "console": DATABASE | GATEWAY | PUBLISHES | RATES,
     "health": DATABASE,
     "metrics": DATABASE,
     "notify": NOTIFICATIONS | TAKES_EVENTS,

@@ -13,8 +13,8 @@ from local.postgres import Postgres, write_private
 from local.supervisor import Program
 from shared.platform.settings import Settings
 
-FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "notify", "sweep")
-BEHIND_THE_DOOR = FUNCTIONS[:5]
+FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "console", "notify", "sweep")
+BEHIND_THE_DOOR = FUNCTIONS[:6]
 NEIGHBOURS = {"trip_service": "TRIP_SERVICE_URL", "notification_service": "NOTIFICATION_SERVICE_URL"}
 DATABASE = "payments"
 APPLICATION = "payment_app"

@@ -65,5 +65,6 @@ def index() -> dict[str, object]:
         "version": VERSION,
         "description": "Charges completed trips exactly once.",
         "documentation": "/openapi.json",
+        "console": "/console",
         "endpoints": endpoints(),
     }

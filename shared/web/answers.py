@@ -1,6 +1,6 @@
 """What a function answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,10 +10,11 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Answer(NamedTuple):
-    """Status, body and headers of an answer; the door adds the rest. `about` goes into the request's line in the log."""
+    """Status, body and headers of an answer; the door adds the rest. A body in parts is sent as they come. `about` goes into
+    the request's line in the log."""
 
     status: int
-    body: str = ""
+    body: str | Iterable[bytes] = ""
     content_type: str = JSON
     headers: Mapping[str, str] = _NONE
     about: Mapping[str, int] = _NONE

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial, wraps
 from typing import Any
@@ -26,16 +26,22 @@ from shared.web.tracing import read_trace
 DRAINED = 1 << 20
 
 Operation = Callable[[Call], Answer]
+Shown = Callable[[Problem, Call], Answer]
 
 
 def door(
-    function: str, settings: Settings, counts: Counts | None = None, *, limited: bool = True
+    function: str,
+    settings: Settings,
+    counts: Counts | None = None,
+    *,
+    limited: bool = True,
+    shown: Shown | None = None,
 ) -> Callable[[Operation], Callable[[flask.Request], flask.Response]]:
     """Makes an operation a function of the framework, under this name.
 
     It answers /healthz itself, gives the operation only requests on its own routes, and turns what is raised into problem
     documents; nothing else that is raised reaches a client. `counts`: where its starts are counted. `limited`: RATE_LIMIT
-    applies.
+    applies. `shown`: how a problem is shown where it is not as a document.
     """
     log.set_level(settings.log_level)
     limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
@@ -44,7 +50,7 @@ def door(
     if guard is None and permissions_of(function) - {EVENTS}:
         log.log.warning("open to everybody: AUTH_ISSUERS is not set", extra={"function": function})
     if flask.has_app_context():
-        _answer_framework_errors(function, start)
+        _answer_framework_errors(function, start, shown)
 
     def decorate(operation: Operation) -> Callable[[flask.Request], flask.Response]:
         @wraps(operation)
@@ -55,7 +61,7 @@ def door(
                 _let_in(function, guard, limiter, request, call)
                 return operation(call)
 
-            return _respond(function, start, request, work)
+            return _respond(function, start, request, work, shown)
 
         return entrance
 
@@ -86,7 +92,9 @@ def _no_route(function: str, path: str) -> Problem:
     return Problem("method_not_allowed", f"Use {' or '.join(allowed)} here.", headers={"Allow": ", ".join(allowed)})
 
 
-def _respond(function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer]) -> flask.Response:
+def _respond(
+    function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer], shown: Shown | None
+) -> flask.Response:
     began = time.perf_counter()
     trace = read_trace(request.headers.get("X-Correlation-ID"), request.headers.get("traceparent"))
     log.correlation_id.set(trace.correlation_id)
@@ -95,7 +103,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     try:
         answer = work(call)
     except Problem as problem:
-        answer = _problem_answer(problem, call)
+        answer = _problem_answer(problem, call, shown)
     except DatabaseUnavailable as failure:
         log.log.error("database unavailable", extra={"why": str(failure)})
         answer = _problem_answer(
@@ -105,10 +113,13 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
                 retry_after=RETRY_AFTER,
             ),
             call,
+            shown,
         )
     except Exception:
         log.log.exception("unexpected failure")
-        answer = _problem_answer(Problem("internal_error", "The failure is logged under the correlation id."), call)
+        answer = _problem_answer(
+            Problem("internal_error", "The failure is logged under the correlation id."), call, shown
+        )
     seconds = time.perf_counter() - began
     started = start.ended_by(seconds) if call.route and answer.status < 300 else None
     # A probe comes every few seconds for ever.
@@ -132,10 +143,13 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     return response
 
 
-def _problem_answer(problem: Problem, call: Call) -> Answer:
+def _problem_answer(problem: Problem, call: Call, shown: Shown | None) -> Answer:
     headers = dict(problem.headers)
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
+    if shown:
+        answer = shown(problem, call)
+        return answer._replace(headers={**headers, **answer.headers})
     return Answer(problem.status, problem.document(call.path, call.trace.correlation_id), CONTENT_TYPE, headers)
 
 
@@ -154,7 +168,7 @@ def _response(answer: Answer, call: Call) -> flask.Response:
     return response
 
 
-def _after_draining(body: str) -> Any:
+def _after_draining(body: str | Iterable[bytes]) -> Any:
     """Reads on for a while so that the client, still sending, gets to read its answer, but keeps nothing. A streamed answer
     keeps the framework from reading the rest of the body into memory."""
     stream = flask.request.stream
@@ -162,10 +176,10 @@ def _after_draining(body: str) -> Any:
         for _ in range(DRAINED // LARGEST_BODY):
             if not stream.read(LARGEST_BODY):
                 break
-    return iter([body.encode()])
+    return iter([body.encode()] if isinstance(body, str) else body)
 
 
-def _answer_framework_errors(function: str, start: ColdStart) -> None:
+def _answer_framework_errors(function: str, start: ColdStart, shown: Shown | None) -> None:
     """What the framework would answer by itself (/favicon.ico, a path it cannot route) gets a problem document too."""
 
     def answer(failure: HTTPException) -> flask.Response:
@@ -174,6 +188,6 @@ def _answer_framework_errors(function: str, start: ColdStart) -> None:
         def refuse(_: Call) -> Answer:
             raise of_status(status)
 
-        return _respond(function, start, flask.request, refuse)
+        return _respond(function, start, flask.request, refuse, shown)
 
     flask.current_app.register_error_handler(HTTPException, answer)

@@ -48,6 +48,20 @@ ROUTES = (
     Route("GET", "/docs/{file}", "health", None),
     Route("GET", "/metrics", "metrics", "metrics:read"),
     Route("GET", "/metrics/prometheus", "metrics", "metrics:read"),
+    Route("GET", "/console", "console", "payments:read"),
+    Route("GET", "/console/payments", "console", "payments:read"),
+    Route("GET", "/console/payments.csv", "console", "payments:read"),
+    Route("GET", "/console/payments/{payment_id}", "console", "payments:read"),
+    Route("GET", "/console/payments/{payment_id}/json", "console", "payments:read"),
+    Route("GET", "/console/payments/{payment_id}/receipt", "console", "payments:read"),
+    Route("POST", "/console/payments/{payment_id}/ask", "console", "payments:read"),
+    Route("GET", "/console/payments/{payment_id}/refund", "console", "refunds:write"),
+    Route("GET", "/console/payments/{payment_id}/refund/confirm", "console", "refunds:write"),
+    Route("POST", "/console/payments/{payment_id}/refund", "console", "refunds:write"),
+    Route("GET", "/console/attention", "console", "payments:read"),
+    Route("GET", "/console/settle/{reference}", "console", "payments:settle"),
+    Route("POST", "/console/settle/{reference}", "console", "payments:settle"),
+    Route("GET", "/console/files/{file}", "console", None),
     Route("POST", "/", "notify", EVENTS),
     Route("POST", "/", "sweep", EVENTS),
     Route("POST", "/", "dead_letters", EVENTS),
@@ -60,7 +74,7 @@ _OF_A_PAGE = frozenset({"/docs/{file}"})
 
 
 def endpoints() -> list[str]:
-    """What clients may ask for, as "GET /payments"."""
+    """What clients may ask for, as "GET /payments". The console is for people."""
     asked_for = (route for route in ROUTES if route.function in CLIENT_FUNCTIONS and route.template not in _OF_A_PAGE)
     return [f"{route.method} {route.template}" for route in asked_for]
 

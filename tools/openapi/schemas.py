@@ -181,6 +181,7 @@ SCHEMAS: Json = {
             "version": _TEXT,
             "description": _TEXT,
             "documentation": _TEXT,
+            "console": _TEXT,
             "endpoints": {"type": "array", "items": _TEXT},
         }
     ),

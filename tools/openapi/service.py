@@ -86,6 +86,7 @@ def _index(endpoints: list[str]) -> Json:
         "version": VERSION,
         "description": "Charges completed trips exactly once.",
         "documentation": "/openapi.json",
+        "console": "/console",
         "endpoints": endpoints,
     }
     return _open("index", "What this is, and which endpoints there are", "/", json_of("Index", {"index": index}), MONEY)

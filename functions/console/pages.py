@@ -1,0 +1,45 @@
+"""Which page answers which route."""
+
+from collections.abc import Callable
+
+from functions.console import attention, payment, payments, refund, settle, today
+from functions.console.desk import Desk
+from functions.console.rendering import file, render
+from shared.web.answers import Answer
+from shared.web.call import Call
+from shared.web.problems import Problem
+from shared.web.routes import bare
+
+PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
+    "GET /console": today.today,
+    "GET /console/payments": payments.listing,
+    "GET /console/payments.csv": payments.csv,
+    "GET /console/payments/{payment_id}": payment.story,
+    "GET /console/payments/{payment_id}/json": payment.raw,
+    "GET /console/payments/{payment_id}/receipt": payment.receipt,
+    "POST /console/payments/{payment_id}/ask": payment.ask,
+    "GET /console/payments/{payment_id}/refund": refund.form,
+    "GET /console/payments/{payment_id}/refund/confirm": refund.confirm,
+    "POST /console/payments/{payment_id}/refund": refund.refund,
+    "GET /console/attention": attention.attention,
+    "GET /console/settle/{reference}": settle.form,
+    "POST /console/settle/{reference}": settle.settle,
+    "GET /console/files/{file}": file,
+}
+
+
+def answer(desk: Desk, call: Call) -> Answer:
+    """The answer of the page that has the call's route. Raises Problem."""
+    page = call.route and PAGES.get(f"{call.route.method} {call.route.template}")
+    if not page:
+        raise Problem("not_found", "The console has no such page.")
+    return page(desk, call)
+
+
+def problem_page(problem: Problem, call: Call) -> Answer:
+    """A problem as a page, with the status it has: whoever looks at the console reads no JSON."""
+    if bare(call.path).endswith("/json"):
+        return Answer(
+            problem.status, problem.document(call.path, call.trace.correlation_id), "application/problem+json"
+        )
+    return render("problem.html", call, status=problem.status, problem=problem)

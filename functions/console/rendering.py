@@ -1,0 +1,47 @@
+"""How every page of the console is made: its frame, what it loads, and what its browser may do."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.web.answers import Answer
+from shared.web.assets import Assets
+from shared.web.call import Call
+from shared.web.pages import NO_HEADERS, page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from functions.console.desk import Desk
+
+# Nothing from elsewhere, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
+POLICY = "script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
+_OWN = Path(__file__).parent
+ASSETS = Assets([_OWN / "vendor" / "pico.min.css", _OWN / "vendor" / "htmx.min.js", _OWN / "console.css"])
+
+
+def render(
+    template: str, call: Call, *, status: int = 200, headers: Mapping[str, str] = NO_HEADERS, **values: Any
+) -> Answer:
+    """A page of the console from its template, which `layout.html` frames. Whatever a value holds is shown as text."""
+    html = _environment().get_template(template).render(call=call, files=ASSETS.names, **values)
+    return page(html, POLICY, headers, status=status, sends_forms=True)
+
+
+def file(_: "Desk", call: Call) -> Answer:
+    """What the pages load."""
+    return ASSETS.answer(call.parameters["file"])
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_OWN / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )

@@ -1,0 +1,10 @@
+"""Today."""
+
+from functions.console.desk import Desk
+from functions.console.rendering import render
+from shared.web.answers import Answer
+from shared.web.call import Call
+
+
+def today(desk: Desk, call: Call) -> Answer:
+    return render("today.html", call)
