@@ -93,7 +93,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "pending_of": {"payment_id": 500, "refund_id": None, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
-    "receipt": {"payment_id": 7},
+    "receipt": {"payment_id": 7, "most_refunds": 5},
     "refundable": {"payment_id": 7},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},
