@@ -1,7 +1,5 @@
 """What a browser keeps of a sign-in: signed cookies, which no other site has it send, and no token in them."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -84,7 +82,7 @@ def _name(state: str) -> str:
     return _ATTEMPT + re.sub(r"[^A-Za-z0-9]", "", state)[:12]
 
 
-def _signed(keys: Sequence[str], purpose: str) -> URLSafeTimedSerializer[str]:
+def _signed(keys: Sequence[str], purpose: str) -> URLSafeTimedSerializer:
     # It signs with the last.
     return URLSafeTimedSerializer(
         list(reversed(keys)),
@@ -93,7 +91,7 @@ def _signed(keys: Sequence[str], purpose: str) -> URLSafeTimedSerializer[str]:
     )
 
 
-def _read(signed: URLSafeTimedSerializer[str], text: str, seconds: int) -> Any:
+def _read(signed: URLSafeTimedSerializer, text: str, seconds: int) -> Any:
     try:
         return signed.loads(text, max_age=seconds)
     except BadData:

@@ -60,7 +60,7 @@ class Provider:
         address = protocol.prepare_request_uri(
             self._endpoint("authorization_endpoint"),
             redirect_uri=self._client.returns_to,
-            scope=self._client.scope.split(),
+            scope=self._client.scope,
             state=attempt.state,
             nonce=attempt.nonce,
             code_challenge=protocol.create_code_challenge(verifier, "S256"),
