@@ -110,6 +110,7 @@ def url(value: str) -> str:
 
 
 def url_or_none(value: str) -> str:
+    """Empty: there is no such service."""
     return url(value) if value else ""
 
 

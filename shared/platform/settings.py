@@ -9,8 +9,10 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from shared.platform import access_values as access
+from shared.platform import page_values as pages
 from shared.platform import setting_values as values
 from shared.platform.access_values import EventSenders, Issuer
+from shared.platform.page_values import USUAL_LOCALE, USUAL_TIME_ZONE, TaxLine
 from shared.platform.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE, is_here
 from shared.rules.money import expresses, smallest_unit
 
@@ -60,6 +62,12 @@ class Settings:
     rate_per_km: Decimal = _setting("2.5", values.money)
     currency: str = _setting("INR", values.currency)
     fare_rounding: Decimal = _setting("", values.rounding)
+    locale: str = _setting(USUAL_LOCALE, pages.locale)
+    time_zone: str = _setting(USUAL_TIME_ZONE, pages.time_zone)
+    rider_service_url: str = _setting("", values.url_or_none)
+    driver_service_url: str = _setting("", values.url_or_none)
+    receipt_seller: tuple[str, ...] = _setting("", pages.seller)
+    receipt_tax_lines: tuple[TaxLine, ...] = _setting("", pages.tax_lines)
     idempotency_key_ttl: float = _setting("86400", values.seconds)
     idempotency_lock_timeout: float = _setting("", values.lease)
     gateway: str = _setting("simulated", values.gateway)
@@ -74,6 +82,12 @@ class Settings:
     auth_subjects: Mapping[str, Set[str]] = _setting("", access.subjects)
     auth_open_keys: str = _setting("", values.text)
     auth_events: EventSenders | None = _setting("", access.event_senders)
+    console_client_id: str = _setting("", access.client)
+    console_client_secret: str = _setting("", values.text, secret=True)
+    console_session_key: tuple[str, ...] = _setting("", access.session_keys, secret=True)
+    console_issuer: str = _setting("", values.text)
+    console_url: str = _setting("", access.origin)
+    console_scope: str = _setting("openid", access.scope)
     rate_limit: str = _setting("1000/second", values.rate)
     rate_limit_storage: str = _setting("", values.rate_storage, secret=True)
     log_level: str = _setting("INFO", values.level)

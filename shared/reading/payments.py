@@ -1,6 +1,4 @@
-"""Reading: payments, their refunds, receipts and events."""
-
-from typing import NamedTuple
+"""Reading: payments, their refunds and events."""
 
 from shared.platform import json_text
 from shared.platform.database import Database, Row
@@ -8,21 +6,11 @@ from shared.reading.queries import Page, PaymentQuery
 from shared.web.problems import Problem
 
 
-class Receipt(NamedTuple):
-    """What a receipt says. `payment` is the JSON text of the payment as it stands now; times are UTC, RFC 3339."""
-
-    number: str
-    amount: str
-    currency: str
-    issued_at: str
-    payment: str
-
-
 def payment(database: Database, payment_id: int) -> str:
     """One payment, as JSON text. Raises Problem payment_not_found."""
     row = database.one("payment", payment_id=payment_id)
     if row is None:
-        raise _not_found(payment_id)
+        raise not_found(payment_id)
     return str(row["shown"])
 
 
@@ -50,7 +38,7 @@ def refunds(database: Database, payment_id: int, page: Page) -> str:
         "refunds", payment_id=payment_id, before=page.before, before_id=page.before_id, limit=page.limit + 1
     )
     if not rows:
-        raise _not_found(payment_id)
+        raise not_found(payment_id)
     return _envelope([row for row in rows if row["refund_id"] is not None], page, "refund_id")
 
 
@@ -61,17 +49,8 @@ def events(database: Database, payment_id: int, page: Page) -> str:
         "payment_events", payment_id=payment_id, before=page.before, before_id=page.before_id, limit=page.limit + 1
     )
     if not rows:
-        raise _not_found(payment_id)
+        raise not_found(payment_id)
     return _envelope([row for row in rows if row["place"] is not None], page, "place")
-
-
-def receipt(database: Database, payment_id: int) -> Receipt:
-    """The receipt of a payment. Raises Problem receipt_not_found for one that was not charged, or payment_not_found."""
-    row = database.one("receipt", payment_id=payment_id)
-    if row is None:
-        payment(database, payment_id)
-        raise Problem("receipt_not_found", f"Payment {payment_id} was not charged.")
-    return Receipt(row["receipt_number"], str(row["amount"]), row["currency"], row["issued_at"], row["payment"])
 
 
 def _envelope(rows: list[Row], page: Page, id_name: str) -> str:
@@ -81,5 +60,6 @@ def _envelope(rows: list[Row], page: Page, id_name: str) -> str:
     return json_text.write({"data": [json_text.Written(row["shown"]) for row in shown], "next_cursor": cursor})
 
 
-def _not_found(payment_id: int) -> Problem:
+def not_found(payment_id: int) -> Problem:
+    """The refusal where there is no such payment."""
     return Problem("payment_not_found", f"There is no payment {payment_id}.")

@@ -12,6 +12,7 @@ from shared.web.access.caller import Caller
 from shared.web.idempotency_key import FIELD, HEADER, KeyRejected, read_key
 from shared.web.origin import Origin
 from shared.web.problems import Problem, invalid
+from shared.web.rates.limiter import address_of
 from shared.web.routes import Route, bare
 from shared.web.tracing import Trace
 
@@ -34,6 +35,8 @@ class Call:
         self.slashed = raw.endswith("/")
         self.body_was_read = False
         self.route: Route | None = None
+        # Nobody is asked who he is, anywhere.
+        self.open = False
         # None where the service is open, and on routes that want nobody's name.
         self.caller: Caller | None = None
         # Headers that tell the caller of its rate, whatever the answer.
@@ -45,6 +48,15 @@ class Call:
         return Origin(self.trace, self.caller)
 
     @property
+    def address(self) -> str:
+        """Where it came from, as who asks without a name is called."""
+        return address_of(self._request)
+
+    @property
+    def method(self) -> str:
+        return self._request.method
+
+    @property
     def headers(self) -> Any:
         return self._request.headers
 
@@ -52,6 +64,10 @@ class Call:
     def query(self) -> list[tuple[str, str]]:
         """Every query parameter, in order, repeated ones included."""
         return list(self._request.args.items(multi=True))
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        return self._request.cookies
 
     def prefers(self, *content_types: str) -> str:
         """Which of the content types the Accept header asks for; the first where it has no wish. Parameters of a type, such
