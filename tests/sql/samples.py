@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared.reading.figures import MOST_EXAMINED
 from shared.reading.totals import MOST_COUNTED
 from shared.rules.identifiers import GREATEST_ID
 from shared.rules.states import METHODS, STATUSES
@@ -43,6 +44,8 @@ AUDIT |= {"forced": False, "key_hash": KEY}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
+PERIOD = {"from": "yesterday", "to": "tomorrow"}
+OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
 SAMPLES: dict[str, dict[str, Any]] = {
     "audit": AUDIT,
     "charge_at_once": NEW,
@@ -50,12 +53,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "commits_waiting": {},
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
+    "declines_by_code": OF_A_PERIOD,
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "figures": PERIOD | {"starts": ["yesterday", "now", "tomorrow"]},
+    "figures_since": {},
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_up": {},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
@@ -83,6 +89,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
+    "times_to_settle": OF_A_PERIOD,
     "waits": {"event_id": "PAY-500"},
     "watch_totals": {"most_counted": MOST_COUNTED},
 }

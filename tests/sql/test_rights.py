@@ -64,6 +64,8 @@ TABLES = (
     "audit_log",
     "totals_entries",
     "totals_folded",
+    "figures_by_quarter",
+    "figures_since",
     "oldest_open",
     "cold_starts",
 )
@@ -96,6 +98,8 @@ NEVER = [
     "UPDATE payment_receipts SET issued_at = now()",
     "UPDATE audit_log SET actor = 'nobody'",
     "UPDATE totals_entries SET amount = 0",
+    "UPDATE figures_by_quarter SET quarter = now()",
+    "UPDATE figures_since SET since = now()",
     "INSERT INTO audit_log (at, actor, action, payment_id, outcome, reason, gateway_said)"
     " VALUES ('2020-01-01', 'a', 'settle_payment', 1, 'failed', 'r', 'g')",
     "INSERT INTO payments (payment_id, trip_id, amount, currency, method, status, reference)"
