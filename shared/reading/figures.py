@@ -17,8 +17,8 @@ MOST_EXAMINED = 1_000
 
 
 class Happened(NamedTuple):
-    """Payments that were made, charged and declined, and refunds that were given back, each counted when that happened, so that a
-    payment of one day may be charged on the next. Revenue is what was charged minus what was given back."""
+    """Payments that were made, charged and declined, and refunds that were given back, each counted when that happened, so that
+    a payment of one day may be charged on the next. Revenue is what was charged minus what was given back."""
 
     made: int = 0
     charged: int = 0
@@ -39,17 +39,17 @@ class Happened(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Seconds within which half of the payments, and 95 in 100, were charged or declined: of so many."""
+    """Seconds within which half of so many payments, and 95 in 100, were charged or declined."""
 
-    count: int
+    payments: int
     half: float
     nearly_all: float
 
 
 class Figures(NamedTuple):
-    """Of `period`, in `currency`: the whole and its columns; and what there was in other currencies, never added to it. Declines by
-    code and times are of the newest MOST_EXAMINED payments that were made in it. Pending are charges and refunds, now; the age of the
-    oldest in seconds. `since`: from when on all is counted, None where nothing happened before."""
+    """Of `period`, in `currency`: the whole and its columns; and what there was in other currencies, never added to it.
+    Declines by code and times are of the newest MOST_EXAMINED payments that were made in it. Pending are charges and refunds,
+    now; the age of the oldest in seconds. `since`: from when on all is counted, None where nothing happened before."""
 
     period: Period
     currency: str
@@ -87,7 +87,8 @@ def read_figures(database: Database, period: Period, currency: str) -> Figures:
         columns=[_happened(row for row in ours if row["place"] == n) for n in range(len(period.starts) - 1)],
         others={other: _happened(rows[other]) for other in sorted(rows) if not _happened(rows[other]).is_nothing},
         declines=[
-            (row["code"], row["count"]) for row in database.run_again("declines_by_code", methods=list(METHODS), **examined)
+            (row["code"], row["count"])
+            for row in database.run_again("declines_by_code", methods=list(METHODS), **examined)
         ],
         times=Times(times["count"], times["half"], times["nearly_all"]) if times["count"] else None,
         pending_count=pending["pending_count"],
@@ -97,8 +98,8 @@ def read_figures(database: Database, period: Period, currency: str) -> Figures:
 
 
 def _happened(rows: Iterable[Row]) -> Happened:
-    """What net moves say: whatever its status is afterwards, a payment that was made is one more. One that was charged is in one of
-    two statuses; a whole refund moves it from the one to the other."""
+    """What net moves say: whatever its status is afterwards, a payment that was made is one more. One that was charged is in
+    one of two statuses; a whole refund moves it from the one to the other."""
     made = charged = declined = refunds = 0
     refunded = revenue = Decimal(0)
     for row in rows:

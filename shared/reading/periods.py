@@ -1,4 +1,4 @@
-"""The periods that figures are shown for: an hour, day, week or month of TIME_ZONE, and the columns that each is parted into."""
+"""The periods that figures are shown for: an hour, day, week or month of TIME_ZONE, and the columns of each."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,8 +16,8 @@ _MOMENT = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([Zz]|[+-]\d\d:\d\d)"
 
 
 class Period(NamedTuple):
-    """`starts` are where its columns begin, and where the last of them ends, in UTC; `zone` is whose clocks and days they are. An hour
-    has quarters of an hour for columns, a day hours (23 or 25 where clocks are changed), a week or month days."""
+    """`starts` are where its columns begin, and where the last of them ends, in UTC; `zone` is whose clocks and days they are.
+    An hour has quarters of an hour for columns, a day hours (23 or 25 where clocks are changed), a week or month days."""
 
     kind: str
     zone: ZoneInfo
@@ -59,10 +59,12 @@ def period_of(kind: str, moment: datetime, zone: ZoneInfo) -> Period:
 
 
 def read_period(parameters: list[tuple[str, str]], zone: ZoneInfo, now: datetime) -> Period:
-    """The period that a query asks for: `period`, by default the day, and `at`, a day or moment in it, by default now. Raises Problem
-    invalid_request naming every parameter that is unknown, wrong or given twice."""
+    """The period that a query asks for: `period`, by default the day, and `at`, a day or moment in it, by default now. Raises
+    Problem invalid_request naming every parameter that is unknown, wrong or given twice."""
     names = [name for name, _ in parameters]
-    faults = [(name, "is not a parameter of this address") for name in dict.fromkeys(names) if name not in ("period", "at")]
+    faults = [
+        (name, "is not a parameter of this address") for name in dict.fromkeys(names) if name not in ("period", "at")
+    ]
     faults += [(name, "is given twice") for name in ("period", "at") if names.count(name) > 1]
     given = dict(parameters)
     kind, moment = given.get("period", "day"), now

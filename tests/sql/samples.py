@@ -1,5 +1,6 @@
 """Parameters for every named statement: those whose plan and whose pages are looked at."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.reading.figures import MOST_EXAMINED
@@ -44,6 +45,7 @@ AUDIT |= {"forced": False, "key_hash": KEY}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
+STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
 PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -60,7 +62,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
-    "figures": PERIOD | {"starts": ["yesterday", "now", "tomorrow"]},
+    "figures": PERIOD | {"starts": STARTS},
     "figures_since": {},
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_up": {},

@@ -13,7 +13,15 @@ from tests.support.cluster import Cluster
 from tests.support.sql import Sql
 
 ROWS = 100_000
-BIG = {"payments", "payment_refunds", "payment_receipts", "idempotency_keys", "outbox", "audit_log"}
+BIG = {
+    "payments",
+    "payment_refunds",
+    "payment_receipts",
+    "idempotency_keys",
+    "outbox",
+    "audit_log",
+    "figures_by_quarter",
+}
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
 ALTER TABLE payment_refunds DISABLE TRIGGER USER;
@@ -37,6 +45,9 @@ INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, d
 SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(secs => {ROWS} - n),
        CASE WHEN n % 500 <> 0 THEN now() END
   FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
+SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
+  FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
@@ -45,9 +56,11 @@ ANALYZE
 """
 
 MEANT = {
+    "declines_by_code": "idx_payments_status",
     "delete_expired_keys": "idx_idempotency_expires",
     "delete_old_events": "idx_outbox_delivered",
     "delete_unsent_events": "idx_outbox_oldest",
+    "figures": "figures_by_quarter_key",
     "fare_of_trip": "payments_one_fare_per_trip",
     "events_that_wait": "idx_outbox_subject",
     "lease_next": "idx_idempotency_open",
@@ -59,6 +72,7 @@ MEANT = {
     "refunds": "idx_payment_refunds_payment_id",
     "set_aside_events": "idx_outbox_refused",
     "resend_events": "idx_outbox_refused",
+    "times_to_settle": "idx_payments_status",
 }
 
 
@@ -205,6 +219,9 @@ BOUNDED = {
     "delete_expired_keys": 10_000,
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
+    "figures": 100,
+    "declines_by_code": 5_000,
+    "times_to_settle": 10_000,
 }
 
 
