@@ -75,7 +75,7 @@ SELECT reference || CASE status WHEN 'FAILED' THEN '.failed' ELSE '.succeeded' E
 """
 TOTALS = """
 INSERT INTO totals_entries (currency, status, method, count, amount, refunded, at)
-SELECT currency, status, method, count(*), sum(amount), sum(refunded_amount), NULL
+SELECT currency, status, method, count(*), sum(amount), sum(refunded_amount), NULL::timestamptz
   FROM payments GROUP BY currency, status, method
  UNION ALL
 SELECT 'INR', NULL, NULL, count(*), sum(amount), 0, NULL FROM payment_refunds HAVING count(*) > 0
