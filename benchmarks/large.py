@@ -15,7 +15,8 @@ from psycopg2.extensions import connection
 SPAN = "interval '730 days'"
 # Whatever was there is gone. TRUNCATE in the same transaction also spares the log where wal_level is minimal.
 EMPTY = """
-TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries RESTART IDENTITY
+TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries,
+ figures_by_quarter RESTART IDENTITY
 """
 BEGINNING = """
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity'
@@ -73,10 +74,17 @@ SELECT reference || CASE status WHEN 'FAILED' THEN '.failed' ELSE '.succeeded' E
           FROM payments WHERE payment_id > %(payments)s - %(keys)s) AS payments
 """
 TOTALS = """
-INSERT INTO totals_entries (currency, status, method, count, amount, refunded)
-SELECT currency, status, method, count(*), sum(amount), sum(refunded_amount) FROM payments GROUP BY currency, status, method
+INSERT INTO totals_entries (currency, status, method, count, amount, refunded, at)
+SELECT currency, status, method, count(*), sum(amount), sum(refunded_amount), NULL::timestamptz
+  FROM payments GROUP BY currency, status, method
  UNION ALL
-SELECT 'INR', NULL, NULL, count(*), sum(amount), 0 FROM payment_refunds HAVING count(*) > 0
+SELECT 'INR', NULL, NULL, count(*), sum(amount), 0, NULL FROM payment_refunds HAVING count(*) > 0
+"""
+FIGURES = """
+INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
+SELECT quarter_of(created_at), currency, status, count(*), sum(amount), sum(refunded_amount) FROM payments GROUP BY 1, 2, 3
+ UNION ALL
+SELECT quarter_of(created_at), 'INR', NULL, count(*), sum(amount), 0 FROM payment_refunds GROUP BY 1
 """
 FILL = {"payments": PAYMENTS, "payment_receipts": RECEIPTS, "payment_refunds": REFUNDS}
 FILL |= {"idempotency_keys": KEYS, "outbox": EVENTS}
@@ -112,8 +120,9 @@ def fill(owner: connection, payments: int, keys: int) -> None:
                 cursor.execute(rows, {"payments": payments, "keys": keys})
         cursor.execute("SELECT setval('payments_payment_id_seq', %s)", [payments])
         cursor.execute(TOTALS)
+        cursor.execute(FIGURES)
         cursor.execute("COMMIT")
-        for table in FILL:
+        for table in (*FILL, "figures_by_quarter"):
             cursor.execute(f"VACUUM (ANALYZE) {table}")
         cursor.execute("CHECKPOINT")
 

@@ -37,10 +37,12 @@ GRANT SELECT,
    ON gateway_askings TO {role};
 
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
-GRANT SELECT, INSERT (currency, status, method, count, amount, refunded), DELETE ON totals_entries TO {role};
+GRANT SELECT, INSERT (currency, status, method, count, amount, refunded, at), DELETE ON totals_entries TO {role};
+GRANT SELECT, INSERT, UPDATE (count, amount, refunded) ON figures_by_quarter TO {role};
+GRANT SELECT ON figures_since TO {role};
 GRANT SELECT, UPDATE (since, noted_by, passed_over) ON totals_folded TO {role};
 GRANT SELECT, UPDATE (requests, events, expired, delivered, noted_at, noted_by, clock) ON oldest_open TO {role};
 GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
 
 -- Views.
-GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals TO {role};
+GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals, figures_counted TO {role};

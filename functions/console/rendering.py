@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Nothing from elsewhere, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
 POLICY = "script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
 _OWN = Path(__file__).parent
-ASSETS = Assets([_OWN / "vendor" / "pico.min.css", _OWN / "vendor" / "htmx.min.js", _OWN / "console.css"])
+_FILES = ("vendor/pico.min.css", "vendor/htmx.min.js", "console.css", "today.css")
+ASSETS = Assets(_OWN / name for name in _FILES)
 
 
 def render(

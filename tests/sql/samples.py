@@ -1,7 +1,9 @@
 """Parameters for every named statement: those whose plan and whose pages are looked at."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.reading.figures import MOST_EXAMINED
 from shared.reading.totals import MOST_COUNTED
 from shared.rules.identifiers import GREATEST_ID
 from shared.rules.states import METHODS, STATUSES
@@ -57,6 +59,9 @@ AUDIT |= {"forced": False, "key_hash": KEY}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
+STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
+PERIOD = {"from": "yesterday", "to": "tomorrow"}
+OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
 SAMPLES: dict[str, dict[str, Any]] = {
     "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,
@@ -65,12 +70,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "commits_waiting": {},
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
+    "declines_by_code": OF_A_PERIOD,
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "figures": PERIOD | {"starts": STARTS},
+    "figures_since": {},
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
@@ -104,6 +112,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "story": {"payment_id": 7, "limit": 50, "most_counted": MOST_COUNTED},
     "story_askings": {"payment_id": 7, "refund_ids": [7, 8], "limit": 20, "most_counted": MOST_COUNTED},
     "story_events": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "times_to_settle": OF_A_PERIOD,
     "waits": {"event_id": "PAY-500"},
     "watch_totals": {"most_counted": MOST_COUNTED},
 }

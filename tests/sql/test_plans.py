@@ -21,6 +21,7 @@ BIG = {
     "outbox",
     "audit_log",
     "gateway_askings",
+    "figures_by_quarter",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -45,6 +46,9 @@ INSERT INTO outbox (event_id, type, subject, correlation_id, data, created_at, d
 SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(secs => {ROWS} - n),
        CASE WHEN n % 500 <> 0 THEN now() END
   FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
+SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
+  FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
@@ -55,9 +59,11 @@ ANALYZE
 """
 
 MEANT = {
+    "declines_by_code": "idx_payments_status",
     "delete_expired_keys": "idx_idempotency_expires",
     "delete_old_events": "idx_outbox_delivered",
     "delete_unsent_events": "idx_outbox_oldest",
+    "figures": "figures_by_quarter_key",
     "fare_of_trip": "payments_one_fare_per_trip",
     "events_that_wait": "idx_outbox_subject",
     "lease_next": "idx_idempotency_open",
@@ -74,6 +80,7 @@ MEANT = {
     "story": "idx_idempotency_oldest",
     "story_askings": "gateway_askings_once",
     "story_events": "outbox_pkey",
+    "times_to_settle": "idx_payments_status",
 }
 
 
@@ -223,6 +230,9 @@ BOUNDED = {
     "delete_expired_keys": 10_000,
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
+    "figures": 100,
+    "declines_by_code": 5_000,
+    "times_to_settle": 10_000,
 }
 
 

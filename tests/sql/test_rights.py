@@ -66,6 +66,8 @@ TABLES = (
     "gateway_askings",
     "totals_entries",
     "totals_folded",
+    "figures_by_quarter",
+    "figures_since",
     "oldest_open",
     "cold_starts",
 )
@@ -101,6 +103,8 @@ NEVER = [
     "UPDATE gateway_askings SET said = 'succeeded'",
     "INSERT INTO gateway_askings (at, payment_id, asked, step, how, said, duration_ms)"
     " VALUES ('2020-01-01', 1, 1, 1, 'charge', 'succeeded', 1)",
+    "UPDATE figures_by_quarter SET quarter = now()",
+    "UPDATE figures_since SET since = now()",
     "INSERT INTO audit_log (at, actor, action, payment_id, outcome, reason, gateway_said)"
     " VALUES ('2020-01-01', 'a', 'settle_payment', 1, 'failed', 'r', 'g')",
     "INSERT INTO payments (payment_id, trip_id, amount, currency, method, status, reference)"

@@ -94,6 +94,19 @@ SELECT (SELECT count(*) FROM (SELECT FROM payment_totals GROUP BY currency, stat
      + (SELECT count(*) FROM (SELECT FROM refund_totals GROUP BY currency
                               HAVING sum(count) = 0 AND sum(amount) <> 0) AS refunds)
 """
+# Of all quarters together what happened is what there is.
+FIGURES = """
+SELECT currency, status, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded
+  FROM figures_counted GROUP BY currency, status HAVING sum(count) <> 0 ORDER BY currency, status
+"""
+TRUE_FIGURES = """
+SELECT currency, status, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded
+  FROM payments GROUP BY currency, status
+ UNION ALL
+SELECT p.currency, NULL, count(*), sum(r.amount), 0
+  FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY p.currency
+ ORDER BY currency, status
+"""
 
 
 def folded_by(chance: float) -> str:
@@ -105,6 +118,7 @@ def totals_equal_the_tables(sql: Sql) -> None:
     assert sql.run(KEPT) == sql.run(TRUE)
     assert sql.run(KEPT_REFUNDS) == sql.run(TRUE_REFUNDS)
     assert sql.value(REMAINDERS) == 0
+    assert sql.run(FIGURES) == sql.run(TRUE_FIGURES)
 
 
 def take(sql: Sql, place: Place, step: tuple[str, int, Any]) -> Sql:

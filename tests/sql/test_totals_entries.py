@@ -28,6 +28,12 @@ SELECT (SELECT count(*) FROM (
             SELECT p.currency, -1, -r.amount
               FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED') AS refunds
            GROUP BY 1 HAVING (sum(count), sum(amount)) <> (0, 0)) AS refunds)
+     + (SELECT count(*) FROM (
+          SELECT currency, status, sum(count), sum(amount), sum(refunded) FROM (
+            SELECT currency, status, count, amount, refunded FROM figures_counted
+             UNION ALL
+            SELECT currency, status, -count, -amount, -refunded FROM totals_counted) AS moves
+           GROUP BY 1, 2 HAVING (sum(count), sum(amount), sum(refunded)) <> (0, 0, 0)) AS figures)
 """
 ENTRIES = "SELECT count(*) FROM totals_entries"
 
