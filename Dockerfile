@@ -8,12 +8,15 @@ FROM python:${PYTHON}-slim AS build
 COPY requirements/run.txt /tmp/run.txt
 # Only wheels, and only those whose hashes are pinned: nothing is compiled here, so nothing of a compiler can be left. Tests of
 # the dependencies and what only an installer reads are not carried along; metadata stays, because the framework finds its
-# plugins by it.
+# plugins by it. Of the 1,100 locales those of these languages stay: what LOCALE may be.
+ARG LOCALES="as bn en gu hi kn ml mr or pa ta te ur"
 RUN python -m venv --without-pip /venv \
  && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: \
       --no-compile --requirement /tmp/run.txt \
  && find /venv -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
- && find /venv -name '*.pyi' -delete
+ && find /venv -name '*.pyi' -delete \
+ && cd /venv/lib/python*/site-packages/babel/locale-data \
+ && for locale in *.dat; do case " root $LOCALES " in *" ${locale%%[._]*} "*) ;; *) rm "$locale" ;; esac; done
 COPY functions /app/functions
 COPY shared /app/shared
 COPY sql /app/sql

@@ -109,6 +109,11 @@ def url(value: str) -> str:
     return value.rstrip("/")
 
 
+def url_or_none(value: str) -> str:
+    """Empty: there is no such service."""
+    return url(value) if value else ""
+
+
 def sink(value: str) -> str:
     """As it is given: what another slash or query means is for whoever named it to say. What cannot be sent as it is given
     (RFC 3986, 6.2.2.3) is refused."""

@@ -9,8 +9,10 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from shared.platform import access_values as access
+from shared.platform import page_values as pages
 from shared.platform import setting_values as values
 from shared.platform.access_values import EventSenders, Issuer
+from shared.platform.page_values import USUAL_LOCALE, USUAL_TIME_ZONE, TaxLine
 from shared.platform.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE, is_here
 from shared.rules.money import expresses, smallest_unit
 
@@ -60,6 +62,12 @@ class Settings:
     rate_per_km: Decimal = _setting("2.5", values.money)
     currency: str = _setting("INR", values.currency)
     fare_rounding: Decimal = _setting("", values.rounding)
+    locale: str = _setting(USUAL_LOCALE, pages.locale)
+    time_zone: str = _setting(USUAL_TIME_ZONE, pages.time_zone)
+    rider_service_url: str = _setting("", values.url_or_none)
+    driver_service_url: str = _setting("", values.url_or_none)
+    receipt_seller: tuple[str, ...] = _setting("", pages.seller)
+    receipt_tax_lines: tuple[TaxLine, ...] = _setting("", pages.tax_lines)
     idempotency_key_ttl: float = _setting("86400", values.seconds)
     idempotency_lock_timeout: float = _setting("", values.lease)
     gateway: str = _setting("simulated", values.gateway)

@@ -68,6 +68,22 @@ WRONG = {
     "RATE_PER_KM": ["-0.1", "Infinity"],
     "CURRENCY": ["", "inr", "RUPEE", "IN"],
     "FARE_ROUNDING": ["0", "0.00", "-1", "0.001", "0.015", "1e3", "NaN", "100000.01", "1000000", "one", " "],
+    "LOCALE": ["", "english", "xx_XX", "en_IN/../de", "en_in", "EN", "en_IN\n"],
+    "TIME_ZONE": ["", "IST5", "Asia/Atlantis", "/etc/passwd", "../UTC", "Asia"],
+    "RIDER_SERVICE_URL": ["riders", "ftp://riders", "http://riders/?q=1"],
+    "RECEIPT_SELLER": ["\x1b[31mRides", "a" * 101, "\n".join("123456789")],
+    "RECEIPT_TAX_LINES": [
+        "5",
+        "{}",
+        '["GST"]',
+        '[{"name": "GST"}]',
+        '[{"name": "GST", "rate": "5%"}]',
+        '[{"name": "GST", "rate": "0"}]',
+        '[{"name": "GST", "rate": "101"}]',
+        '[{"name": "", "rate": "5"}]',
+        '[{"name": "GST", "rate": "5", "on": "fare"}]',
+        '[{"name": "GST", "rate": "5"}, {"name": "GST", "rate": "5"}]',
+    ],
     "IDEMPOTENCY_KEY_TTL": ["0", "-5", "day"],
     "GATEWAY": ["", "paypal"],
     "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
@@ -330,3 +346,25 @@ def test_a_gateway_without_its_key_stops_the_start_with_one_clear_line() -> None
     )
     line = "payment-service cannot start: STRIPE_API_KEY is required with GATEWAY=stripe\n"
     assert ended("-c", program, GATEWAY="stripe") == (1, "", line)
+
+
+def test_a_seller_has_lines_and_taxes_have_rates() -> None:
+    settings = Settings.read(
+        {
+            "RECEIPT_SELLER": "Rides Ltd\\n12 MG Road\nGSTIN 29ABCDE1234F1Z5",
+            "RECEIPT_TAX_LINES": '[{"name": "CGST", "rate": "2.5"}, {"name": "SGST", "rate": 2.5}]',
+            "LOCALE": "hi-IN",
+            "TIME_ZONE": "Asia/Kolkata",
+        }
+    )
+    assert settings.receipt_seller == ("Rides Ltd", "12 MG Road", "GSTIN 29ABCDE1234F1Z5")
+    assert settings.receipt_tax_lines == (("CGST", Decimal("2.5")), ("SGST", Decimal("2.5")))
+    assert (settings.locale, settings.time_zone) == ("hi_IN", "Asia/Kolkata")
+
+
+def test_neither_babel_nor_time_zones_are_imported_for_the_settings() -> None:
+    look = "import sys; from shared.platform.settings import read_settings; read_settings(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=CHECKOUT, env={}, capture_output=True, text=True, check=True
+    )
+    assert not {"babel", "zoneinfo"} & set(done.stdout.split())
