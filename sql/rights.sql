@@ -8,11 +8,12 @@
 GRANT SELECT,
       INSERT (trip_id, amount, currency, method, status, reference, gateway, gateway_account, payment_token, payment_customer,
               base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id),
-      UPDATE (status, failure_code, gateway_id, payment_token, payment_customer, reserved_amount, refunded_amount, updated_at)
+      UPDATE (status, failure_code, gateway_id, payment_token, payment_customer, reserved_amount, refunded_amount, updated_at,
+              asked_ms)
    ON payments TO {role};
 GRANT SELECT,
       INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id),
-      UPDATE (status, failure_code, gateway_id, updated_at)
+      UPDATE (status, failure_code, gateway_id, updated_at, asked_ms)
    ON payment_refunds TO {role};
 GRANT SELECT, INSERT (payment_id, amount, currency) ON payment_receipts TO {role};
 
@@ -31,6 +32,9 @@ GRANT SELECT, DELETE,
 
 GRANT SELECT, INSERT (actor, action, payment_id, refund_id, outcome, reason, gateway_said, gateway_id, forced)
    ON audit_log TO {role};
+GRANT SELECT,
+      INSERT (payment_id, refund_id, asked, step, how, said, code, why, gateway_id, duration_ms, actor)
+   ON gateway_askings TO {role};
 
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
 GRANT SELECT, INSERT (currency, status, method, count, amount, refunded), DELETE ON totals_entries TO {role};
@@ -39,4 +43,4 @@ GRANT SELECT, UPDATE (requests, events, expired, delivered, noted_at, noted_by, 
 GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
 
 -- Views.
-GRANT SELECT ON open_requests, open_from, totals_counted, payment_totals, refund_totals TO {role};
+GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals TO {role};

@@ -1,9 +1,12 @@
 """What the console's pages work with."""
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from shared.charging.dependencies import Dependencies
 from shared.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.reading.words import Words
 
 
 class Desk(NamedTuple):
@@ -16,3 +19,10 @@ class Desk(NamedTuple):
     def of(cls, settings: Settings) -> Self:
         """Opens no connection and starts no thread. Stops the start as a function that charges does."""
         return cls(settings, Dependencies.of(settings))
+
+    @property
+    def words(self) -> "Words":
+        """Money and time in words for people."""
+        from shared.reading.words import Words  # Babel: no start waits for it
+
+        return Words(self.settings)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functions.console import attention, payment, payments, payments_csv, refund, settle, today
 from functions.console.desk import Desk
 from functions.console.rendering import file, render
+from functions.console.same_origin import is_from_our_own_page
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem
@@ -30,10 +31,12 @@ PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
 
 
 def answer(desk: Desk, call: Call) -> Answer:
-    """The answer of the page that has the call's route. Raises Problem."""
+    """The answer of the page that has the call's route; whatever changes something, only from a page of our own. Raises Problem."""
     page = call.route and PAGES.get(f"{call.route.method} {call.route.template}")
-    if not page:
+    if not call.route or not page:
         raise Problem("not_found", "The console has no such page.")
+    if call.route.method == "POST" and not is_from_our_own_page(call):
+        return render("not_our_own.html", call, status=403)
     return page(desk, call)
 
 

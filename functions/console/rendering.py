@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.web.answers import Answer
+from functions.console import codes
+from shared.web.answers import PLAIN, Answer
 from shared.web.assets import Assets
 from shared.web.call import Call
 from shared.web.pages import NO_HEADERS, page
@@ -29,6 +30,16 @@ def render(
     return page(html, POLICY, headers, status=status, sends_forms=True)
 
 
+def redirect(place: str) -> Answer:
+    """Leads to another page of ours, by GET whatever the request was (RFC 9110, 15.4.4)."""
+    return Answer(303, "", PLAIN, {"Location": place})
+
+
+def is_fragment(call: Call) -> bool:
+    """Whether a script of a page asks for the part of it that changes, and not a person for the page."""
+    return bool(call.headers.get("HX-Request") == "true")
+
+
 def file(_: "Desk", call: Call) -> Answer:
     """What the pages load."""
     return ASSETS.answer(call.parameters["file"])
@@ -38,10 +49,12 @@ def file(_: "Desk", call: Call) -> Answer:
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_OWN / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.globals |= {"failure": codes.failure, "statuses": codes.STATUSES, "tones": codes.TONES}
+    return environment

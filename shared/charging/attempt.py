@@ -1,8 +1,10 @@
 """One attempt to carry a claim to its end: the gateway is asked, and what it says stored. First requests, repeats and sweeps
 all end here."""
 
+import time
 from collections.abc import Callable
 
+from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease, release
 from shared.charging.payment_answers import pending_answer
@@ -14,26 +16,33 @@ from shared.web.answers import Answer
 UNKNOWN_TO_GATEWAY = "gateway_unknown"
 
 
-def attempt(deps: Dependencies, lease: Lease, on_outcome: Callable[[Outcome], object] = lambda outcome: None) -> Answer:
+def attempt(
+    deps: Dependencies,
+    lease: Lease,
+    on_outcome: Callable[[Outcome], object] = lambda outcome: None,
+    actor: str | None = None,
+) -> Answer:
     """Asks the gateway and settles; raises nothing. Whatever fails, the answer is the PENDING payment or refund (202): the
-    claim stands, and a repeat or a sweep carries it to its end. `on_outcome` is told what the gateway said."""
+    claim stands, and a repeat or a sweep carries it to its end. `on_outcome` is told what the gateway said. `actor` is the person
+    who has it asked, where one has."""
     outcome: Outcome = Unknown("it was not asked")
+    askings = Askings(actor)
     try:
-        outcome = ask(deps, lease)
+        outcome = ask(deps, lease, askings)
         on_outcome(outcome)
         if isinstance(outcome, Unknown):
             log.warning("outcome unknown", extra=lease.about() | {"why": outcome.why, "asked": lease.request.asked})
-            release(deps, lease, outcome)
+            release(deps, lease, outcome, askings)
         else:
-            return settle(deps, lease, outcome)
+            return settle(deps, lease, outcome, askings)
     except Exception:
         gateway_said = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
         log.exception("not settled; it will be asked again", extra={**lease.about(), **gateway_said})
     return pending_answer(lease)
 
 
-def ask(deps: Dependencies, lease: Lease) -> Outcome:
-    """What the gateway that a charge or refund was claimed with says of it.
+def ask(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome:
+    """What the gateway that a charge or refund was claimed with says of it; each asking is noted.
 
     Asked again with the same reference it charges once, but only while it remembers the reference
     (GATEWAY_KEY_RETENTION, seconds), and only in the account that was asked first: otherwise it is only read. A repeat that
@@ -43,7 +52,9 @@ def ask(deps: Dependencies, lease: Lease) -> Outcome:
     outcome = Unknown("the lease is too old to ask")
     remembered = lease.request.age < deps.settings.gateway_key_retention
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
+        began = time.monotonic()
         asked = (gateway.charge if lease.refund_id is None else gateway.refund)(lease.request)
+        askings.note("charge" if lease.refund_id is None else "refund", lease.request, asked, began)
         if lease.request.asked == 1 or not isinstance(asked, Unknown):
             return asked
         outcome = asked
@@ -51,14 +62,15 @@ def ask(deps: Dependencies, lease: Lease) -> Outcome:
         return outcome
     if outcome.gateway_id is not None:
         lease = lease._replace(request=lease.request._replace(gateway_id=outcome.gateway_id))
-    found = find(deps, lease)
+    found = find(deps, lease, askings)
     if found is not None:
         return found
     return outcome if remembered else Declined(UNKNOWN_TO_GATEWAY)
 
 
-def find(deps: Dependencies, lease: Lease) -> Outcome | None:
-    """What became of a charge or refund, without asking for it again: None where it provably never was.
+def find(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome | None:
+    """What became of a charge or refund, without asking for it again: None where it provably never was. The asking is noted, as
+    what it comes to.
 
     Only the account that it was claimed with can tell that. What another shows under our reference is ours all the same (the
     account was renamed, or got a new key); whatever else that one says decides nothing.
@@ -66,13 +78,15 @@ def find(deps: Dependencies, lease: Lease) -> Outcome | None:
     gateway = deps.gateways.named(lease.gateway)
     if gateway is None:
         return Unknown(f"its gateway is {lease.gateway}, whose settings are absent")
+    began = time.monotonic()
     found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.request)
-    if _is_its_account(gateway, lease) or isinstance(found, Succeeded | Declined):
-        return found
-    return Unknown(
-        f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account}, which"
-        " does not show it: set the API key of that account again until it is settled, or settle it with make pending"
-    )
+    if not (isinstance(found, Succeeded | Declined) or _is_its_account(gateway, lease)):
+        found = Unknown(
+            f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account}, which"
+            " does not show it: set the API key of that account again until it is settled, or settle it with make pending"
+        )
+    askings.note("find", lease.request, found, began)
+    return found
 
 
 def _is_its_account(gateway: Gateway, lease: Lease) -> bool:

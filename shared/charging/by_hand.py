@@ -7,7 +7,9 @@ import re
 import socket
 import sys
 import time
+from typing import Literal
 
+from shared.charging.askings import Askings
 from shared.charging.attempt import find
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease, lease_of, release, take_over
@@ -25,7 +27,19 @@ BY_HAND = "settled_by_hand"
 
 
 class NotSettled(Exception):
-    """Nothing was changed; the message says why."""
+    """Nothing was changed. The message says why, to whoever ran `make pending`; `why` says it to a program: it is not pending, somebody
+    is working on it at this moment, the gateway says otherwise (`gateway_said`; `force` settles it all the same), or it was settled
+    while the gateway was asked."""
+
+    def __init__(
+        self,
+        why: Literal["not_pending", "under_way", "gateway_disagrees", "settled_meanwhile"],
+        message: str,
+        gateway_said: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.why = why
+        self.gateway_said = gateway_said
 
 
 def list_pending(deps: Dependencies) -> list[str]:
@@ -34,7 +48,7 @@ def list_pending(deps: Dependencies) -> list[str]:
     lines = []
     for row in deps.database.run_again("pending", limit=MOST):
         lease = lease_of(deps, row, taken_at=time.monotonic())  # not taken: it is only read
-        request, found = lease.request, find(deps, lease)
+        request, found = lease.request, find(deps, lease, Askings())
         lines.append(
             f"{_name(lease)}  {request.reference}  {request.amount} {request.currency}  pending {_age(request.age)},"
             f" asked {request.asked} times, {lease.gateway}: {describe(found)}"
@@ -53,24 +67,28 @@ def settle_by_hand(
     """
     named = deps.database.one("pending_named", which=which)
     if named is None:
-        raise NotSettled(f"{which} is not pending")
+        raise NotSettled("not_pending", f"{which} is not pending")
     lease = take_over(deps, bytes(named["key_hash"]))
     if lease is None:
-        raise NotSettled(f"{which} is being worked on at this moment; try again in a minute")
-    found = find(deps, lease)
+        raise NotSettled("under_way", f"{which} is being worked on at this moment; try again in a minute")
+    askings = Askings(actor)
+    found = find(deps, lease, askings)
     wanted, against = _weigh(found, succeeded)
     if against and not force:
-        release(deps, lease, Unknown("somebody wanted to settle it otherwise"))
+        release(deps, lease, Unknown("somebody wanted to settle it otherwise"), askings)
+        said = describe(found)
         raise NotSettled(
-            f"{lease.gateway} says of {which}: {describe(found)}; to settle it otherwise all the same, FORCE=1"
+            "gateway_disagrees",
+            f"{lease.gateway} says of {which}: {said}; to settle it otherwise all the same, FORCE=1",
+            said,
         )
-    name, parameters = settlement(deps, lease, wanted)
+    names, parameters = settlement(deps, lease, wanted, askings)
     parameters |= {"actor": actor, "reason": reason, "outcome": "succeeded" if succeeded else "failed"}
     parameters |= {"gateway_said": describe(found), "forced": against}
-    if not deps.database.run_together("audit", name, **parameters):
+    if not deps.database.run_together("audit", *names, **parameters):
         if isinstance(found, Succeeded | Declined):
             note_contradiction(deps, lease, found)
-        raise NotSettled(f"{which} was settled in the meantime")
+        raise NotSettled("settled_meanwhile", f"{which} was settled in the meantime", describe(found))
     return f"{_name(lease)} is settled as {parameters['outcome']}, by {actor}"
 
 

@@ -4,6 +4,7 @@ import time
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
 from shared.gateways.protocol import GatewayRequest, Unknown
 from shared.platform.database import Row
@@ -122,15 +123,21 @@ def take_next(deps: Dependencies) -> Lease | None:
             raise Unreadable(bytes(taken["key_hash"])) from failure
 
 
-def release(deps: Dependencies, lease: Lease, unknown: Unknown) -> None:
-    """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, and where a search for it goes
-    on. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile."""
+def release(deps: Dependencies, lease: Lease, unknown: Unknown, askings: Askings) -> None:
+    """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, where a search for it goes on,
+    and, whoever holds the lease, what the gateway said. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile."""
     pause = min(max(FIRST_PAUSE, lease.request.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
-    deps.database.run_again(
+    deps.database.run_together(
+        *(["keep_askings"] if askings.made else []),
         "release_key",
+        repeatable=True,
+        payment_id=lease.payment_id,
+        refund_id=lease.refund_id,
+        asked=lease.request.asked,
         key_hash=lease.key_hash,
         locked_at=lease.locked_at,
         pause=pause,
         gateway_id=unknown.gateway_id,
         search_cursor=unknown.search_cursor,
+        **askings.columns(),
     )

@@ -1,18 +1,20 @@
 """Giving back all or part of a payment exactly once: look, claim, refund, settle."""
 
 import time
+from decimal import Decimal
 
 from shared.charging.attempt import attempt
 from shared.charging.dependencies import Dependencies
-from shared.charging.idempotency import IdempotencyKey
+from shared.charging.idempotency import IdempotencyKey, hash_key
 from shared.charging.lease import Lease, lease_of
 from shared.charging.look import RACES, in_progress, look
 from shared.gateways.protocol import account_name
 from shared.platform import json_text
-from shared.platform.database import Conflict
+from shared.platform.database import Conflict, Row
 from shared.platform.settings import RETRY_AFTER
 from shared.rules.identifiers import new_reference
 from shared.rules.money import not_expressing
+from shared.web.access.caller import Caller
 from shared.web.answers import Answer
 from shared.web.origin import Origin
 from shared.web.problems import Problem
@@ -67,10 +69,39 @@ def reserve(
 
 def refuse(deps: Dependencies, payment_id: int, request: RefundRequest) -> None:
     """Raises the Problem that says why a refund was not claimed; returns where nothing stands in its way any more."""
+    payment = _refundable(deps, payment_id)
+    refuse_inexpressible(request.amount, payment["currency"])
+    _refuse_payment(deps, payment_id, payment)
+    if request.amount is not None and request.amount > payment["remaining"]:
+        raise Problem(
+            "refund_exceeds_payment",
+            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}.",
+            errors=[("amount", f"exceeds the {payment['remaining']} that is left")],
+        )
+
+
+def left(deps: Dependencies, payment_id: int) -> tuple[Decimal, str]:
+    """How much of a payment may be given back now, and its currency. Raises the Problem that a refund of all of it would."""
+    payment = _refundable(deps, payment_id)
+    _refuse_payment(deps, payment_id, payment)
+    return payment["remaining"], payment["currency"]
+
+
+def known(deps: Dependencies, key: str, caller: Caller | None) -> Row | None:
+    """What is known of the refund that a caller's key was used for, as the statement look gives it; None where the key was not
+    used. Only reads."""
+    key_hash = hash_key(key, caller, deps.settings.auth_open_keys)
+    return deps.database.one("look", key_hash=key_hash, lease_seconds=deps.settings.idempotency_lock_timeout)
+
+
+def _refundable(deps: Dependencies, payment_id: int) -> Row:
     payment = deps.database.one("refundable", payment_id=payment_id)
     if payment is None:
         raise Problem("payment_not_found", f"There is no payment {payment_id}.")
-    refuse_inexpressible(request.amount, payment["currency"])
+    return payment
+
+
+def _refuse_payment(deps: Dependencies, payment_id: int, payment: Row) -> None:
     account = deps.gateways.accounts().get(payment["gateway"])
     if account is None or account_name(payment["gateway_account"] or account) != account:
         raise Problem("payment_not_refundable", f"Payment {payment_id} was not charged through this gateway.")
@@ -82,9 +113,3 @@ def refuse(deps: Dependencies, payment_id: int, request: RefundRequest) -> None:
         )
     if payment["remaining"] <= 0:
         raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")
-    if request.amount is not None and request.amount > payment["remaining"]:
-        raise Problem(
-            "refund_exceeds_payment",
-            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}.",
-            errors=[("amount", f"exceeds the {payment['remaining']} that is left")],
-        )

@@ -1,5 +1,6 @@
 """The settle: what the gateway said, stored in one commit with receipt, event and answer."""
 
+from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease
 from shared.charging.payment_answers import final_answer, pending_answer
@@ -10,18 +11,21 @@ from shared.platform.log import function_name, log
 from shared.web.answers import Answer
 
 
-def settle(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> Answer:
-    """Settles, unless somebody was faster; the answer is the stored one in either case. Raises DatabaseUnavailable.
+def settle(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined, askings: Askings) -> Answer:
+    """Settles, unless somebody was faster; the answer is the stored one in either case. How the gateway came to say so is kept
+    in the same commit. Raises DatabaseUnavailable.
 
     A decline that comes after the lease is over settles nothing: whoever holds it by then may have been told otherwise. An
     answer that comes late and contradicts what is stored is noted.
     """
-    name, parameters = settlement(deps, lease, outcome)
+    names, parameters = settlement(deps, lease, outcome, askings)
     too_late = isinstance(outcome, Declined) and lease.is_over()
-    settled = [] if too_late else deps.database.run_again(name, **parameters)
+    settled = [] if too_late else deps.database.run_together(*names, repeatable=True, **parameters)
     if settled:
         deps.publisher.publish(event_in(settled[0]))
         return final_answer(settled[0])
+    if askings.made:
+        deps.database.run_again("keep_askings", **parameters)
     note_contradiction(deps, lease, outcome)
     seconds = deps.settings.idempotency_lock_timeout
     stored = deps.database.one("look", key_hash=lease.key_hash, lease_seconds=seconds)
@@ -30,9 +34,12 @@ def settle(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> A
     return final_answer(stored)
 
 
-def settlement(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> tuple[str, Row]:
-    """The statement that stores a final outcome with its receipt, event and answer, in one commit, and its parameters. It
-    changes nothing, and gives no row, where somebody was faster."""
+def settlement(
+    deps: Dependencies, lease: Lease, outcome: Succeeded | Declined, askings: Askings
+) -> tuple[list[str], Row]:
+    """The statements that store a final outcome with its receipt, event and answer, and what else the gateway said before, in
+    one commit; and their parameters. The last of them changes nothing, and gives no row, where somebody was faster."""
+    asked = lease.request.asked
     succeeded = "SUCCESS" if lease.refund_id is None else "REFUNDED"
     parameters = {
         "key_hash": lease.key_hash,
@@ -42,8 +49,11 @@ def settlement(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) 
         "failure_code": outcome.code if isinstance(outcome, Declined) else None,
         "gateway_id": outcome.gateway_id,
         "key_ttl": deps.settings.idempotency_key_ttl,
+        "asked": asked,
+        "asked_ms": askings.told_by_the_row(asked),
     }
-    return "settle_payment" if lease.refund_id is None else "settle_refund", parameters
+    first = [] if parameters["asked_ms"] is not None or not askings.made else ["keep_askings"]
+    return [*first, "settle_payment" if lease.refund_id is None else "settle_refund"], parameters | askings.columns()
 
 
 def note_contradiction(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> None:

@@ -22,7 +22,7 @@ def payment(database: Database, payment_id: int) -> str:
     """One payment, as JSON text. Raises Problem payment_not_found."""
     row = database.one("payment", payment_id=payment_id)
     if row is None:
-        raise _not_found(payment_id)
+        raise not_found(payment_id)
     return str(row["shown"])
 
 
@@ -50,7 +50,7 @@ def refunds(database: Database, payment_id: int, page: Page) -> str:
         "refunds", payment_id=payment_id, before=page.before, before_id=page.before_id, limit=page.limit + 1
     )
     if not rows:
-        raise _not_found(payment_id)
+        raise not_found(payment_id)
     return _envelope([row for row in rows if row["refund_id"] is not None], page, "refund_id")
 
 
@@ -61,7 +61,7 @@ def events(database: Database, payment_id: int, page: Page) -> str:
         "payment_events", payment_id=payment_id, before=page.before, before_id=page.before_id, limit=page.limit + 1
     )
     if not rows:
-        raise _not_found(payment_id)
+        raise not_found(payment_id)
     return _envelope([row for row in rows if row["place"] is not None], page, "place")
 
 
@@ -81,5 +81,6 @@ def _envelope(rows: list[Row], page: Page, id_name: str) -> str:
     return json_text.write({"data": [json_text.Written(row["shown"]) for row in shown], "next_cursor": cursor})
 
 
-def _not_found(payment_id: int) -> Problem:
+def not_found(payment_id: int) -> Problem:
+    """The refusal where there is no such payment."""
     return Problem("payment_not_found", f"There is no payment {payment_id}.")

@@ -12,6 +12,7 @@ from shared.web.access.caller import Caller
 from shared.web.idempotency_key import FIELD, HEADER, KeyRejected, read_key
 from shared.web.origin import Origin
 from shared.web.problems import Problem, invalid
+from shared.web.rates.limiter import address_of
 from shared.web.routes import Route, bare
 from shared.web.tracing import Trace
 
@@ -43,6 +44,11 @@ class Call:
     @property
     def origin(self) -> Origin:
         return Origin(self.trace, self.caller)
+
+    @property
+    def address(self) -> str:
+        """Where it came from, as who asks without a name is called."""
+        return address_of(self._request)
 
     @property
     def headers(self) -> Any:

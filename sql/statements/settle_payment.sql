@@ -3,7 +3,7 @@
 WITH settled AS (
     UPDATE payments
        SET status = %(status)s, failure_code = %(failure_code)s, payment_token = NULL, payment_customer = NULL, updated_at = now(),
-           gateway_id = coalesce(%(gateway_id)s, gateway_id)
+           gateway_id = coalesce(%(gateway_id)s, gateway_id), asked_ms = %(asked_ms)s
      WHERE payment_id = %(payment_id)s AND status || '' = 'PENDING' AND gateway IS NOT NULL
     RETURNING payment_id, amount, currency, reference, status, caller, payment_json(payments) AS shown
 ), receipt AS (

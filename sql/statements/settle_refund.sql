@@ -4,7 +4,7 @@
 WITH settled AS (
     UPDATE payment_refunds
        SET status = %(status)s, failure_code = %(failure_code)s, updated_at = now(),
-           gateway_id = coalesce(%(gateway_id)s, gateway_id)
+           gateway_id = coalesce(%(gateway_id)s, gateway_id), asked_ms = %(asked_ms)s
      WHERE refund_id = %(refund_id)s AND status = 'PENDING'
     RETURNING *
 ), payment AS (

@@ -36,7 +36,21 @@ SETTLE = {
     "failure_code": None,
     "gateway_id": None,
     "key_ttl": 1,
+    "asked_ms": 12,
 }
+ASKED: dict[str, Any] = {
+    "payment_id": 500,
+    "refund_id": None,
+    "asked": 2,
+    "asked_by": None,
+    "hows": ["charge", "find"],
+    "saids": ["unknown", "succeeded"],
+    "codes": [None, None],
+    "whys": ["time-out", None],
+    "gateway_ids": [None, "pi_1"],
+    "durations": [10_000, 200],
+}
+LOOKED = {name: value[:1] if isinstance(value, list) else value for name, value in ASKED.items()}
 LEASED = {"key_hash": KEY, "lease_seconds": 60}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
@@ -57,6 +71,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
+    "keep_askings": ASKED,
+    "keep_look": LOOKED,
     "keep_up": {},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,
@@ -83,6 +99,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
+    "story": {"payment_id": 7, "limit": 50, "most_counted": MOST_COUNTED},
+    "story_askings": {"payment_id": 7, "refund_ids": [7, 8], "limit": 20, "most_counted": MOST_COUNTED},
+    "story_events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "waits": {"event_id": "PAY-500"},
     "watch_totals": {"most_counted": MOST_COUNTED},
 }

@@ -39,6 +39,7 @@ def fill(sql: Sql) -> None:
     an_event(sql, "delivered", delivered_at="now")
     an_event(sql, "undelivered")
     sql.run(statement("audit"), SAMPLES["audit"] | {"key_hash": open_key})
+    sql.run(statement("keep_askings"), SAMPLES["keep_askings"] | {"payment_id": payment_id})
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,7 @@ TABLES = (
     "idempotency_keys",
     "outbox",
     "audit_log",
+    "gateway_askings",
     "totals_entries",
     "totals_folded",
     "oldest_open",
@@ -96,6 +98,9 @@ NEVER = [
     "UPDATE payment_receipts SET issued_at = now()",
     "UPDATE audit_log SET actor = 'nobody'",
     "UPDATE totals_entries SET amount = 0",
+    "UPDATE gateway_askings SET said = 'succeeded'",
+    "INSERT INTO gateway_askings (at, payment_id, asked, step, how, said, duration_ms)"
+    " VALUES ('2020-01-01', 1, 1, 1, 'charge', 'succeeded', 1)",
     "INSERT INTO audit_log (at, actor, action, payment_id, outcome, reason, gateway_said)"
     " VALUES ('2020-01-01', 'a', 'settle_payment', 1, 'failed', 'r', 'g')",
     "INSERT INTO payments (payment_id, trip_id, amount, currency, method, status, reference)"
@@ -115,12 +120,14 @@ CHANGED = {
         "reserved_amount",
         "refunded_amount",
         "updated_at",
+        "asked_ms",
     },
     "payment_receipts": set[str](),
-    "payment_refunds": {"status", "failure_code", "gateway_id", "updated_at"},
+    "payment_refunds": {"status", "failure_code", "gateway_id", "updated_at", "asked_ms"},
     "idempotency_keys": {"locked_at", "asked", "ask_after", "search_place", "answer_status", "answer", "expires_at"},
     "outbox": {"attempts", "next_attempt_at", "delivered_at", "refusals", "refusal", "refused_at"},
     "audit_log": set[str](),
+    "gateway_askings": set[str](),
 }
 
 
@@ -155,7 +162,9 @@ REFUSED = {
     "payments_settled_stays": "UPDATE payments SET refunded_amount = 5 WHERE refunded_amount = 10",
     "payments_settled_stays 2": "UPDATE payments SET gateway_id = 'pi_mine' WHERE status = 'SUCCESS'",
     "refunds_moved": "UPDATE payment_refunds SET status = 'PENDING'",
+    "payments_settled_stays 3": "UPDATE payments SET asked_ms = 5 WHERE status = 'SUCCESS'",
     "refunds_settled_stays": "UPDATE payment_refunds SET gateway_id = 're_mine'",
+    "refunds_settled_stays 2": "UPDATE payment_refunds SET asked_ms = 5",
     "payments_failed_at_stays": "UPDATE payments SET updated_at = '2020-01-01' WHERE status = 'FAILED'",
     "refunds_ended_at_stays": "UPDATE payment_refunds SET updated_at = '2020-01-01'",
     "outbox_delivered_stays": "UPDATE outbox SET delivered_at = NULL WHERE event_id = 'delivered'",
@@ -177,6 +186,8 @@ REFUSED_TO_THE_OWNER = REFUSED | {
     "receipts_stay": "UPDATE payment_receipts SET amount = 9",
     "audit_log_stays": "UPDATE audit_log SET actor = 'somebody else'",
     "audit_log_stays 2": "DELETE FROM audit_log",
+    "gateway_askings_stay": "UPDATE gateway_askings SET said = 'declined'",
+    "gateway_askings_stay 2": "DELETE FROM gateway_askings",
     "outbox_event_stays": "UPDATE outbox SET data = '{}' WHERE event_id = 'undelivered'",
     "outbox_event_stays 2": "UPDATE outbox SET caller = 'somebody else' WHERE event_id = 'delivered'",
 }

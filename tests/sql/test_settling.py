@@ -21,6 +21,7 @@ def claimed(sql: Sql, name: str, **fields: Any) -> dict[str, Any]:
         "status": None,
         "failure_code": None,
         "gateway_id": None,
+        "asked_ms": 12,
         "key_ttl": 100,
         "refund_id": None,
     }

@@ -19,7 +19,7 @@ TEMPLATE = "template_payments"
 DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
 EMPTY = """
 TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries,
- cold_starts
+ cold_starts, gateway_askings
  RESTART IDENTITY;
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
        noted_at = '-infinity', noted_by = '0', clock = '-infinity'

@@ -48,9 +48,12 @@ class Database:
         """
         return self._run(prepared(name), parameters)
 
-    def run_together(self, *names: str, **parameters: Any) -> list[Row]:
-        """Runs named statements in one round trip and one commit, and returns the rows of the last. Raises as `run`."""
-        return self._run(Prepared.together(*map(prepared, names)), parameters)
+    def run_together(self, *names: str, repeatable: bool = False, **parameters: Any) -> list[Row]:
+        """Runs named statements in one round trip and one commit, and returns the rows of the last. Raises as `run`; where all of
+        them are `repeatable`, tries as `run_again`."""
+        statements = [prepared(name) for name in names]
+        what = statements[0] if len(statements) == 1 else Prepared.together(*statements)
+        return self._run(what, parameters, repeatable=repeatable)
 
     def run_again(self, name: str, **parameters: Any) -> list[Row]:
         """As `run`, for a statement that may be repeated (it reads, or is conditional): tries once more, on a fresh

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease, release, take_next, take_over
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
@@ -86,10 +87,10 @@ def test_a_lease_is_released_only_by_its_holder(deps: Dependencies, place: Place
     place.sql.run("UPDATE idempotency_keys SET locked_at = locked_at - interval '4 s'")
     held = take_over(deps, open_key)
     assert held
-    release(deps, lost, Unknown("busy", "pi_of_the_loser"))
+    release(deps, lost, Unknown("busy", "pi_of_the_loser"), Askings())
     assert key(place)["locked_at"] == held.locked_at
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
-    release(deps, held, Unknown("busy", "pi_2"))
+    release(deps, held, Unknown("busy", "pi_2"), Askings())
     assert key(place)["locked_at"] is None
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_2"
 
@@ -99,7 +100,7 @@ def test_giving_a_lease_back_without_a_name_keeps_the_one_that_is_known(
 ) -> None:
     lease = take_over(deps, open_key)
     assert lease
-    release(deps, lease, Unknown("busy"))
+    release(deps, lease, Unknown("busy"), Askings())
     assert place.sql.value("SELECT gateway_id FROM payments") == "pi_1"
 
 
@@ -109,20 +110,20 @@ def test_the_place_of_a_search_is_kept_until_another_is_named(
     for said, kept in (("a", "a"), (None, "a"), ("b", "b"), ("", "")):
         lease = take_over(deps, open_key)
         assert lease
-        release(deps, lease, Unknown("busy", search_cursor=said))
+        release(deps, lease, Unknown("busy", search_cursor=said), Askings())
         again = take_over(deps, open_key)
         assert again
         assert again.request.search_cursor == kept
-        release(deps, again, Unknown("busy"))
+        release(deps, again, Unknown("busy"), Askings())
 
 
 def test_a_lease_given_back_twice_is_given_back_once(deps: Dependencies, place: Place, open_key: bytes) -> None:
     first = take_over(deps, open_key)
     assert first
-    release(deps, first, Unknown("busy"))
+    release(deps, first, Unknown("busy"), Askings())
     second = take_over(deps, open_key)
     assert second
-    release(deps, first, Unknown("busy"))
+    release(deps, first, Unknown("busy"), Askings())
     assert key(place)["locked_at"] == second.locked_at
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from shared.charging.askings import Askings
 from shared.charging.attempt import attempt
 from shared.charging.lease import Lease, take_over
 from shared.charging.settle import settle
@@ -32,7 +33,7 @@ def lease(till: Till, place: Place) -> Lease:
 
 
 def settled(till: Till, lease: Lease, outcome: Succeeded | Declined) -> Answer:
-    return settle(till.deps, lease, outcome)
+    return settle(till.deps, lease, outcome, Askings())
 
 
 def test_settling_ends_everything_in_one_commit(till: Till, place: Place, lease: Lease) -> None:

@@ -1,0 +1,57 @@
+"""Words for the codes that people meet in the console."""
+
+# What gateways say where they decline: Stripe's codes (https://docs.stripe.com/declines/codes,
+# https://docs.stripe.com/api/refunds/object#refund_object-failure_reason), the simulated gateway's, and our own.
+FAILURES = {
+    "amount_too_large": "The amount is more than the gateway charges",
+    "amount_too_small": "The amount is less than the gateway charges",
+    "approve_with_id": "The bank could not authorise it; it may be tried again",
+    "authentication_required": "The bank wants the rider to confirm it",
+    "balance_insufficient": "The gateway's account has not enough money",
+    "call_issuer": "The bank declined and gives no reason",
+    "card_declined": "The card was declined",
+    "card_not_supported": "The card does not allow this kind of payment",
+    "card_velocity_exceeded": "The card is over its limit",
+    "charge_already_refunded": "The gateway has it as refunded already",
+    "charge_disputed": "The rider disputes the charge with the bank",
+    "currency_not_supported": "The card does not allow this currency",
+    "do_not_honor": "The bank declined and gives no reason",
+    "duplicate_transaction": "The bank takes it for one that was just made",
+    "expired_card": "The card has expired",
+    "expired_or_canceled_card": "The card has expired or was cancelled",
+    "fraudulent": "The bank suspects fraud",
+    "gateway_unknown": "The gateway never heard of it, and it is too old to be asked for again",
+    "generic_decline": "The bank declined and gives no reason",
+    "incorrect_cvc": "The card's security code is wrong",
+    "incorrect_number": "The card's number is wrong",
+    "insufficient_funds": "There is not enough money on it",
+    "invalid_account": "The card or its account is not valid",
+    "issuer_not_available": "The bank could not be reached",
+    "lost_card": "The card is reported lost",
+    "lost_or_stolen_card": "The card is reported lost or stolen",
+    "no_action_taken": "The bank declined and gives no reason",
+    "not_permitted": "The bank does not permit it",
+    "pickup_card": "The card is reported lost or stolen",
+    "processing_error": "The gateway erred while it charged",
+    "refund_canceled": "The refund was cancelled at the gateway",
+    "refund_failed": "The gateway could not give the money back",
+    "restricted_card": "The card is restricted",
+    "settled_by_hand": "Somebody settled it by hand as failed",
+    "stolen_card": "The card is reported stolen",
+    "transaction_not_allowed": "The bank does not allow it",
+    "try_again_later": "The bank declined; it may be tried again later",
+    "withdrawal_count_limit_exceeded": "The card is over its limit",
+}
+
+STATUSES = {"PENDING": "Pending", "SUCCESS": "Charged", "FAILED": "Failed", "REFUNDED": "Refunded"}
+
+# How a status looks, besides its word.
+TONES = {"PENDING": "open", "SUCCESS": "good", "FAILED": "bad", "REFUNDED": "plain"}
+
+METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
+
+
+def failure(code: str | None) -> str:
+    """What a failure code means, with the code itself; only the code where its meaning is not known."""
+    meaning = FAILURES.get(code or "")
+    return f"{meaning} ({code})" if meaning else code or "no reason given"

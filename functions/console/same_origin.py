@@ -1,0 +1,24 @@
+"""Whether a form was sent from a page of our own: what moves money takes no orders from other people's pages."""
+
+from urllib.parse import urlsplit
+
+from shared.web.call import Call
+
+
+def is_from_our_own_page(call: Call) -> bool:
+    """Whether the browser says that a page of ours sent it: by Sec-Fetch-Site, or, where it does not send that, by an Origin
+    whose host is the one that was asked. Whoever says neither is none.
+
+    A page elsewhere can set neither header, nor Host or X-Forwarded-Host (https://fetch.spec.whatwg.org/#forbidden-request-header,
+    and others only with our consent, which nobody gets).
+    """
+    site = call.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return bool(site == "same-origin")
+    try:
+        origin = urlsplit(call.headers.get("Origin", ""))
+    except ValueError:
+        return False
+    named = ",".join(call.headers.get(name, "") for name in ("Host", "X-Forwarded-Host")).lower()
+    hosts = {host.strip() for host in named.split(",")} - {""}
+    return origin.scheme in ("http", "https") and origin.netloc.lower() in hosts

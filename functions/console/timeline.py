@@ -1,0 +1,153 @@
+"""A payment's story in words: one line for each moment of it, oldest first."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from functions.console.codes import failure
+from shared.reading import story
+from shared.reading.story import Story
+
+if TYPE_CHECKING:
+    from shared.reading.words import Words
+
+Tone = Literal["plain", "good", "bad", "open"]
+
+_ASKED = {"charge": "was asked to charge", "refund": "was asked to give back", "find": "was asked what became of it"}
+_SAID: dict[str, tuple[str, Tone]] = {
+    "succeeded": ("done", "plain"),
+    "declined": ("declined", "plain"),
+    "unknown": ("no final answer", "open"),
+    "never_heard": ("never heard of it", "open"),
+}
+
+
+class Line(NamedTuple):
+    """What happened, and when, as far as known. `details` are names and values; `refund`: of which refund, as people call it."""
+
+    at: datetime | None
+    tone: Tone
+    title: str
+    refund: str
+    note: str
+    details: list[tuple[str, str]]
+
+
+def lines(told: Story, words: "Words") -> list[Line]:
+    """The story as lines. A refund is called by its place among the refunds: the first is `Refund 1`."""
+    numbers = refund_numbers(told)
+    found = []
+    for moment in told.moments:
+        line = _TELL[moment.kind](moment, told, words)
+        if line:
+            tone, title, note, details = line
+            kept = [(name, str(value)) for name, value in details if value not in (None, "")]
+            refund = "" if moment.refund_id is None else f"Refund {numbers.get(moment.refund_id, moment.refund_id)}"
+            found.append(Line(moment.at, tone, title, refund, note, kept))
+    return found
+
+
+def refund_numbers(told: Story) -> dict[int, int]:
+    """The place of each refund among all of the payment, from 1, by its id."""
+    ids = sorted(standing.refund_id for standing in told.refunds if standing.refund_id is not None)
+    return {refund_id: place for place, refund_id in enumerate(ids, told.refunds_left_out + 1)}
+
+
+def _gateway(told: Story) -> str:
+    return (told.gateway or "gateway").capitalize()
+
+
+# Tone, title, a sentence, and details whose value may be missing.
+_Told = tuple[Tone, str, str, list[tuple[str, Any]]]
+
+
+def _claimed(moment: story.Claimed, told: Story, words: "Words") -> _Told:
+    if moment.imported:
+        return "plain", "Loaded as history", "It was charged before this service took payments.", []
+    amount = words.money(moment.amount, told.currency)
+    title = f"Asked for: {amount}" if moment.refund_id is None else f"Asked for: {amount} to be given back"
+    return "plain", title, "", [("Reason", moment.reason), ("By", moment.actor), ("Correlation id", moment.correlation_id)]
+
+
+def _asking(moment: story.Asking, told: Story, words: "Words") -> _Told:
+    said, tone = _SAID[moment.said]
+    declined = failure(moment.code) if moment.said == "declined" else None
+    details = [
+        ("Took", words.duration(moment.duration_ms / 1000)),
+        ("Why", declined or moment.why),
+        ("Gateway's id", moment.gateway_id),
+        ("Attempt", moment.asked if moment.asked > 1 else None),
+        ("Asked by", moment.actor),
+    ]
+    return tone, f"{_gateway(told)} {_ASKED[moment.how]}: {said}", "", details
+
+
+def _lost(moment: story.Lost, told: Story, _: "Words") -> _Told:
+    gateway = _gateway(told)
+    if moment.under_way:
+        return "open", f"{gateway} is being asked at this moment", "", [("Attempt", moment.asked)]
+    note = "Whoever asked ended before the answer was written down, or was of an older version."
+    title = f"What {gateway} answered is not known"
+    return "open", title, note, [("Times", moment.times if moment.times > 1 else None), ("Attempt", moment.asked)]
+
+
+def _settled(moment: story.Settled, told: Story, words: "Words") -> _Told:
+    amount = words.money(moment.amount, told.currency)
+    if moment.succeeded:
+        title = f"Charged: {amount}" if moment.refund_id is None else f"Given back: {amount}"
+        return "good", title, "", []
+    title = "Not charged" if moment.refund_id is None else "Not given back"
+    return "bad", title, failure(moment.code), []
+
+
+def _by_hand(moment: story.SettledByHand, _: Story, __: "Words") -> _Told:
+    outcome = "succeeded" if moment.succeeded else "failed"
+    details = [("By", moment.actor), ("Why", moment.reason), ("The gateway said", moment.gateway_said)]
+    note = "Against what the gateway said." if moment.forced else ""
+    return "open" if moment.forced else "plain", f"Settled by hand as {outcome}", note, details
+
+
+def _contradicted(moment: story.Contradicted, _: Story, __: "Words") -> _Told:
+    details = [
+        ("Stored", moment.stored),
+        ("The gateway said", moment.gateway_said),
+        ("Noted by", moment.actor),
+    ]
+    note = "Money moved, or did not, against the books: a person decides what becomes of it."
+    return "bad", "The gateway contradicts what is stored", note, details
+
+
+def _written(moment: story.EventWritten, _: Story, words: "Words") -> _Told | None:
+    """Only an event that is not delivered at once is worth a line of its own."""
+    if moment.next_attempt_at is None and not moment.attempts:
+        return None
+    waits = moment.next_attempt_at
+    details = [
+        ("Event", moment.type),
+        ("Deliveries that failed", moment.attempts or None),
+        ("Next", waits and words.moment(waits, seconds=True)),
+    ]
+    return "open", "Event is to be delivered" if waits else "Event was not delivered at once", "", details
+
+
+def _delivered(moment: story.EventDelivered, _: Story, __: "Words") -> _Told:
+    note = "Its sink took it: a Broker, which passes it on, or notify, once the Notification Service was told."
+    return "good", "Event delivered", note, [("Event", moment.type)]
+
+
+def _set_aside(moment: story.EventSetAside, _: Story, __: "Words") -> _Told:
+    details = [("Event", moment.type), ("Refused", f"{moment.refusals} times"), ("Last", moment.refusal)]
+    return "bad", "Event set aside", "Its sink refused it for good. Once the cause is mended: make events RESEND.", details
+
+
+_TELL: dict[str, Callable[[Any, Story, "Words"], _Told | None]] = {
+    "claimed": _claimed,
+    "asking": _asking,
+    "lost": _lost,
+    "settled": _settled,
+    "settled_by_hand": _by_hand,
+    "contradicted": _contradicted,
+    "event_written": _written,
+    "event_delivered": _delivered,
+    "event_set_aside": _set_aside,
+}

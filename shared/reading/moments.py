@@ -1,0 +1,129 @@
+"""What may have happened to a payment, or to a refund of it, each at a moment: what a story is told in."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+
+class Claimed(NamedTuple):
+    """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str | None
+    correlation_id: str | None
+    amount: Decimal
+    reason: str | None
+    imported: bool
+    kind: Literal["claimed"] = "claimed"
+
+
+class Asking(NamedTuple):
+    """The gateway was asked. `at` is when its answer was written down, `duration_ms` how long it took to give it.
+
+    `asked` counts the times that somebody took the work on, from 1, and `step` the askings of one such time, from 1. `how`: asked to
+    `charge` or to `refund`, or only to `find` what became of it. `code` is why it declined, `why` what kept it from an answer.
+    `actor` is the person who had it asked, where one had."""
+
+    at: datetime
+    refund_id: int | None
+    asked: int
+    step: int
+    how: Literal["charge", "refund", "find"]
+    said: Literal["succeeded", "declined", "unknown", "never_heard"]
+    code: str | None
+    why: str | None
+    gateway_id: str | None
+    duration_ms: int
+    actor: str | None
+    kind: Literal["asking"] = "asking"
+
+
+class Lost(NamedTuple):
+    """Somebody took it on, and what the gateway said then is not known, if it was asked at all: whoever asked died before it was
+    written down, or was of an older version, or is asking now (`under_way`). So it was so many `times` in a row, the last of them the
+    time `asked`, as Asking counts. `at` is when it was over at the latest; of the last, as far as known, when it began."""
+
+    at: datetime
+    refund_id: int | None
+    asked: int
+    times: int
+    under_way: bool
+    kind: Literal["lost"] = "lost"
+
+
+class Settled(NamedTuple):
+    """What became of it, in the books: `succeeded` is charged or given back, else it was declined, by `code`."""
+
+    at: datetime
+    refund_id: int | None
+    succeeded: bool
+    code: str | None
+    gateway_id: str | None
+    amount: Decimal
+    kind: Literal["settled"] = "settled"
+
+
+class SettledByHand(NamedTuple):
+    """A person decided what became of it. `forced`: against what the gateway said."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    reason: str
+    succeeded: bool
+    forced: bool
+    gateway_said: str
+    kind: Literal["settled_by_hand"] = "settled_by_hand"
+
+
+class Contradicted(NamedTuple):
+    """The gateway said otherwise than what is `stored` of what was settled."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    stored: str
+    gateway_said: str
+    kind: Literal["contradicted"] = "contradicted"
+
+
+class EventWritten(NamedTuple):
+    """What became of it was written down for others to hear. So many `attempts` to deliver it failed since. `next_attempt_at`: None
+    where it was delivered or is set aside."""
+
+    at: datetime
+    refund_id: int | None
+    event_id: str
+    type: str
+    attempts: int
+    next_attempt_at: datetime | None
+    kind: Literal["event_written"] = "event_written"
+
+
+class EventDelivered(NamedTuple):
+    """The sink took the event."""
+
+    at: datetime
+    refund_id: int | None
+    event_id: str
+    type: str
+    kind: Literal["event_delivered"] = "event_delivered"
+
+
+class EventSetAside(NamedTuple):
+    """The sink refused the event for good, so often that it is not sent any more; `refusal` is what it said last."""
+
+    at: datetime
+    refund_id: int | None
+    event_id: str
+    type: str
+    refusals: int
+    refusal: str | None
+    kind: Literal["event_set_aside"] = "event_set_aside"
+
+
+Moment = (
+    Claimed | Asking | Lost | Settled | SettledByHand | Contradicted | EventWritten | EventDelivered | EventSetAside
+)

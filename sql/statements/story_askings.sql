@@ -1,0 +1,22 @@
+-- The newest askings of a charge and of each of these refunds of it (gateway_askings_once; what their own rows tell, by their keys), in
+-- their order; and in each row how many there are of all of them, counted no further than `most_counted`: in one row without any,
+-- where there is none.
+WITH shown AS (
+    (SELECT * FROM askings
+      WHERE payment_id = %(payment_id)s AND refund_id IS NULL
+      ORDER BY payment_id DESC, refund_id DESC, asked DESC, step DESC
+      LIMIT %(limit)s)
+     UNION ALL
+    (SELECT newest.*
+       FROM unnest(%(refund_ids)s::bigint[]) AS refund (refund_id)
+      CROSS JOIN LATERAL (
+            SELECT * FROM askings
+             WHERE askings.payment_id = %(payment_id)s AND askings.refund_id = refund.refund_id
+             ORDER BY payment_id DESC, refund_id DESC, asked DESC, step DESC
+             LIMIT %(limit)s) AS newest)
+)
+SELECT shown.*, counted.every
+  FROM (SELECT count(*) AS every
+          FROM (SELECT FROM askings WHERE payment_id = %(payment_id)s LIMIT %(most_counted)s) AS each) AS counted
+  LEFT JOIN shown ON true
+ ORDER BY shown.asked, shown.step
