@@ -1,23 +1,21 @@
 """Needs attention: what is pending or undelivered for too long, declines that rise, and differences that were found."""
 
 from functions.console.desk import Desk
-from functions.console.payments_form import words_of
-from functions.console.rendering import render
-from shared.reading.attention import LATE, MOST, MOST_COUNTED, count_attention, read_attention
+from functions.console.permitted import may
+from functions.console.rendering import is_fragment, render
+from shared.reading.attention import MOST, MOST_COUNTED, count_attention, read_attention
 from shared.web.answers import Answer
 from shared.web.call import Call
 
 
 def attention(desk: Desk, call: Call) -> Answer:
-    is_live = call.headers.get("HX-Request") == "true"
     return render(
-        "attention_found.html" if is_live else "attention.html",
+        "attention_found.html" if is_fragment(call) else "attention.html",
         call,
-        words=words_of(desk.settings),
+        words=desk.words,
         found=read_attention(desk.deps.database),
         most=MOST,
-        late=LATE,
-        may_settle=call.caller is None or "payments:settle" in call.caller.permissions,
+        may_settle=may(call, "payments:settle"),
         sends_events=bool(desk.settings.k_sink),
     )
 

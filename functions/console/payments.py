@@ -1,10 +1,10 @@
 """Payments: search and filters, page by page."""
 
 from functions.console.desk import Desk
-from functions.console.payments_form import Form, words_of
-from functions.console.rendering import render
+from functions.console.payments_form import Form, shown
+from functions.console.rendering import is_fragment, redirect
 from shared.reading.found import search
-from shared.web.answers import PLAIN, Answer
+from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem
 
@@ -14,19 +14,14 @@ def listing(desk: Desk, call: Call) -> Answer:
     whoever does is led to the address without them."""
     form = Form.of(call)
     if form.is_cluttered:
-        return _to(form.address)
+        return redirect(form.address)
     try:
         asked = form.read(desk.settings)
     except Problem as problem:
         return form.refused(desk, call, problem)
     found = search(desk.deps.database, asked)
-    is_live = call.headers.get("HX-Request") == "true"
-    is_named = bool(any(asked.sought)) and asked.is_first_page
-    if is_named and len(found.rows) == 1 and not found.cursor and not is_live:
-        return _to(f"/console/payments/{found.rows[0]['payment_id']}")
-    template = "payments_found.html" if is_live else "payments.html"
-    return render(template, call, words=words_of(desk.settings), form=form, asked=asked, found=found, faults={})
-
-
-def _to(address: str) -> Answer:
-    return Answer(303, "", PLAIN, {"Location": address})
+    is_named = any(asked.sought) and asked.is_first_page
+    if is_named and len(found.rows) == 1 and not found.cursor and not is_fragment(call):
+        return redirect(f"/console/payments/{found.rows[0]['payment_id']}")
+    template = "payments_found.html" if is_fragment(call) else "payments.html"
+    return shown(desk, call, form, template, asked=asked, found=found, faults={})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from functions.console.desk import Desk
-from functions.console.payments_form import Form
+from functions.console.payments_form import MOST_IN_CSV, Form
 from shared.platform.database import Row
 from shared.reading.found import count, every_page
 from shared.reading.search import Search
@@ -16,10 +16,6 @@ from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem, invalid
 
-# Payments that a file is made of, at most: what status, method, dates and trip leave, before amount and gateway take some away, so
-# that the time is bounded as the file is. Measured, 100,000 take 5 s: even twenty times as slowly a file ends before the front
-# door would cut it off (120 s). A spreadsheet holds ten times as many.
-MOST = 100_000
 # Payments a statement: 100 statements a file, each some 30 ms, and half a megabyte of them in memory.
 AT_ONCE = 1_000
 
@@ -47,9 +43,9 @@ def csv(desk: Desk, call: Call) -> Answer:
     form = Form.of(call)
     try:
         asked = form.read(desk.settings)
-        counted, until = count(desk.deps.database, asked, MOST + 1)
-        if asked.lists and counted > MOST:
-            raise invalid(("from", f"leaves more than {MOST:,} payments, which is more than a file holds: take fewer days"))
+        counted, until = count(desk.deps.database, asked, MOST_IN_CSV + 1)
+        if asked.lists and counted > MOST_IN_CSV:
+            raise invalid(("from", f"leaves more than {MOST_IN_CSV:,} payments, which is more than a file holds: take fewer days"))
     except Problem as problem:
         return form.refused(desk, call, problem)
     pages = every_page(desk.deps.database, asked._replace(until=until), AT_ONCE)
