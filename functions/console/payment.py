@@ -42,3 +42,11 @@ def story(desk: Desk, call: Call) -> Answer:
 def raw(desk: Desk, call: Call) -> Answer:
     """Exactly what GET /payments/{payment_id} gives."""
     return Answer(200, payments.payment(desk.deps.database, read_payment_id(call.parameters["payment_id"])))
+
+
+def receipt(desk: Desk, call: Call) -> Answer:
+    raise Problem("not_found", "Not made yet.")
+
+
+def ask(desk: Desk, call: Call) -> Answer:
+    raise Problem("not_found", "Not made yet.")

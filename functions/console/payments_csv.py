@@ -86,8 +86,8 @@ def _file_name(form: Form, asked: Search) -> str:
     trip = f"trip-{asked.sought.trip_id}" if asked.sought.trip_id and not asked.sought.payment_id else ""
     some = [*_fewer(asked.statuses, STATUSES), *_fewer(asked.methods, METHODS), asked.gateway or ""]
     days = [f"{name}-{form.text(name).strip()}" for name in ("from", "to") if form.text(name).strip()]
-    parts = ["payments", trip, *some, *days, f"as-of-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"]
-    return "-".join(part.lower() for part in parts if part) + ".csv"
+    parts = ["payments", trip, *(each.lower() for each in some), *days, f"as-of-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"]
+    return "-".join(filter(None, parts)) + ".csv"
 
 
 def _fewer(some: tuple[str, ...], of_all: tuple[str, ...]) -> tuple[str, ...]:
