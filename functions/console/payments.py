@@ -10,8 +10,8 @@ from shared.web.problems import Problem
 
 
 def listing(desk: Desk, call: Call) -> Answer:
-    """The payments that the address asks for; to the payment itself where it names exactly one. A form sends its empty fields too:
-    whoever does is led to the address without them."""
+    """The payments that the address asks for; to the payment itself where it names exactly one. A form sends its empty fields
+    too: that leads to the address without them."""
     form = Form.of(call)
     if form.is_cluttered:
         return redirect(form.address)

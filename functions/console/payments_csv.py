@@ -38,14 +38,14 @@ COLUMNS = (
 
 
 def csv(desk: Desk, call: Call) -> Answer:
-    """All payments that the form asks for, or the form again where those are too many for a file: none is ever cut short. They are
-    those that there are now, each as it is when its turn comes."""
+    """All payments that the form asks for, or the form again where those are too many for a file: none is ever cut short. They
+    are those that there are now, each as it is when its turn comes."""
     form = Form.of(call)
     try:
         asked = form.read(desk.settings)
         counted, until = count(desk.deps.database, asked, MOST_IN_CSV + 1)
         if asked.lists and counted > MOST_IN_CSV:
-            raise invalid(("from", f"leaves more than {MOST_IN_CSV:,} payments, which is more than a file holds: take fewer days"))
+            raise invalid(("from", f"leaves more than {MOST_IN_CSV:,} payments, and a file holds no more: take fewer days"))
     except Problem as problem:
         return form.refused(desk, call, problem)
     pages = every_page(desk.deps.database, asked._replace(until=until), AT_ONCE)

@@ -27,9 +27,9 @@ LABELS = {
     "from": "From day",
     "to": "To day",
 }
-# Payments that a CSV file is made of, at most: what status, method, dates and trip leave, before amount and gateway take some away,
-# so that the time is bounded as the file is. Measured, 100,000 take 5 s: even twenty times as slowly a file ends before the front
-# door would cut it off (120 s). A spreadsheet holds ten times as many.
+# Payments that a CSV file is made of, at most: what status, method, dates and trip leave, before amount and gateway take some
+# away, so that the time is bounded as the file is. Measured, 100,000 take 5 s: even twenty times as slowly a file ends before
+# the front door would cut it off (120 s). A spreadsheet holds ten times as many.
 MOST_IN_CSV = 100_000
 
 

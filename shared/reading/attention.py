@@ -16,10 +16,11 @@ MOST_COUNTED = 100
 LOOKED = 5_000
 # Seconds. Nobody takes a contradiction back: for a week after it was found it counts as something to do.
 RECENT = 7 * 24 * 3600
-# Payments of the last hour, and of the day before, that shares are worked out from: of 1,000, a share is within 3 % of what all would
-# give (95 % sure), which is less than what counts as rising.
+# Payments of the last hour, and of the day before, that shares are worked out from: of 1,000, a share is within 3 % of what all
+# would give (95 % sure), which is less than what counts as rising.
 SAMPLE = 1_000
-# Declines rise where so many were declined within the hour, the share is twice that of the day before, and five per cent above it.
+# Declines rise where so many were declined within the hour, and the share is twice that of the day before and five per cent
+# above it.
 FEWEST_DECLINED, TIMES, BEYOND = 10, 2.0, 0.05
 
 

@@ -16,8 +16,8 @@ LOOKED = 5_000
 
 
 class Found(NamedTuple):
-    """A page of payments, newest first; `cursor` leads to the next one, None at the end. Where it ended because `looked` payments
-    had been looked at, `looked_to` is how far back they go, else None."""
+    """A page of payments, newest first; `cursor` leads to the next one, None at the end. Where it ended because `looked`
+    payments had been looked at, `looked_to` is how far back they go, else None."""
 
     rows: list[Row]
     cursor: str | None = None
@@ -26,8 +26,8 @@ class Found(NamedTuple):
 
 
 def search(database: Database, asked: Search, limit: int = SHOWN) -> Found:
-    """A page of what is searched for: at most `limit` payments that the filters leave, of a trip where one is sought; and on the
-    first page, before them and whatever the filters say, those that have the sought name. Raises DatabaseUnavailable."""
+    """A page of what is searched for: at most `limit` payments that the filters leave, of a trip where one is sought; and on
+    the first page, before them and whatever the filters say, those that have the sought name. Raises DatabaseUnavailable."""
     named = _named(database, asked) if asked.sought.is_named and asked.is_first_page else []
     if not asked.lists:
         return Found(named)
@@ -37,15 +37,15 @@ def search(database: Database, asked: Search, limit: int = SHOWN) -> Found:
 
 
 def count(database: Database, asked: Search, most: int) -> tuple[int, str]:
-    """How many payments status, method, dates and trip leave, counted up to `most`; and until when they were made, as PostgreSQL
-    reads it. Raises DatabaseUnavailable."""
+    """How many payments status, method, dates and trip leave, counted up to `most`; and until when they were made, as
+    PostgreSQL reads it. Raises DatabaseUnavailable."""
     [counted] = database.run_again("count_searched", **_filters(asked), most=most)
     return counted["count"], counted["until"].isoformat()
 
 
 def every_page(database: Database, asked: Search, limit: int) -> Iterator[list[Row]]:
-    """All that `search` finds, so many at a time, each payment once at most. Each page is a statement of its own, and no connection
-    is held between two. Raises DatabaseUnavailable."""
+    """All that `search` finds, so many at a time, each payment once at most. Each page is a statement of its own, and no
+    connection is held between two. Raises DatabaseUnavailable."""
     cursor: str | None = ""
     while cursor is not None:
         found = search(database, asked._replace(page=Page(**read_cursor(cursor)) if cursor else Page()), limit)

@@ -1,4 +1,4 @@
-"""The list of payments: what it finds, against a plain model of it; its pages, its address, and what is said of wrong values."""
+"""The list of payments: what it finds, against a plain model; its pages, its address, and what is said of wrong values."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,8 @@ def address(*parameters: tuple[str, str]) -> str:
 
 def listed(page: Shown) -> list[int]:
     """The payments in the table."""
-    return [int(str(each["id"]).removeprefix("payment-")) for each in page.all("a") if str(each.get("id")).startswith("payment-")]
+    ids = [str(each.get("id")) for each in page.all("a")]
+    return [int(each.removeprefix("payment-")) for each in ids if each.startswith("payment-")]
 
 
 def link(page: Shown, name: str) -> str | None:
@@ -155,7 +156,8 @@ def test_what_names_one_payment_leads_straight_to_it(books: Place, reader: Visit
 
 
 def test_a_number_is_a_payment_and_a_trip(books: Place, reader: Visitor) -> None:
-    rows = books.sql.run("SELECT payment_id FROM payments WHERE trip_id = 5 AND payment_id <> 5 ORDER BY created_at DESC, payment_id DESC")
+    others = "SELECT payment_id FROM payments WHERE trip_id = 5 AND payment_id <> 5"
+    rows = books.sql.run(f"{others} ORDER BY created_at DESC, payment_id DESC")
     assert every_page(reader, address(("q", "5"))) == [5, *(row["payment_id"] for row in rows)]
     assert listed(reader.get(address(("q", "trip 5"))))[0] != 5
 

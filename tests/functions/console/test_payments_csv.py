@@ -1,4 +1,4 @@
-"""The CSV of what is filtered: read back it is the rows, it is never cut short in silence, and a spreadsheet runs nothing in it."""
+"""The CSV of what is filtered: read back it is the rows, never cut short in silence, and a spreadsheet runs nothing in it."""
 
 import csv
 import http.client
@@ -127,6 +127,12 @@ def test_payments_that_come_meanwhile_are_not_in_it(visitor: Visitor, place: Pla
     assert (head + b"".join(parts)).count(b"\r\n") == 241
 
 
+HELD = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
+"""
+
+
 def test_between_two_pages_no_connection_is_held_and_memory_has_one_page(visitor: Visitor, place: Place) -> None:
     place.sql.run(ROWS)
     answer = ask(visitor)
@@ -134,8 +140,7 @@ def test_between_two_pages_no_connection_is_held_and_memory_has_one_page(visitor
     sizes = []
     for part in answer.body:
         sizes.append(len(part))
-        held = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()"
-        assert place.sql.value(held) == 0
+        assert place.sql.value(HELD) == 0
     assert len(sizes) == 6
     assert max(sizes) < 12_000
 
