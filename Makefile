@@ -97,10 +97,11 @@ lock: venv-for-upkeep
 audit: venv-for-upkeep
 	@$(BIN)/python -m tools.audit $(UPKEEP)/bin/pip-audit $(filter-out requirements/run.txt requirements/local.txt,$(LOCKED:%=requirements/%.txt))
 
-# What the console's pages load of others, from the npm packages that tools/vendored pins.
+# What the console's pages load of others, and the fonts of receipts, from the npm packages that tools/vendored and tools/fonts pin.
 .PHONY: vendor
 vendor: venv-for-tests
 	@$(BIN)/python -m tools.vendor
+	@$(BIN)/python -m tools.fonts.vendor
 
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

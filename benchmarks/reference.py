@@ -43,6 +43,7 @@ OWN: Mapping[str, Any] = {
     "status": "SUCCESS",
     "failure_code": None,
     "gateway_id": Expression("'sim_:key1'"),
+    "asked_ms": 0,
     "amount": Decimal("150.00"),
     "key_ttl": 86400,
     "lease_seconds": 25,

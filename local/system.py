@@ -43,6 +43,9 @@ def function_settings(environment: Mapping[str, str], ports: Mapping[str, int]) 
     settings.pop("SERVICE_PORT", None)
     for name in stand_ins(environment):
         settings[NEIGHBOURS[name]] = f"http://{HOST}:{ports[name]}"
+    if "trip_service" in stand_ins(environment):  # which knows who was on its trips
+        for url in ("RIDER_SERVICE_URL", "DRIVER_SERVICE_URL"):
+            settings[url] = environment.get(url) or settings["TRIP_SERVICE_URL"]
     if not environment.get("K_SINK"):
         settings["K_SINK"] = f"http://{HOST}:{ports['notify']}"
     return settings

@@ -1,6 +1,7 @@
 """A stand-in for the Trip Service: `PORT=8081 python -m local.trip_service`.
 
-GET /trips/{id} gives the same trip for the same id, completed but for the ids below. POST /trips/{id}/complete ends a trip and
+GET /trips/{id} gives the same trip for the same id, completed but for the ids below, and GET /riders/{id} and /drivers/{id} who
+was on it, as the Rider and the Driver Service would. POST /trips/{id}/complete ends a trip and
 has it paid at PAYMENT_SERVICE_URL, with the token in PAYMENT_TOKEN_FILE where that is set: how other services call ours.
 """
 
@@ -22,6 +23,10 @@ REMEMBERED = 10_000
 # Seconds: longer than the front door waits for a payment.
 PATIENCE = 40.0
 
+# For receipts. The ids are the stand-in's own, so that nobody else's rider is given one of these names.
+FIRST_NAMES = ("Aarav", "Priya", "Rahul", "Meera", "Arjun", "Kavya", "Imran", "Sunita", "Vikram", "Ananya")
+LAST_NAMES = ("Sharma", "Iyer", "Khan", "Reddy", "Patel", "Nair", "Das", "Kulkarni", "Singh", "Fernandes", "Bose")
+
 # Those that were in progress and are not any more, the oldest first.
 COMPLETED: OrderedDict[int, None] = OrderedDict()
 
@@ -34,7 +39,24 @@ def trip(trip_id: int) -> dict[str, object] | None:
     if trip_id == 101:  # the example of the README
         distance, surge = 10.5, 1.2
     status = "IN_PROGRESS" if trip_id in IN_PROGRESS and trip_id not in COMPLETED else "COMPLETED"
-    return {"trip_id": trip_id, "status": status, "distance_km": round(distance, 1), "surge_multiplier": surge}
+    return {
+        "trip_id": trip_id,
+        "rider_id": f"stand-in-rider-{trip_id}",
+        "driver_id": f"stand-in-driver-{trip_id % 997}",
+        "status": status,
+        "distance_km": round(distance, 1),
+        "surge_multiplier": surge,
+    }
+
+
+def person(kind: str, identity: str) -> dict[str, object] | None:
+    """A rider or driver, of the same name for the same id; None for an id that no trip here has."""
+    number = re.fullmatch(rf"stand-in-{kind}-([0-9]{{1,9}})", identity)
+    if number is None:
+        return None
+    chosen = int(number[1]) * 7 + len(kind)
+    name = f"{FIRST_NAMES[chosen % len(FIRST_NAMES)]} {LAST_NAMES[chosen % len(LAST_NAMES)]}"
+    return {"id": identity, "name": name}
 
 
 def complete(trip_id: int) -> None:
@@ -61,9 +83,12 @@ def charge(trip_id: int, method: str) -> tuple[int, object]:
 
 class Handler(JsonHandler):
     def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
-        asked = re.fullmatch(r"/trips/([0-9]{1,19})", self.path)
-        found = trip(int(asked[1])) if asked else None
-        self.reply(200 if found else 404, found or {"error": "no such trip"})
+        found = None
+        if asked := re.fullmatch(r"/trips/([0-9]{1,19})", self.path):
+            found = trip(int(asked[1]))
+        elif asked := re.fullmatch(r"/(rider|driver)s/([a-z0-9-]{1,100})", self.path):
+            found = person(asked[1], asked[2])
+        self.reply(200 if found else 404, found or {"error": "no such trip, rider or driver"})
 
     def do_POST(self) -> None:  # noqa: N802 - the same
         asked, body = re.fullmatch(r"/trips/([0-9]{1,19})/complete", self.path), self.body()

@@ -48,6 +48,16 @@ STATUSES = {"PENDING": "Pending", "SUCCESS": "Charged", "FAILED": "Failed", "REF
 # How a status looks, besides its word.
 TONES = {"PENDING": "open", "SUCCESS": "good", "FAILED": "bad", "REFUNDED": "plain"}
 
+REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad"}
+
+# What a gateway said when it was asked, as an asking is kept.
+SAYINGS = {
+    "succeeded": "Succeeded",
+    "declined": "Declined",
+    "unknown": "No final answer",
+    "never_heard": "Never heard of it",
+}
+
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 
 
@@ -55,3 +65,5 @@ def failure(code: str | None) -> str:
     """What a failure code means, with the code itself; only the code where its meaning is not known."""
     meaning = FAILURES.get(code or "")
     return f"{meaning} ({code})" if meaning else code or "no reason given"
+
+FARE = {"base_fare": "Base fare", "distance": "Distance", "surge": "Surge", "rounding": "Rounding"}

@@ -57,4 +57,5 @@ def _environment() -> "Environment":
         undefined=StrictUndefined,
     )
     environment.globals |= {"failure": codes.failure, "statuses": codes.STATUSES, "tones": codes.TONES}
+    environment.globals |= {"refund_tones": codes.REFUND_TONES, "methods": codes.METHODS, "sayings": codes.SAYINGS, "fare_names": codes.FARE}
     return environment

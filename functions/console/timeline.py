@@ -15,7 +15,7 @@ Tone = Literal["plain", "good", "bad", "open"]
 
 _ASKED = {"charge": "was asked to charge", "refund": "was asked to give back", "find": "was asked what became of it"}
 _SAID: dict[str, tuple[str, Tone]] = {
-    "succeeded": ("done", "plain"),
+    "succeeded": ("succeeded", "plain"),
     "declined": ("declined", "plain"),
     "unknown": ("no final answer", "open"),
     "never_heard": ("never heard of it", "open"),
@@ -23,9 +23,12 @@ _SAID: dict[str, tuple[str, Tone]] = {
 
 
 class Line(NamedTuple):
-    """What happened, and when, as far as known. `details` are names and values; `refund`: of which refund, as people call it."""
+    """What happened at a moment: `told` is when, empty where it is told as of the line before; `after`, how long after the first.
+    `details` are names and values; `refund`: of which refund, as people call it."""
 
-    at: datetime | None
+    at: datetime
+    told: str
+    after: str
     tone: Tone
     title: str
     refund: str
@@ -36,14 +39,18 @@ class Line(NamedTuple):
 def lines(told: Story, words: "Words") -> list[Line]:
     """The story as lines. A refund is called by its place among the refunds: the first is `Refund 1`."""
     numbers = refund_numbers(told)
-    found = []
+    found: list[Line] = []
+    before = ""
     for moment in told.moments:
         line = _TELL[moment.kind](moment, told, words)
         if line:
             tone, title, note, details = line
             kept = [(name, str(value)) for name, value in details if value not in (None, "")]
             refund = "" if moment.refund_id is None else f"Refund {numbers.get(moment.refund_id, moment.refund_id)}"
-            found.append(Line(moment.at, tone, title, refund, note, kept))
+            when = words.moment(moment.at, seconds=True)
+            after = words.duration((moment.at - found[0].at).total_seconds()) if found else ""
+            found.append(Line(moment.at, when if when != before else "", after, tone, title, refund, note, kept))
+            before = when
     return found
 
 
@@ -131,7 +138,7 @@ def _written(moment: story.EventWritten, _: Story, words: "Words") -> _Told | No
 
 
 def _delivered(moment: story.EventDelivered, _: Story, __: "Words") -> _Told:
-    note = "Its sink took it: a Broker, which passes it on, or notify, once the Notification Service was told."
+    note = "The Broker took it; or, without a Broker, the Notification Service was told."
     return "good", "Event delivered", note, [("Event", moment.type)]
 
 

@@ -23,8 +23,8 @@ def attempt(
     actor: str | None = None,
 ) -> Answer:
     """Asks the gateway and settles; raises nothing. Whatever fails, the answer is the PENDING payment or refund (202): the
-    claim stands, and a repeat or a sweep carries it to its end. `on_outcome` is told what the gateway said. `actor` is the person
-    who has it asked, where one has."""
+    claim stands, and a repeat or a sweep carries it to its end. `on_outcome` is told what the gateway said. `actor` is the
+    person who has it asked, where one has."""
     outcome: Outcome = Unknown("it was not asked")
     askings = Askings(actor)
     try:
@@ -82,8 +82,8 @@ def find(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome | None:
     found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.request)
     if not (isinstance(found, Succeeded | Declined) or _is_its_account(gateway, lease)):
         found = Unknown(
-            f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account}, which"
-            " does not show it: set the API key of that account again until it is settled, or settle it with make pending"
+            f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account},"
+            " which does not show it: set the API key of that account again until it is settled, or settle it with make pending"
         )
     askings.note("find", lease.request, found, began)
     return found

@@ -27,9 +27,9 @@ BY_HAND = "settled_by_hand"
 
 
 class NotSettled(Exception):
-    """Nothing was changed. The message says why, to whoever ran `make pending`; `why` says it to a program: it is not pending, somebody
-    is working on it at this moment, the gateway says otherwise (`gateway_said`; `force` settles it all the same), or it was settled
-    while the gateway was asked."""
+    """Nothing was changed. The message says why, to whoever ran `make pending`; `why` says it to a program: it is not pending,
+    somebody is working on it at this moment, the gateway says otherwise (`gateway_said`; `force` settles it all the same), or
+    it was settled while the gateway was asked."""
 
     def __init__(
         self,
@@ -48,12 +48,26 @@ def list_pending(deps: Dependencies) -> list[str]:
     lines = []
     for row in deps.database.run_again("pending", limit=MOST):
         lease = lease_of(deps, row, taken_at=time.monotonic())  # not taken: it is only read
-        request, found = lease.request, find(deps, lease, Askings())
+        request = lease.request
         lines.append(
             f"{_name(lease)}  {request.reference}  {request.amount} {request.currency}  pending {_age(request.age)},"
-            f" asked {request.asked} times, {lease.gateway}: {describe(found)}"
+            f" asked {request.asked} times, {lease.gateway}: {gateway_says(deps, lease)}"
         )
     return lines
+
+
+def pending(deps: Dependencies, which: str) -> Lease:
+    """What is pending under a name: the id of a payment, or the reference of a payment or refund. It is not taken: only to be read.
+    Raises NotSettled where nothing is, and DatabaseUnavailable."""
+    named = deps.database.one("pending_named", which=which)
+    if named is None:
+        raise NotSettled("not_pending", f"{which} is not pending")
+    return lease_of(deps, named, taken_at=time.monotonic())
+
+
+def gateway_says(deps: Dependencies, lease: Lease) -> str:
+    """What the gateway says of it now, for people. It is read, never asked to charge."""
+    return describe(find(deps, lease, Askings()))
 
 
 def settle_by_hand(
@@ -62,13 +76,9 @@ def settle_by_hand(
     """Settles one as succeeded or failed, with its event and answer, and an entry in the audit trail in the same commit.
 
     The gateway is asked first, and what it knows of it (its id, why it was declined) is stored. Against what it says nothing
-    is settled, unless `force`. `which` is the id of a payment, or the reference of a payment or refund. Raises NotSettled,
-    and DatabaseUnavailable.
+    is settled, unless `force`. `which` names it as for `pending`. Raises NotSettled, and DatabaseUnavailable.
     """
-    named = deps.database.one("pending_named", which=which)
-    if named is None:
-        raise NotSettled("not_pending", f"{which} is not pending")
-    lease = take_over(deps, bytes(named["key_hash"]))
+    lease = take_over(deps, pending(deps, which).key_hash)
     if lease is None:
         raise NotSettled("under_way", f"{which} is being worked on at this moment; try again in a minute")
     askings = Askings(actor)

@@ -125,7 +125,8 @@ def take_next(deps: Dependencies) -> Lease | None:
 
 def release(deps: Dependencies, lease: Lease, unknown: Unknown, askings: Askings) -> None:
     """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, where a search for it goes on,
-    and, whoever holds the lease, what the gateway said. A sweep asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile."""
+    and, whoever holds the lease, what the gateway said. A sweep asks again after a pause that grows with the age of the claim,
+    however often its client repeats meanwhile."""
     pause = min(max(FIRST_PAUSE, lease.request.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
     deps.database.run_together(
         *(["keep_askings"] if askings.made else []),

@@ -108,3 +108,6 @@ class Gateway(Protocol):
 
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
         """What became of a refund, as `find_charge`."""
+
+    def dashboard(self, gateway_id: str) -> str | None:
+        """Where a person sees a charge in the gateway's own pages: None where it has none."""

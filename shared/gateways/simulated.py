@@ -44,6 +44,9 @@ class Simulated:
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
         return self._decide(request, 1.0)
 
+    def dashboard(self, gateway_id: str) -> None:
+        return None
+
     def _answer(self, request: GatewayRequest, success_rate: float) -> Outcome:
         if request.simulate == "slow":
             time.sleep(min(SLOW, self._timeout))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 USUAL_LOCALE, USUAL_TIME_ZONE = "en_IN", "UTC"
 # What a page has room for.
 MOST_TAX_LINES, LONGEST_TAX_NAME = 6, 40
-MOST_SELLER_LINES, LONGEST_SELLER_LINE = 8, 100
+MOST_SELLER_LINES, LONGEST_SELLER_LINE = 6, 80
 
 
 class TaxLine(NamedTuple):

@@ -1,21 +1,9 @@
-"""Reading: payments, their refunds, receipts and events."""
-
-from typing import NamedTuple
+"""Reading: payments, their refunds and events."""
 
 from shared.platform import json_text
 from shared.platform.database import Database, Row
 from shared.reading.queries import Page, PaymentQuery
 from shared.web.problems import Problem
-
-
-class Receipt(NamedTuple):
-    """What a receipt says. `payment` is the JSON text of the payment as it stands now; times are UTC, RFC 3339."""
-
-    number: str
-    amount: str
-    currency: str
-    issued_at: str
-    payment: str
 
 
 def payment(database: Database, payment_id: int) -> str:
@@ -63,15 +51,6 @@ def events(database: Database, payment_id: int, page: Page) -> str:
     if not rows:
         raise not_found(payment_id)
     return _envelope([row for row in rows if row["place"] is not None], page, "place")
-
-
-def receipt(database: Database, payment_id: int) -> Receipt:
-    """The receipt of a payment. Raises Problem receipt_not_found for one that was not charged, or payment_not_found."""
-    row = database.one("receipt", payment_id=payment_id)
-    if row is None:
-        payment(database, payment_id)
-        raise Problem("receipt_not_found", f"Payment {payment_id} was not charged.")
-    return Receipt(row["receipt_number"], str(row["amount"]), row["currency"], row["issued_at"], row["payment"])
 
 
 def _envelope(rows: list[Row], page: Page, id_name: str) -> str:

@@ -39,8 +39,8 @@ __all__ = [
     "story",
 ]
 
-# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are besides is
-# counted so far, and no further.
+# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are besides
+# is counted so far, and no further.
 REFUNDS = 50
 ASKINGS = 20
 HAPPENED = 250
@@ -63,9 +63,9 @@ _ORDER = (
 class Standing(NamedTuple):
     """How a charge, or a refund of it, stands: what we say, and what the gateway said when it was asked last.
 
-    `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is. `asked` is
-    how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a sweep
-    asks again, at the earliest, and `under_way` says that somebody is asking at this moment.
+    `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is. `asked`
+    is how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a
+    sweep asks again, at the earliest, and `under_way` says that somebody is asking at this moment.
     """
 
     refund_id: int | None
@@ -89,8 +89,8 @@ class Standing(NamedTuple):
 
 class Story(NamedTuple):
     """`payment` is the JSON text of it, as a client sees it. `gateway` charges it, and `account` is what its account there is
-    called, where it has a name (never a key); a row of the seed has neither. `refunds`: newest first; `moments`: oldest first. Of
-    very many refunds and askings the newest are here, and so many older ones are left out."""
+    called, where it has a name (never a key); a row of the seed has neither. `refunds`: newest first; `moments`: oldest first.
+    Of very many refunds and askings the newest are here, and so many older ones are left out."""
 
     payment_id: int
     payment: str
@@ -132,7 +132,7 @@ def story(database: Database, payment_id: int) -> Story:
         refunds=list(standings.values()),
         moments=sorted(moments, key=_place),
         refunds_left_out=charge["refunds"] - len(refunds),
-        askings_left_out=found[0]["every"] - sum(map(len, askings.values())),
+        askings_left_out=found[0]["every"] - sum(row["alone"] is False for row in found),
     )
 
 
@@ -152,8 +152,8 @@ def _standing(row: Row, askings: list[Asking]) -> Standing:
 
 
 def _lost(row: Row, askings: list[Asking]) -> Iterator[Lost]:
-    """The times that somebody took it on of which no asking is kept: between those that are, and behind the last while it is not
-    settled. What is missing before the first of very many is not looked at."""
+    """The times that somebody took it on of which no asking is kept: between those that are, and behind the last while it is
+    not settled. What is missing before the first of very many is not looked at."""
     refund_id, previous = row["refund_id"], askings[0].asked if len(askings) == ASKINGS else 0
     for asking in askings:
         if asking.asked > previous + 1:

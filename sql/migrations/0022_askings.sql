@@ -61,17 +61,20 @@ CREATE OR REPLACE TRIGGER refunds_settled_stays AFTER UPDATE OF failure_code, ga
                OR NEW.asked_ms IS DISTINCT FROM OLD.asked_ms))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
 
--- Every asking whose answer is known. To be asked for by payment, and by refund besides.
+-- Every asking whose answer is known; `alone` is one that the charge or refund itself tells. To be asked for by payment, and by refund
+-- besides.
 CREATE OR REPLACE VIEW askings AS
-    SELECT payment_id, refund_id, at, asked, step, how, said, code, why, gateway_id, duration_ms, actor FROM gateway_askings
+    SELECT payment_id, refund_id, at, asked, step, how, said, code, why, gateway_id, duration_ms, actor, false AS alone
+      FROM gateway_askings
      UNION ALL
     SELECT p.payment_id, NULL, coalesce(receipt.issued_at, p.updated_at), 1, 1, 'charge',
-           CASE p.status WHEN 'FAILED' THEN 'declined' ELSE 'succeeded' END, p.failure_code, NULL, p.gateway_id, p.asked_ms, NULL
+           CASE p.status WHEN 'FAILED' THEN 'declined' ELSE 'succeeded' END, p.failure_code, NULL, p.gateway_id, p.asked_ms, NULL,
+           true
       FROM payments p
       LEFT JOIN payment_receipts receipt ON receipt.payment_id = p.payment_id
      WHERE p.asked_ms IS NOT NULL
      UNION ALL
     SELECT payment_id, refund_id, updated_at, 1, 1, 'refund',
-           CASE status WHEN 'FAILED' THEN 'declined' ELSE 'succeeded' END, failure_code, NULL, gateway_id, asked_ms, NULL
+           CASE status WHEN 'FAILED' THEN 'declined' ELSE 'succeeded' END, failure_code, NULL, gateway_id, asked_ms, NULL, true
       FROM payment_refunds
      WHERE asked_ms IS NOT NULL;

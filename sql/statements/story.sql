@@ -16,9 +16,11 @@ SELECT subject.refund_id, subject.reference, subject.amount, subject.status, sub
        key.asked, key.locked_at, key.ask_after, coalesce(key.locked_at IS NOT NULL AND key.ask_after > now(), false) AS under_way,
        payment_json(p)::text AS payment, p.currency, p.gateway, subject.created_at,
        CASE WHEN position('#' IN p.gateway_account) > 0 THEN split_part(p.gateway_account, '#', 1) END AS account,
-       (SELECT count(*) FROM (SELECT FROM payment_refunds r WHERE r.payment_id = p.payment_id LIMIT %(most_counted)s) AS every) AS refunds
+       (SELECT count(*)
+          FROM (SELECT FROM payment_refunds WHERE payment_id = %(payment_id)s
+                 ORDER BY created_at DESC, refund_id DESC LIMIT %(most_counted)s) AS each) AS refunds
   FROM subject
-  JOIN payments p ON p.payment_id = subject.payment_id
+  JOIN payments p ON p.payment_id = %(payment_id)s
   LEFT JOIN LATERAL (
         SELECT k.asked, k.locked_at, k.ask_after
           FROM idempotency_keys k

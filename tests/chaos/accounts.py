@@ -20,6 +20,7 @@ QUERIES = {
     "receipts": "SELECT * FROM payment_receipts",
     "keys": "SELECT encode(key_hash, 'hex') AS hash, payment_id, refund_id, answer_status, answer::text AS answer, locked_at"
     " FROM idempotency_keys",
+    "askings": "SELECT payment_id, refund_id, asked, said FROM askings",
     "events": "SELECT event_id, type, delivered_at FROM outbox",
     "payment_totals": "SELECT currency, status, method, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
     " FROM payment_totals GROUP BY 1, 2, 3 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0"

@@ -77,6 +77,20 @@ def receipts(books: Books) -> Iterator[str]:
             yield f"payment {payment_id}, {payment['status']} of {payment['amount']}: {issued.get(payment_id)}"
 
 
+@invariant("what settled a payment or refund, the gateway said, and that is kept")
+def askings_kept(books: Books) -> Iterator[str]:
+    """Each is settled by what somebody heard, who stored the one with the other; of those that died before nothing is known."""
+    said: dict[tuple[int, int | None], list[Row]] = defaultdict(list)
+    for row in books.tables["askings"]:
+        said[row["payment_id"], row["refund_id"]].append(row)
+    final = {"succeeded": {"succeeded"}, "refunded": {"succeeded"}, "failed": {"declined", "never_heard"}}
+    for outcome, row in books.settled():
+        cash = books.payments[row["payment_id"]]["gateway"] == "cash"
+        heard = [each["said"] for each in said[row["payment_id"], row.get("refund_id")]]
+        if not cash and not final[outcome] & set(heard):
+            yield f"{row['reference']}, {outcome}: the gateway said {heard}"
+
+
 @invariant("every settled payment and refund has its event, and the sink received it")
 def all_heard(books: Books) -> Iterator[str]:
     written = {row["event_id"] for row in books.tables["events"]}

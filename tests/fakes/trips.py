@@ -75,7 +75,7 @@ class TripServer:
 
     def __init__(self, port: int = 0) -> None:
         self.asked: deque[Asked] = deque(maxlen=10_000)
-        self._said: dict[int, object] = {}
+        self._said: dict[str, object] = {}
         self._ended = threading.Event()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.trips = self
@@ -95,7 +95,11 @@ class TripServer:
 
     def says(self, trip_id: int, answer: object) -> None:
         """What it answers for a trip from now on."""
-        self._said[trip_id] = answer
+        self.says_at(f"/trips/{trip_id}", answer)
+
+    def says_at(self, path: str, answer: object) -> None:
+        """What it answers at a path from now on: it also plays those who know riders and drivers."""
+        self._said[PREFIX + path] = answer
 
     def reset(self) -> None:
         """Every trip is completed again, and nothing was asked."""
@@ -107,8 +111,8 @@ class TripServer:
 
     def answer_to(self, path: str, connection: socket.socket) -> bool:
         """Answers, and says whether the connection may be used again."""
-        found = re.fullmatch(PREFIX + r"/trips/([0-9]{1,19})", path)
-        answer = self._said.get(int(found[1]), COMPLETED) if found else Says(404)
+        is_a_trip = re.fullmatch(PREFIX + r"/trips/[0-9]{1,19}", path)
+        answer = self._said.get(path, COMPLETED if is_a_trip else Says(404))
         if isinstance(answer, Held):
             answer.wait()
             answer = COMPLETED if answer.then is None else answer.then

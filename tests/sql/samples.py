@@ -60,6 +60,7 @@ FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 SAMPLES: dict[str, dict[str, Any]] = {
+    "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,
     "charge_at_once": NEW,
     "cold_starts": {},
@@ -98,9 +99,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "payments": LISTING,
     "payments_of_trip": LISTING | {"trip_id": 7},
     "pending": {"limit": 100},
+    "pending_of": {"payment_id": 500, "refund_id": None, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
-    "receipt": {"payment_id": 7},
+    "receipt": {"payment_id": 7, "most_refunds": 5},
     "refundable": {"payment_id": 7},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},

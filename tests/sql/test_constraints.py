@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from tests.sql.rows import FARE, a_key, a_payment, a_refund, an_event, insert
+from tests.sql.rows import FARE, a_key, a_payment, a_refund, an_event, insert, move
 from tests.support.cluster import Cluster, Place
 from tests.support.sql import Sql
 
@@ -238,6 +238,49 @@ def test_an_audit_entry_says_who_what_and_why(place: Place, fields: dict[str, An
     entry = {"actor": "a", "action": "settle_payment", "outcome": "failed", "reason": "r", "gateway_said": "nothing"}
     with pytest.raises(errors.CheckViolation):
         insert(place.sql, "audit_log", entry | {"payment_id": a_payment(place.sql)} | fields)
+
+
+ASKING = {"payment_id": 1, "asked": 1, "step": 1, "how": "charge", "said": "unknown", "duration_ms": 1}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"how": "guess"},
+        {"said": "maybe"},
+        {"asked": -1},
+        {"step": 0},
+        {"duration_ms": -1},
+        {"code": "x" * 256},
+        {"why": "x" * 501},
+        {"gateway_id": "x" * 256},
+        {"actor": "x" * 514},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_is_kept_of_an_asking_is_bounded(place: Place, fields: dict[str, Any]) -> None:
+    with pytest.raises(errors.CheckViolation):
+        insert(place.sql, "gateway_askings", ASKING | fields)
+
+
+@pytest.mark.parametrize("refund_id", [None, 7])
+def test_an_asking_is_kept_once(place: Place, refund_id: int | None) -> None:
+    insert(place.sql, "gateway_askings", ASKING | {"refund_id": refund_id})
+    with pytest.raises(errors.UniqueViolation):
+        insert(place.sql, "gateway_askings", ASKING | {"refund_id": refund_id, "said": "succeeded"})
+    for other in ({"step": 2}, {"asked": 2}, {"payment_id": 2}, {"refund_id": 8}):
+        insert(place.sql, "gateway_askings", ASKING | {"refund_id": refund_id} | other)
+
+
+def test_no_answer_took_less_than_no_time(place: Place) -> None:
+    for table, name in (("payments", "payment_id"), ("payment_refunds", "refund_id")):
+        row = (
+            a_refund(place.sql, a_payment(place.sql), status="PENDING")
+            if "refund" in name
+            else a_payment(place.sql, status="PENDING")
+        )
+        with pytest.raises(errors.CheckViolation):
+            move(place.sql, table, {name: row}, {"asked_ms": -1})
 
 
 @pytest.mark.parametrize(

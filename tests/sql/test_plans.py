@@ -14,7 +14,15 @@ from tests.support.cluster import Cluster
 from tests.support.sql import Sql
 
 ROWS = 100_000
-BIG = {"payments", "payment_refunds", "payment_receipts", "idempotency_keys", "outbox", "audit_log"}
+BIG = {
+    "payments",
+    "payment_refunds",
+    "payment_receipts",
+    "idempotency_keys",
+    "outbox",
+    "audit_log",
+    "gateway_askings",
+}
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
 ALTER TABLE payment_refunds DISABLE TRIGGER USER;
@@ -40,6 +48,8 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
+SELECT 1 + n % 5000, CASE WHEN n % 3 = 0 THEN n % 50 END, 1 + n, 1, 'find', 'unknown', 1 FROM generate_series(1, {ROWS}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
@@ -57,14 +67,19 @@ MEANT = {
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
     "lease_next": "idx_idempotency_open",
+    "keep_look": "gateway_askings_once",
     "look": "idempotency_keys_pkey",
     "open_request": "idempotency_keys_pkey",
     "payments": "idx_payments_status",
     "payments_of_trip": "idx_payments_trip_id",
     "pending": "idx_idempotency_oldest",
+    "pending_of": "idx_idempotency_oldest",
     "refunds": "idx_payment_refunds_payment_id",
     "set_aside_events": "idx_outbox_refused",
     "resend_events": "idx_outbox_refused",
+    "story": "idx_idempotency_oldest",
+    "story_askings": "gateway_askings_once",
+    "story_events": "outbox_pkey",
 }
 
 
@@ -245,6 +260,9 @@ BOUNDED = {
     "lease_next": 100,
     "open_request": 10,
     "events": 1500,
+    "story": 1500,
+    "story_askings": 1500,
+    "pending_of": 100,
     "mark_delivered": 2000,
     "delete_expired_keys": 10_000,
     "delete_old_events": 10_000,

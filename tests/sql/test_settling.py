@@ -75,7 +75,9 @@ def test_refunds_of_one_payment_are_told_in_the_order_of_their_effect(place: Pla
             "refund_id": refund_id,
             "key_hash": a_key(sql, payment_id, refund_id=refund_id),
         }
-        settles.append(named | {"status": "REFUNDED", "failure_code": None, "gateway_id": None, "key_ttl": 100})
+        settles.append(
+            named | {"status": "REFUNDED", "failure_code": None, "gateway_id": None, "key_ttl": 100, "asked_ms": 12}
+        )
     slow, fast = settles
     with place.connection() as holder, place.connection() as waiting:
         holder.run("BEGIN")

@@ -81,6 +81,9 @@ class ScriptedGateway:
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
         return self._find("find_refund", request, self.refunded)
 
+    def dashboard(self, gateway_id: str) -> str | None:
+        return f"https://dashboard.example/charges/{gateway_id}"
+
     def _ask(self, verb: str, request: GatewayRequest, books: dict[str, Decimal]) -> Outcome:
         with self._lock:
             self.calls.append((verb, request))

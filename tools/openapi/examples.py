@@ -96,8 +96,15 @@ RECEIPT: Json = {
     "currency": "INR",
     "issued_at": "2026-11-25T04:30:54.166607Z",
     "payment": PAYMENT,
+    "lines": [{"kind": "fare", "amount": 150.00}],
+    "taxes": [{"name": "CGST", "rate": 2.5, "amount": 3.57}, {"name": "SGST", "rate": 2.5, "amount": 3.57}],
+    "seller": ["Rides Ltd", "12 MG Road, Bengaluru 560001"],
+    "refunds": [],
+    "rider": "Priya Iyer",
+    "driver": None,
 }
-RECEIPT_PAGE = '<!doctype html>\n<html lang="en">\n<title>Receipt RCT-0000000351</title>\n'
+RECEIPT_PAGE = '<!doctype html>\n<html lang="en-IN">\n<title>Receipt RCT-0000000351</title>\n'
+RECEIPT_FILE = "%PDF-1.7\n…"
 UP: Json = {
     "service": "payment-service",
     "version": VERSION,

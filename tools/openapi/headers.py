@@ -38,6 +38,11 @@ HEADERS: Json = {
         "schema": {"type": "string"},
         "example": "default-src 'none'; style-src 'sha256-…'",
     },
+    "ReceiptDisposition": {
+        "description": "Of the file: what it is called.",
+        "schema": {"type": "string"},
+        "example": 'inline; filename="receipt-RCT-0000000351.pdf"',
+    },
     "ReferrerPolicy": {
         "description": "Of a page: no address of this service goes to where a link leads.",
         "schema": {"const": "no-referrer"},

@@ -177,15 +177,18 @@ def _get_receipt() -> Json:
         "get_receipt",
         "payments",
         "The receipt of a charged payment",
-        "JSON, or a page to print for `Accept: text/html`.",
+        "JSON; a page to print for `Accept: text/html`; a file for `Accept: application/pdf`.",
         f"{_ONE}/receipt",
         "receipt_not_found",
         page=("Receipt", {"receipt": examples.RECEIPT}),
     )
     found = described["responses"]["200"]
     policies = {"Content-Security-Policy": "PageContentSecurityPolicy", "Referrer-Policy": "ReferrerPolicy"}
+    policies["Content-Disposition"] = "ReceiptDisposition"
     found["headers"] |= headers({"Vary": "Vary", **policies})
     found["content"] |= text_of(_HTML, examples.RECEIPT_PAGE)
+    file = {"schema": {"type": "string", "contentMediaType": "application/pdf"}, "example": examples.RECEIPT_FILE}
+    found["content"]["application/pdf"] = file
     return described
 
 

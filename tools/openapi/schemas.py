@@ -160,6 +160,36 @@ SCHEMAS: Json = {
             "currency": _CURRENCY,
             "issued_at": _TIME,
             "payment": _ref("Payment"),
+            "lines": {"type": "array", "items": _ref("ReceiptLine"), "description": "They add up to the amount."},
+            "taxes": {
+                "type": "array",
+                "items": _object({"name": _TEXT, "rate": {"type": "number"}, "amount": _MONEY}),
+                "description": "What taxes the amount includes; `rate` in per cent of what is left without them.",
+            },
+            "seller": {"type": "array", "items": _TEXT, "description": "Who sells: lines, the name first."},
+            "refunds": {
+                "type": "array",
+                "items": _ref("ReceiptRefund"),
+                "description": "The newest that were given back or are on their way, newest first.",
+            },
+            "rider": {"type": ["string", "null"], "description": "Null where nobody says."},
+            "driver": {"type": ["string", "null"], "description": "Null where nobody says."},
+        }
+    ),
+    "ReceiptLine": _object(
+        {
+            "kind": {"enum": ["base_fare", "distance", "surge", "rounding", "fare"]},
+            "amount": {"type": "number", "description": "Below 0 where it takes away."},
+        }
+    ),
+    "ReceiptRefund": _object(
+        {
+            "refund_id": _ID,
+            "refund_amount": _MONEY,
+            "status": {"enum": ["PENDING", "REFUNDED"]},
+            "reference": _TEXT,
+            "created_at": _TIME,
+            "updated_at": _TIME,
         }
     ),
     "Health": _object(

@@ -116,6 +116,9 @@ class Stripe:
             return self._read_refund(request, request.gateway_id, deadline)
         return self._search_refund(request, deadline)
 
+    def dashboard(self, gateway_id: str) -> str | None:
+        return self._account.dashboard(gateway_id)
+
     def _refused(
         self,
         request: GatewayRequest,

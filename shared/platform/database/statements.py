@@ -49,8 +49,8 @@ class Database:
         return self._run(prepared(name), parameters)
 
     def run_together(self, *names: str, repeatable: bool = False, **parameters: Any) -> list[Row]:
-        """Runs named statements in one round trip and one commit, and returns the rows of the last. Raises as `run`; where all of
-        them are `repeatable`, tries as `run_again`."""
+        """Runs named statements in one round trip and one commit, and returns the rows of the last. Raises as `run`; where all
+        of them are `repeatable`, tries as `run_again`."""
         statements = [prepared(name) for name in names]
         what = statements[0] if len(statements) == 1 else Prepared.together(*statements)
         return self._run(what, parameters, repeatable=repeatable)

@@ -71,7 +71,7 @@ WRONG = {
     "LOCALE": ["", "english", "xx_XX", "en_IN/../de", "en_in", "EN", "en_IN\n"],
     "TIME_ZONE": ["", "IST5", "Asia/Atlantis", "/etc/passwd", "../UTC", "Asia"],
     "RIDER_SERVICE_URL": ["riders", "ftp://riders", "http://riders/?q=1"],
-    "RECEIPT_SELLER": ["\x1b[31mRides", "a" * 101, "\n".join("123456789")],
+    "RECEIPT_SELLER": ["\x1b[31mRides", "a" * 81, "\n".join("1234567")],
     "RECEIPT_TAX_LINES": [
         "5",
         "{}",

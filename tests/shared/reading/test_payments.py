@@ -1,7 +1,6 @@
-"""Reading: what a page, a payment, its refunds and its receipt say, against the tables."""
+"""Reading: what a page, a payment and its refunds say, against the tables."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.gateways.protocol import Declined, Unknown
 from shared.platform.database import Database
 from shared.reading import payments
 from shared.reading.queries import Page, read_page, read_payment_query
@@ -138,7 +136,7 @@ def test_amounts_are_written_with_two_decimals(place: Place, database: Database)
     assert '"total":9999999999.90' in text
 
 
-@pytest.mark.parametrize("read", [payments.payment, payments.receipt, lambda d, i: payments.refunds(d, i, Page())])
+@pytest.mark.parametrize("read", [payments.payment, lambda d, i: payments.refunds(d, i, Page())])
 def test_what_is_not_there_is_not_found(database: Database, read: Any) -> None:
     with pytest.raises(Problem, match="payment_not_found"):
         read(database, 2**63 - 1)
@@ -178,21 +176,3 @@ def test_a_listed_refund_is_the_refund(till: Till) -> None:
     payment_id = shown(till.pay(amount="100.00"))["payment_id"]
     refund = shown(till.refund(payment_id, "40.00", metadata={"reason": "x"}))
     assert json.loads(payments.refunds(till.database, payment_id, Page()), parse_float=Decimal)["data"] == [refund]
-
-
-def test_a_receipt_says_what_was_charged_whatever_was_given_back(till: Till) -> None:
-    payment_id = shown(till.pay(amount="100.00"))["payment_id"]
-    till.refund(payment_id)
-    receipt = payments.receipt(till.database, payment_id)
-    assert (receipt.number, receipt.amount, receipt.currency) == ("RCT-0000000001", "100.00", "INR")
-    issued = datetime.fromisoformat(receipt.issued_at)
-    assert abs(datetime.now(UTC) - issued) < timedelta(minutes=1)
-    assert json.loads(receipt.payment)["status"] == "REFUNDED"
-
-
-@pytest.mark.parametrize("turn", [Declined("card_declined"), Unknown("time-out")])
-def test_a_payment_that_was_not_charged_has_no_receipt(till: Till, turn: Any) -> None:
-    till.gateway.next(turn)
-    till.pay()
-    with pytest.raises(Problem, match="receipt_not_found"):
-        payments.receipt(till.database, 1)

@@ -1,6 +1,5 @@
 """Pages in a real browser: nothing in them runs, also where hostile text would have got past the escaping."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from functions.get_payment.receipt_page import html_receipt
-from shared.reading.payments import Receipt
+from shared.reading.receipts.page import html_receipt
+from shared.reading.receipts.receipt import Names, Receipt
 from shared.web.answers import Answer
 from shared.web.pages import page, styled_by
 from tests.support import hostile
 from tests.support.browser import Browser, Page
+from tests.support.receipts import SETTINGS, receipt
 from tests.tools.chromium import chromium
 
 STATE = "[document.title, getComputedStyle(document.querySelector('main')).maxWidth, document.scripts.length]"
@@ -60,27 +60,22 @@ def shown(browser: Browser) -> Iterator[Callable[[Answer], Page]]:
 
 
 def hostile_receipt() -> Receipt:
-    """Every field of it written by somebody who means harm, whatever the database lets in."""
-    names = ["payment_id", "trip_id", "method", "status", "reference", "refunded_amount"]
-    fare = dict.fromkeys(["base_fare", "distance_km", "rate_per_km", "surge_multiplier"], hostile.TEXT)
-    payment = {**dict.fromkeys(names, hostile.TEXT), "fare": fare, "metadata": {hostile.TEXT: hostile.TEXT}}
-    return Receipt(*[hostile.TEXT] * 4, json.dumps(payment))
+    """Every text of it written by somebody who means harm, whatever the database lets in."""
+    texts = dict.fromkeys(["payment_id", "trip_id", "method", "status", "reference"], hostile.TEXT)
+    names = Names(hostile.TEXT, hostile.TEXT)
+    return receipt("1.00", names=names, metadata={hostile.TEXT: hostile.TEXT}, **texts)._replace(number=hostile.TEXT)
 
 
 def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer], Page]) -> None:
-    payment = {"payment_id": 1, "trip_id": 1, "method": "CARD", "status": "SUCCESS", "reference": "PAY-1"}
-    receipt = Receipt(
-        "RCT-1", "5.00", "INR", "2026-11-22T12:00:00Z", json.dumps({**payment, "refunded_amount": "0.00"})
-    )
-    title, width, _ = shown(html_receipt(receipt, {})).given
-    assert title == "Receipt RCT-1"
+    title, width, _ = shown(html_receipt(receipt(), SETTINGS, {})).given
+    assert title == "Receipt RCT-0000000351"
     assert width == "544px", "34rem: the style sheet counts"
 
 
 def test_hostile_text_in_every_field_of_a_receipt_runs_nothing_and_makes_no_element(
     shown: Callable[[Answer], Page],
 ) -> None:
-    seen = shown(html_receipt(hostile_receipt(), {}))
+    seen = shown(html_receipt(hostile_receipt(), SETTINGS, {}))
     title, width, scripts = seen.given
     assert title.startswith("Receipt")
     assert title != "owned"
@@ -102,7 +97,7 @@ def test_what_got_past_the_escaping_would_run_all_the_same_nothing(shown: Callab
 
 
 def test_a_page_may_be_framed_by_nobody_and_tells_nobody_where_it_was() -> None:
-    headers = html_receipt(hostile_receipt(), {"Vary": "Accept"}).headers
+    headers = html_receipt(hostile_receipt(), SETTINGS, {"Vary": "Accept"}).headers
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Vary"] == "Accept"
     policy = dict(each.strip().partition(" ")[::2] for each in headers["Content-Security-Policy"].split(";"))

@@ -33,6 +33,26 @@ def test_without_a_name_each_key_is_an_account_and_gives_nothing_of_itself_away(
     assert not any("live_1" in name or len(name) > 30 for name in names)
 
 
+PAGES = "https://dashboard.stripe.com"
+
+
+@pytest.mark.parametrize(
+    ("key", "base", "page"),
+    [
+        ("sk_live_1", BASE, f"{PAGES}/payments/pi_1"),
+        ("rk_test_1", BASE + "/", f"{PAGES}/test/payments/pi_1"),
+        ("sk_test_1", "http://localhost:12111", None),
+    ],
+)
+def test_a_charge_has_a_page_of_stripe_s(key: str, base: str, page: str | None) -> None:
+    assert Stripe(key, base, 1.0, certain_after=CERTAIN).dashboard("pi_1") == page
+
+
+def test_whatever_a_charge_is_called_it_stays_a_part_of_the_address() -> None:
+    page = Stripe("sk_live_1", BASE, 1.0, certain_after=CERTAIN).dashboard("../x?y=<script>#/")
+    assert page == f"{PAGES}/payments/..%2Fx%3Fy%3D%3Cscript%3E%23%2F"
+
+
 @pytest.fixture
 def other(gateway: StripeLike) -> Stripe:
     """Over another account of the same gateway."""

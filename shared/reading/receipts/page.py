@@ -1,12 +1,13 @@
 """A receipt as a page to read, print or keep."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment
 
-from shared.reading.payments import Receipt
+from shared.platform.settings import Settings
+from shared.reading.receipts.receipt import Receipt
+from shared.reading.receipts.sheet import sheet_of
 from shared.web.answers import Answer
 from shared.web.pages import page, styled_by
 
@@ -16,7 +17,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 _STYLE = styled_by(_TEMPLATE)
 
 
-def html_receipt(receipt: Receipt, headers: Mapping[str, str]) -> Answer:
-    """The receipt as a page that needs nothing else: no script, no font, no picture; and gets nothing else."""
-    payment = json.loads(receipt.payment, parse_float=str)
-    return page(_PAGE.render(receipt=receipt, payment=payment), _STYLE, headers)
+def html_receipt(receipt: Receipt, settings: Settings, headers: Mapping[str, str]) -> Answer:
+    """The receipt as a page that needs nothing else: no script, no font, no picture; and gets nothing else. Printed, it is one
+    page of A4."""
+    return page(_PAGE.render(sheet=sheet_of(receipt, settings)), _STYLE, headers)

@@ -1,0 +1,151 @@
+"""A payment's page: its story, what we and its gateway say, and what may be done with it."""
+
+import json
+
+import pytest
+
+from shared.gateways.protocol import Declined, Unknown
+from shared.web.access.caller import Caller
+from shared.web.call import Call
+from tests.functions.console.conftest import Visitor
+from tests.sql.rows import a_payment
+from tests.support.cluster import Place
+from tests.support.hostile import BIDI, MARKUP, SCHEME
+from tests.support.till import Till, shown
+
+BY_SCRIPT = {"HX-Request": "true"}
+
+
+def test_the_story_of_a_payment_and_its_refund_is_told_in_order(visitor: Visitor, till: Till, payment_id: int) -> None:
+    till.refund(payment_id, "50.00", metadata={"reason": "Late"})
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert page.status == 200
+    told = [
+        "Asked for: ₹150.00",
+        "Scripted was asked to charge: succeeded",
+        "Charged: ₹150.00",
+        "Asked for: ₹50.00 to be given back",
+        "Reason Late",
+        "Scripted was asked to give back: succeeded",
+        "Given back: ₹50.00",
+    ]
+    text = page.text.replace("Reason", "Reason ")
+    places = [text.find(each) for each in told]
+    assert places == sorted(places)
+    assert -1 not in places
+    assert "₹50.00 of it was given back" in page.text
+
+
+def test_what_others_wrote_stays_text(visitor: Visitor, till: Till, place: Place) -> None:
+    hostile = f"{MARKUP}{SCHEME}{BIDI}"
+    payment_id = shown(till.pay(metadata={hostile: hostile, "nested": {"a": [hostile]}}))["payment_id"]
+    till.refund(payment_id, "5.00", metadata={"reason": hostile})
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert page.text.count("document.title='owned'") > 4
+    assert len(page.all("script")) == 1
+    assert not page.all("img")
+    assert not any(name.startswith("on") or name == "style" for _, attributes in page.tags for name in attributes)
+    assert all(link.startswith("/console") or link == "#main" for link in page.links)
+
+
+def test_a_decline_is_told_in_words_and_by_its_code(visitor: Visitor, till: Till) -> None:
+    till.gateway.next(Declined("insufficient_funds"))
+    till.pay()
+    page = visitor.get("/console/payments/1")
+    assert "Failed There is not enough money on it (insufficient_funds)." in page.text
+    assert not any("refund" in link or "receipt" in link for link in page.links)
+
+
+def test_a_pending_payment_is_looked_for_until_it_is_settled(visitor: Visitor, till: Till) -> None:
+    till.gateway.next(Unknown("time-out"))
+    till.pay(key="k")
+    page = visitor.get("/console/payments/1")
+    [address] = [str(each["hx-get"]) for each in page.all("div") if "hx-get" in each]
+    assert "/console/payments/1" in page.links
+    assert visitor.get(address, BY_SCRIPT).status == 204
+    till.pay(key="k")
+    part = visitor.get(address, BY_SCRIPT)
+    assert part.text.startswith("Charged")
+    assert "It is settled: charged." in part.text
+    assert "hx-get" not in part.html
+    assert "<html" not in part.html
+
+
+def test_asking_again_leads_back_to_what_the_gateway_said(visitor: Visitor, till: Till, place: Place) -> None:
+    till.gateway.next(Unknown("time-out"))
+    till.pay()
+    visitor.caller = Caller("https://issuer.example", "asha", frozenset({"payments:read"}))
+    answer = visitor.post("/console/payments/1/ask", refund_id="")
+    assert (answer.status, answer.headers["Location"]) == (303, "/console/payments/1?asked=yes")
+    page = visitor.get(answer.headers["Location"])
+    assert "Scripted was asked again and says: Succeeded." in page.text
+    assert visitor.caller.name in page.text
+    assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
+
+
+def test_a_refund_is_asked_about_by_itself(visitor: Visitor, till: Till, payment_id: int) -> None:
+    refund_id = shown(till.refund(payment_id, "5.00"))["refund_id"]
+    visitor.post(f"/console/payments/{payment_id}/ask", refund_id=str(refund_id))
+    assert till.gateway.verbs()[-1] == "find_refund"
+    assert visitor.post(f"/console/payments/{payment_id}/ask", refund_id="x").status == 400
+    assert visitor.post(f"/console/payments/{payment_id}/ask", refund_id="77").status == 404
+
+
+def test_asking_while_somebody_asks_says_so(visitor: Visitor, till: Till, place: Place) -> None:
+    till.gateway.next(Unknown("time-out"))
+    till.pay()
+    place.sql.run("UPDATE idempotency_keys SET locked_at = clock_timestamp()")
+    answer = visitor.post("/console/payments/1/ask", refund_id="")
+    assert "It was not asked again" in visitor.get(answer.headers["Location"]).text
+
+
+def test_a_gateway_that_says_otherwise_is_marked(visitor: Visitor, till: Till, payment_id: int) -> None:
+    till.gateway.finding = Declined("card_declined")
+    visitor.post(f"/console/payments/{payment_id}/ask", refund_id="")
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert "Declined (card_declined) Disagrees" in page.text
+    assert "The gateway contradicts what is stored" in page.text
+
+
+def test_the_json_is_what_the_api_gives(visitor: Visitor, till: Till, payment_id: int) -> None:
+    answer = visitor.get(f"/console/payments/{payment_id}/json").answer
+    assert answer.content_type == "application/json"
+    assert answer.body == till.database.one("payment", payment_id=payment_id)["shown"]  # type: ignore[index]
+
+
+def test_nobody_sees_what_he_may_not_do(visitor: Visitor, till: Till, payment_id: int) -> None:
+    till.gateway.next(Unknown("time-out"))
+    pending = shown(till.pay(trip_id=102))
+    refund, settle = f"/console/payments/{payment_id}/refund", f"/console/settle/{pending['reference']}"
+
+    def offered() -> set[str]:
+        links = visitor.get(f"/console/payments/{payment_id}").links
+        return {refund, settle} & {*links, *visitor.get(f"/console/payments/{pending['payment_id']}").links}
+
+    assert offered() == {refund, settle}
+    for permissions, links in (((), set()), (("refunds:write",), {refund}), (("payments:settle",), {settle})):
+        visitor.caller = Caller("https://issuer.example", "asha", frozenset(("payments:read", *permissions)))
+        assert offered() == links
+
+
+def test_a_row_of_the_history_has_nobody_to_ask(visitor: Visitor, place: Place) -> None:
+    payment_id = a_payment(place.sql, status="SUCCESS", gateway=None)
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert "Loaded as history" in page.text
+    assert "Ask again now" not in page.text
+    assert f"/console/payments/{payment_id}/refund" not in page.links
+
+
+@pytest.mark.parametrize("payment_id", ["77", "0", "x", "9" * 40])
+def test_no_payment_has_no_page(visitor: Visitor, payment_id: str) -> None:
+    for address in (payment_id, f"{payment_id}/refund", f"{payment_id}/receipt"):
+        assert visitor.get(f"/console/payments/{address}").status in (303, 404)
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert (page.status, "correlation id" in page.text) == (404, True)
+    assert json.loads(visitor.get(f"/console/payments/{payment_id}/json").html)["code"] == "payment_not_found"
+
+
+def test_a_receipt_is_a_page_and_a_pdf_where_it_is_asked_for(visitor: Visitor, payment_id: int) -> None:
+    address = f"/console/payments/{payment_id}/receipt"
+    assert "₹150.00" in visitor.get(address).text
+    assert visitor.get(f"{address}?format=docx").status == 400

@@ -1,0 +1,1 @@
+"""The fonts of receipts as PDF, from their npm packages."""
