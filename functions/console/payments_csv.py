@@ -45,7 +45,9 @@ def csv(desk: Desk, call: Call) -> Answer:
         asked = form.read(desk.settings)
         counted, until = count(desk.deps.database, asked, MOST_IN_CSV + 1)
         if asked.lists and counted > MOST_IN_CSV:
-            raise invalid(("from", f"leaves more than {MOST_IN_CSV:,} payments, and a file holds no more: take fewer days"))
+            raise invalid(
+                ("from", f"leaves more than {MOST_IN_CSV:,} payments, and a file holds no more: take fewer days")
+            )
     except Problem as problem:
         return form.refused(desk, call, problem)
     pages = every_page(desk.deps.database, asked._replace(until=until), AT_ONCE)

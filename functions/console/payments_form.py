@@ -92,9 +92,16 @@ class Form(NamedTuple):
         return [(name, text) for name, text in self._filled if name != "cursor"]
 
 
-def shown(desk: Desk, call: Call, form: Form, template: str = "payments.html", *, status: int = 200, **values: Any) -> Answer:
+def shown(
+    desk: Desk, call: Call, form: Form, template: str = "payments.html", *, status: int = 200, **values: Any
+) -> Answer:
     """A page with the form in it, or the part of one."""
-    choices = {"methods": METHODS, "gateways": (*GATEWAYS, NO_GATEWAY), "labels": LABELS, "most_in_csv": MOST_IN_CSV}
+    choices: dict[str, Any] = {
+        "methods": METHODS,
+        "gateways": (*GATEWAYS, NO_GATEWAY),
+        "labels": LABELS,
+        "most_in_csv": MOST_IN_CSV,
+    }
     return render(template, call, status=status, words=desk.words, form=form, **choices, **values)
 
 

@@ -36,8 +36,8 @@ class Sought(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Which payments somebody looks for. `since` is included, `until` is not; both as PostgreSQL reads a timestamptz. `least` and
-    `most` are included, in whichever currency the payment is. `gateway` None: any."""
+    """Which payments somebody looks for. `since` is included, `until` is not; both as PostgreSQL reads a timestamptz. `least`
+    and `most` are included, in whichever currency the payment is. `gateway` None: any."""
 
     sought: Sought = Sought()
     statuses: tuple[str, ...] = STATUSES

@@ -169,8 +169,8 @@ def _response(answer: Answer, call: Call) -> flask.Response:
 
 
 def _or_cut_off(parts: Iterable[bytes]) -> Iterable[bytes]:
-    """The parts of an answer as they come. What fails after the first was sent can be told in no other way than this: the server
-    closes the connection before the answer's end (RFC 9112, 8), so that nobody takes half of it for the whole."""
+    """The parts of an answer as they come. What fails after the first was sent can be told in one way alone: the server closes
+    the connection before the answer's end (RFC 9112, 8), so that nobody takes half of it for the whole."""
     try:
         yield from parts
     except Exception:
