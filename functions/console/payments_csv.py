@@ -16,7 +16,7 @@ from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem, invalid
 
-# Payments a statement: 100 statements a file, each some 30 ms, and half a megabyte of them in memory.
+# Payments a statement: 100 statements a file, and some megabytes in memory however many there are.
 AT_ONCE = 1_000
 
 COLUMNS = (
