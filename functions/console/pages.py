@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from functions.console import attention, payment, payments, refund, settle, sign_in, today
+from functions.console import attention, payment, payments, payments_csv, refund, settle, sign_in, today
 from functions.console.desk import Desk
 from functions.console.rendering import file, render
 from shared.web.answers import Answer
@@ -13,7 +13,7 @@ from shared.web.routes import bare
 PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
     "GET /console": today.today,
     "GET /console/payments": payments.listing,
-    "GET /console/payments.csv": payments.csv,
+    "GET /console/payments.csv": payments_csv.csv,
     "GET /console/payments/{payment_id}": payment.story,
     "GET /console/payments/{payment_id}/json": payment.raw,
     "GET /console/payments/{payment_id}/receipt": payment.receipt,
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
     "GET /console/payments/{payment_id}/refund/confirm": refund.confirm,
     "POST /console/payments/{payment_id}/refund": refund.refund,
     "GET /console/attention": attention.attention,
+    "GET /console/attention/count": attention.count,
     "GET /console/settle/{reference}": settle.form,
     "POST /console/settle/{reference}": settle.settle,
     "GET /console/sign-in": sign_in.sign_in,

@@ -121,7 +121,8 @@ def _limit(text: str) -> dict[str, Any]:
     return {"limit": int(text)}
 
 
-def _cursor(text: str) -> dict[str, Any]:
+def read_cursor(text: str) -> dict[str, Any]:
+    """Where the page begins that a cursor leads to: `before` and `before_id` of a Page. Raises ValueError."""
     wrong = ValueError("is not a cursor that this address gave")
     try:
         before, before_id = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode().split(" ")
@@ -141,5 +142,5 @@ _READ = {
     "from": lambda text: {"since": _time(text)},
     "to": lambda text: {"until": _time(text)},
     "limit": _limit,
-    "cursor": _cursor,
+    "cursor": read_cursor,
 }

@@ -184,10 +184,10 @@ def _problem_answer(problem: Problem, call: Call, shown: Shown | None) -> Answer
 
 
 def _response(answer: Answer, call: Call) -> flask.Response:
-    body: Any = answer.body
+    body: Any = answer.body if isinstance(answer.body, str) else _or_cut_off(answer.body)
     has_body = flask.request.content_length or flask.request.headers.get("Transfer-Encoding")
     if has_body and not call.body_was_read:
-        body = _after_draining(answer.body)
+        body = _after_draining(body)
     headers = {"Cache-Control": "no-store", **call.rate, **answer.headers} | {
         "X-Correlation-ID": call.trace.correlation_id,
         "X-Content-Type-Options": "nosniff",
@@ -197,6 +197,16 @@ def _response(answer: Answer, call: Call) -> flask.Response:
     if answer.status == 204:
         del response.headers["Content-Type"]
     return response
+
+
+def _or_cut_off(parts: Iterable[bytes]) -> Iterable[bytes]:
+    """The parts of an answer as they come. What fails after the first was sent can be told in one way alone: the server closes
+    the connection before the answer's end (RFC 9112, 8), so that nobody takes half of it for the whole."""
+    try:
+        yield from parts
+    except Exception:
+        log.log.exception("answer cut off")
+        raise
 
 
 def _after_draining(body: str | Iterable[bytes]) -> Any:

@@ -59,6 +59,7 @@ ROUTES = (
     Route("GET", "/console/payments/{payment_id}/refund/confirm", "console", "refunds:write"),
     Route("POST", "/console/payments/{payment_id}/refund", "console", "refunds:write"),
     Route("GET", "/console/attention", "console", "payments:read"),
+    Route("GET", "/console/attention/count", "console", "payments:read"),
     Route("GET", "/console/settle/{reference}", "console", "payments:settle"),
     Route("POST", "/console/settle/{reference}", "console", "payments:settle"),
     Route("GET", "/console/sign-in", "console", None),

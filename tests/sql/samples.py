@@ -30,6 +30,8 @@ LISTING: dict[str, Any] = {
     "before_id": GREATEST_ID,
     "limit": 21,
 }
+SEARCH = LISTING | {"trip_id": None, "gateway": None, "least": None, "most": None, "looked": 51, "limit": 51}
+COUNTED = {name: LISTING[name] for name in ("statuses", "methods", "from", "to")} | {"trip_id": None, "most": 100_001}
 SETTLE = {
     "key_hash": KEY,
     "payment_id": 500,
@@ -68,6 +70,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "charge_at_once": NEW,
     "cold_starts": {},
     "commits_waiting": {},
+    "contradictions": {"looked": 5_000, "limit": 50},
+    "count_searched": COUNTED,
+    "declines": {"methods": list(METHODS), "limit": 1_000},
+    "needs_attention": {"age": 60, "recent": 604_800, "looked": 5_000, "limit": 100},
+    "search_named": {"payment_id": 7, "reference": "PAY-7", "gateway_id": "pi_7", "limit": 50},
+    "search_payments": SEARCH,
+    "undelivered_events": {"age": 60, "limit": 50},
     "claim_payment": NEW,
     "claim_refund": NEW | REFUND,
     "declines_by_code": OF_A_PERIOD,

@@ -1,0 +1,23 @@
+-- How much needs somebody's attention, each counted up to `limit`: what is pending (idx_idempotency_oldest) or undelivered
+-- (idx_outbox_failed, idx_outbox_untried) for longer than `age` seconds, what was set aside (idx_outbox_refused), and where the
+-- gateway contradicted what is stored within `recent` seconds, among the newest `looked` entries of the audit trail.
+WITH since AS (SELECT * FROM open_from)
+SELECT (SELECT count(*) FROM (SELECT FROM idempotency_keys
+                               WHERE num_nulls(answer_status) = 1 AND created_at >= (SELECT requests FROM since)
+                                 AND created_at < now() - make_interval(secs => %(age)s)
+                               LIMIT %(limit)s) AS pending)
+       + (SELECT count(*) FROM (SELECT created_at FROM outbox
+                                 WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts > 0
+                                   AND next_attempt_at >= (SELECT events FROM since)
+                                 ORDER BY next_attempt_at
+                                 LIMIT %(limit)s) AS failed
+           WHERE created_at < now() - make_interval(secs => %(age)s))
+       + (SELECT count(*) FROM (SELECT created_at FROM outbox
+                                 WHERE num_nulls(delivered_at, refused_at) = 2 AND attempts = 0
+                                   AND next_attempt_at >= (SELECT events FROM since)
+                                 ORDER BY next_attempt_at
+                                 LIMIT %(limit)s) AS untried
+           WHERE created_at < now() - make_interval(secs => %(age)s))
+       + (SELECT count(*) FROM (SELECT FROM outbox WHERE refused_at IS NOT NULL AND delivered_at IS NULL LIMIT %(limit)s) AS refused)
+       + (SELECT count(*) FROM (SELECT * FROM audit_log ORDER BY audit_id DESC LIMIT %(looked)s) AS entry
+           WHERE action = 'contradiction' AND at > now() - make_interval(secs => %(recent)s)) AS count
