@@ -4,7 +4,9 @@ import base64
 import hashlib
 import html
 import json
+import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -625,3 +627,26 @@ def test_an_open_console_asks_nobody_and_takes_forms_of_its_own_pages_alone(serv
         assert console.ask("POST", "/console/sign-out", headers=headers).status_code == 403
     for headers in (FROM_HERE, {"Origin": "http://192.0.2.7:8082", "Host": "192.0.2.7:8082"}):
         assert console.ask("POST", "/console/sign-out", headers=headers).status_code == 303
+
+
+LOADED = """
+import sys, functions_framework
+client = functions_framework.create_app("console", "functions/console/main.py").test_client()
+for path in ("/console/files/x", "/console/sign-in", "/console/nothing"):
+    client.get(path, headers={"Cookie": "__Host-console=x.y.z"})
+    print(*sorted({"jwt", "cryptography", "oauthlib"} & sys.modules.keys()), sep=",")
+"""
+
+
+def test_nothing_waits_for_what_signing_in_imports_but_whoever_signs_in(issuer: Issuer) -> None:
+    def loaded(**settings: str) -> list[str]:
+        command = [sys.executable, "-c", LOADED]
+        environment = {"PATH": os.environ["PATH"], "LOG_LEVEL": "ERROR", **settings}
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout.splitlines()
+
+    assert loaded() == ["", "", ""]
+    settings = {**COMPLETE, "AUTH_ISSUERS": json.dumps([{"issuer": issuer.url}])}
+    assert loaded(**settings) == ["cryptography,jwt", *["cryptography,jwt,oauthlib"] * 2]
