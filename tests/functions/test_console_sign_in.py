@@ -21,6 +21,8 @@ from functions.console import sign_in_provider
 from functions.console.sign_in import own_address
 from functions.console.sign_in_cookies import SESSION, Attempt, Cookies, Session
 from local.place import CHECKOUT
+from shared.rules.permissions import PERMISSIONS
+from shared.web.routes import ROUTES, Route
 from tests.fakes.issuer import Issuer, bad_tokens, private_key, unsigned
 from tests.support.settings import ENVIRONMENT
 
@@ -248,6 +250,29 @@ def test_what_auth_subjects_gives_counts_for_people_too(browser: Browser) -> Non
     browser.sign_in("bob")
     assert browser.get(SETTLE).status_code != 403
     assert browser.ask("POST", "/console/payments/1/refund", FROM_HERE).status_code == 403
+
+
+PROTECTED = [route for route in ROUTES if route.function == "console" and route.permission]
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+@pytest.mark.parametrize("route", PROTECTED, ids=lambda route: f"{route.method} {route.template}")
+def test_every_page_wants_somebody_who_may_see_it(browser: Browser, issuer: Issuer, route: Route, prefix: str) -> None:
+    path = prefix + re.sub(r"\{\w+\}", "1", route.template)
+    assert browser.ask(route.method, path, FROM_HERE).status_code == (303 if route.method == "GET" else 401)
+    others = PERMISSIONS - {str(route.permission)}
+    session = Session(issuer.url, "alice", others, int(time.time()) + 600)
+    cookie = Cookies([KEYS[0]], URL).of_session(session).partition(";")[0]
+    bare: Client = browser.client.application.test_client(use_cookies=False)
+    for who in ({"Cookie": cookie}, {"Authorization": f"Bearer {issuer.token(scope=' '.join(others))}"}):
+        answer = bare.open(path, method=route.method, base_url=URL, headers={**FROM_HERE, **who})
+        assert answer.status_code == 403
+        assert f"This wants the permission {route.permission}." in answer.text or path.endswith("/json")
+
+
+def test_what_pages_load_and_signing_in_ask_nobody_who_he_is() -> None:
+    free = {route.template for route in ROUTES if route.function == "console" and not route.permission}
+    assert free == {f"/console/{name}" for name in ("sign-in", "signed-in", "sign-out", "files/{file}")}
 
 
 WRONG_CLAIMS: dict[str, dict[str, Any]] = {
