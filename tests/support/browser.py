@@ -10,7 +10,14 @@ from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 WIDTH, HEIGHT = 800, 1000
 # Seconds. A page is shown, and whatever is waited for in it is there, by then.
 PATIENCE = 30.0
-SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-proxy-server")
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+)
 
 
 class DoesNotWork(Exception):
