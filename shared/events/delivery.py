@@ -1,9 +1,12 @@
 """Events: CloudEvents 1.0 in HTTP binary mode, from the outbox to the sink."""
 
+import time
+
 from shared.events.event import SOURCE, Event, header_text
 from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
 from shared.platform.bearer import NoToken, bearer
+from shared.platform.figures import EVENT_DELIVERY
 from shared.platform.log import log
 from shared.platform.settings import Settings
 from shared.web.answers import JSON
@@ -26,7 +29,9 @@ class EventSink:
     def deliver(self, event: Event) -> Failed | None:
         """POSTs an event; None only if the sink took it (2xx). Raises nothing: one event that cannot be sent keeps no other
         from its delivery."""
+        began = time.perf_counter()
         failed = self._failure(event)
+        EVENT_DELIVERY.note(time.perf_counter() - began, _outcome(failed))
         if failed:
             log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
         return failed
@@ -71,3 +76,9 @@ class EventSink:
             attributes["caller"] = header_text(event.caller)
         attributes |= self._overrides
         return {"Content-Type": JSON, **trace.headers(), **{f"ce-{name}": text for name, text in attributes.items()}}
+
+
+def _outcome(failed: Failed | None) -> str:
+    if failed is None:
+        return "delivered"
+    return "refused" if failed.for_good else "failed"

@@ -1,10 +1,12 @@
 """The Trip Service: what it says of a trip."""
 
 import re
+import time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform import http_client, json_text
+from shared.platform.figures import TRIP_SERVICE
 from shared.platform.settings import RETRY_AFTER
 from shared.web.problems import Problem
 from shared.web.tracing import Trace
@@ -46,6 +48,16 @@ class TripService:
 
     def _ask(self, trip_id: int, trace: Trace) -> dict[str, Any]:
         """The trip, known to be the one that was asked for and completed."""
+        began, outcome = time.perf_counter(), "trip_completed"
+        try:
+            return self._asked(trip_id, trace)
+        except Problem as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            TRIP_SERVICE.note(time.perf_counter() - began, outcome)
+
+    def _asked(self, trip_id: int, trace: Trace) -> dict[str, Any]:
         headers = {"Accept": "application/json"} | trace.headers()
         try:
             reply = http_client.request("GET", f"{self._url}/trips/{trip_id}", timeout=self._timeout, headers=headers)

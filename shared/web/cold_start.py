@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from shared.platform import process
+from shared.platform.figures import COLD_START, PoolUse
 from shared.platform.log import log
 from shared.platform.unavailable import DatabaseUnavailable
 
@@ -17,6 +18,8 @@ class Counts(Protocol):
     """Where starts are counted: the database, for functions that have one."""
 
     def run(self, name: str, **parameters: Any) -> object: ...
+
+    def pool_use(self) -> PoolUse: ...
 
 
 class ColdStart:
@@ -41,6 +44,7 @@ class ColdStart:
         self._then()
 
     def _count(self, seconds: float) -> None:
+        COLD_START.note(seconds)
         if self._counts is None:
             return
         up_to = next(bound for bound in BOUNDS if seconds <= bound)

@@ -11,6 +11,8 @@ import flask
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from shared.platform import log
+from shared.platform.exposition import Exposition
+from shared.platform.figures import REQUEST, REQUESTS
 from shared.platform.settings import RETRY_AFTER, Settings
 from shared.platform.unavailable import DatabaseUnavailable
 from shared.web.access.guard import Guard, guard_of, permit
@@ -19,7 +21,7 @@ from shared.web.call import LARGEST_BODY, Call
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
-from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
+from shared.web.routes import EVENTS, LIVENESS, METHODS, allowed_methods, find_route, is_open, permissions_of
 from shared.web.tracing import read_trace
 
 # Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
@@ -40,11 +42,12 @@ def door(
     log.set_level(settings.log_level)
     limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
     start = ColdStart(function, counts, limiter.connect)
+    exposition = Exposition(function, settings.metrics_port, counts.pool_use if counts else None)
     guard = guard_of(function, settings)
     if guard is None and permissions_of(function) - {EVENTS}:
         log.log.warning("open to everybody: AUTH_ISSUERS is not set", extra={"function": function})
     if flask.has_app_context():
-        _answer_framework_errors(function, start)
+        _answer_framework_errors(function, start, exposition)
 
     def decorate(operation: Operation) -> Callable[[flask.Request], flask.Response]:
         @wraps(operation)
@@ -55,7 +58,7 @@ def door(
                 _let_in(function, guard, limiter, request, call)
                 return operation(call)
 
-            return _respond(function, start, request, work)
+            return _respond(function, start, exposition, request, work)
 
         return entrance
 
@@ -86,7 +89,9 @@ def _no_route(function: str, path: str) -> Problem:
     return Problem("method_not_allowed", f"Use {' or '.join(allowed)} here.", headers={"Allow": ", ".join(allowed)})
 
 
-def _respond(function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer]) -> flask.Response:
+def _respond(
+    function: str, start: ColdStart, exposition: Exposition, request: flask.Request, work: Callable[[Call], Answer]
+) -> flask.Response:
     began = time.perf_counter()
     trace = read_trace(request.headers.get("X-Correlation-ID"), request.headers.get("traceparent"))
     log.correlation_id.set(trace.correlation_id)
@@ -110,6 +115,7 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
         log.log.exception("unexpected failure")
         answer = _problem_answer(Problem("internal_error", "The failure is logged under the correlation id."), call)
     seconds = time.perf_counter() - began
+    _count(call, request.method, answer.status, seconds)
     started = start.ended_by(seconds) if call.route and answer.status < 300 else None
     # A probe comes every few seconds for ever.
     level = logging.DEBUG if call.path == LIVENESS and answer.status == 200 else logging.INFO
@@ -129,7 +135,17 @@ def _respond(function: str, start: ColdStart, request: flask.Request, work: Call
     response = _response(answer, call)
     if started is not None:
         response.call_on_close(partial(start.over, started))
+    if exposition.due():
+        response.call_on_close(exposition.begin)
     return response
+
+
+def _count(call: Call, method: str, status: int, seconds: float) -> None:
+    """By the route and not by the path, of which there is no end; what came on no route is one."""
+    route = LIVENESS if call.path == LIVENESS else call.route.template if call.route else "none"
+    method = method if method in METHODS else "other"
+    REQUESTS.count(method, route, str(status))
+    REQUEST.note(seconds, method, route)
 
 
 def _problem_answer(problem: Problem, call: Call) -> Answer:
@@ -165,7 +181,7 @@ def _after_draining(body: str) -> Any:
     return iter([body.encode()])
 
 
-def _answer_framework_errors(function: str, start: ColdStart) -> None:
+def _answer_framework_errors(function: str, start: ColdStart, exposition: Exposition) -> None:
     """What the framework would answer by itself (/favicon.ico, a path it cannot route) gets a problem document too."""
 
     def answer(failure: HTTPException) -> flask.Response:
@@ -174,6 +190,6 @@ def _answer_framework_errors(function: str, start: ColdStart) -> None:
         def refuse(_: Call) -> Answer:
             raise of_status(status)
 
-        return _respond(function, start, flask.request, refuse)
+        return _respond(function, start, exposition, flask.request, refuse)
 
     flask.current_app.register_error_handler(HTTPException, answer)
