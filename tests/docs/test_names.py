@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from local.place import CHECKOUT
+from shared.platform.figures import COUNTS, DURATIONS
 from shared.platform.settings import Settings
 
 MESSAGE = r"\blog\.(?:info|warning|error|exception|critical)\(\s*\"([^\"]+)\""
@@ -16,6 +17,13 @@ def in_code(pattern: str, *folders: str) -> list[str]:
     """What a pattern finds in the Python files of these folders."""
     files = [file for folder in folders for file in (CHECKOUT / folder).rglob("*.py")]
     return [found for file in files for found in re.findall(pattern, file.read_text(encoding="utf-8"))]
+
+
+FIGURES = [
+    *in_code(r"\"((?:payment|outbox)_\w+)\"", "functions/metrics"),
+    *(figure.name for figure in (*COUNTS, *DURATIONS)),
+    *in_code(r"\"(payment_pool_\w+)\"", "shared/platform"),
+]
 
 
 def problem_codes() -> list[str]:
@@ -28,7 +36,7 @@ def problem_codes() -> list[str]:
     ("page", "names"),
     [
         ("operations.md", [setting.name.upper() for setting in fields(Settings)]),
-        ("operations.md", in_code(r"\"((?:payment|outbox)_\w+)\"", "functions/metrics")),
+        ("operations.md", FIGURES),
         ("operations.md", in_code(MESSAGE, "functions", "shared", "local")),
         ("api.md", problem_codes()),
     ],
@@ -39,3 +47,9 @@ def test_every_name_is_explained(page: str, names: list[str]) -> None:
     assert len(names) >= 10
     for name in names:
         assert f"`{name}`" in text, name
+
+
+def test_no_other_figure_is_explained() -> None:
+    text = (CHECKOUT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Figures\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`((?:payment|outbox)_\w+)`", section)) == set(FIGURES)

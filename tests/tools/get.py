@@ -7,8 +7,9 @@ from tests.tools.chromium import chromium
 from tests.tools.curl import curl
 from tests.tools.kept import NotToBeHad
 from tests.tools.kustomize import kustomize
+from tests.tools.prometheus import prometheus
 
-TOOLS: tuple[Callable[[], str], ...] = (kustomize, chromium, curl)
+TOOLS: tuple[Callable[[], str], ...] = (kustomize, chromium, curl, prometheus)
 
 
 def main() -> None:

@@ -72,7 +72,10 @@ def _prometheus() -> Json:
         "operationId": "metrics_prometheus",
         "tags": ["totals"],
         "summary": "The totals for Prometheus",
-        "description": "The text format, version 0.0.4, whatever `Accept` says, with what whoever is on call watches. Wants `metrics:read`.",
+        "description": (
+            "The text format, version 0.0.4, whatever `Accept` says, with what whoever is on call watches."
+            " Wants `metrics:read`."
+        ),
         **for_whom("metrics:read"),
         "parameters": [CORRELATION],
         "responses": {
