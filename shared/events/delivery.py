@@ -6,7 +6,7 @@ from shared.events.event import SOURCE, Event, header_text
 from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
 from shared.platform.bearer import NoToken, bearer
-from shared.platform.figures import EVENT_DELIVERY
+from shared.platform.figures import Durations
 from shared.platform.log import log
 from shared.platform.settings import Settings
 from shared.web.answers import JSON
@@ -15,6 +15,10 @@ from shared.web.tracing import Trace
 # Seconds, for a delivery as a whole. Through a Broker it is notify's call of the Notification Service (5 s) and a repeat of
 # what failed fast; what hangs longer is tried again later.
 DELIVERY_TIMEOUT = 5.0
+
+EVENT_DELIVERY = Durations(
+    "payment_event_delivery_seconds", "Each time an event was sent to the sink, and what came of it.", "outcome"
+)
 
 
 class EventSink:

@@ -7,12 +7,16 @@ from shared.events.cloud_event import Received, read_event
 from shared.events.event import EVENT_TYPES, header_text
 from shared.events.failed import is_for_good
 from shared.platform import http_client, json_text
-from shared.platform.figures import NOTIFICATION
+from shared.platform.figures import Durations
 from shared.platform.log import log
 from shared.web.answers import PLAIN, Answer
 from shared.web.tracing import read_trace
 
 _OUTCOMES = {204: "delivered", 422: "refused", 503: "failed"}
+
+NOTIFICATION = Durations(
+    "payment_notification_seconds", "Each time the Notification Service was told, and what came of it.", "outcome"
+)
 
 
 class NotificationService:

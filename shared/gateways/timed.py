@@ -5,11 +5,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from shared.gateways.protocol import Declined, Gateway, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.platform.figures import GATEWAY
+from shared.platform.figures import Durations
 
 T = TypeVar("T", Outcome, Outcome | None)
 
 _SAID = {Succeeded: "succeeded", Declined: "declined", Unknown: "unknown", type(None): "never_heard"}
+
+GATEWAY = Durations(
+    "payment_gateway_seconds", "Each time a gateway was asked, and what it said.", "gateway", "how", "outcome"
+)
 
 
 class Timed:

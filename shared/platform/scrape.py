@@ -30,12 +30,12 @@ class Own(Collector):
         self._pool = pool
 
     def collect(self) -> Iterator[Metric]:
-        for each in figures.COUNTS:
+        for each in figures.counts:
             counter = CounterMetricFamily(each.name, each.meaning, labels=["function", *each.labels])
             for labels, count in each.read().items():
                 counter.add_metric([self._function, *labels], count)
             yield counter
-        for durations in figures.DURATIONS:
+        for durations in figures.durations:
             histogram = HistogramMetricFamily(durations.name, durations.meaning, labels=["function", *durations.labels])
             for labels, took in durations.read().items():
                 buckets = list(zip(_BOUNDS, took.at_most, strict=True))

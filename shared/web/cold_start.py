@@ -6,12 +6,17 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from shared.platform import process
-from shared.platform.figures import COLD_START, PoolUse
+from shared.platform.figures import Durations, PoolUse
 from shared.platform.log import log
 from shared.platform.unavailable import DatabaseUnavailable
 
 # Seconds, of the histogram; what is in the database is counted by them.
 BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, math.inf)
+
+COLD_START = Durations(
+    "payment_function_cold_start_seconds",
+    "From the start of this instance's process to its first successful answer, without what it idled between.",
+)
 
 
 class Counts(Protocol):

@@ -10,9 +10,8 @@ from typing import Any
 import flask
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from shared.platform import log
+from shared.platform import figures, log
 from shared.platform.exposition import Exposition
-from shared.platform.figures import REQUEST, REQUESTS
 from shared.platform.settings import RETRY_AFTER, Settings
 from shared.platform.unavailable import DatabaseUnavailable
 from shared.web.access.guard import Guard, guard_of, permit
@@ -26,6 +25,14 @@ from shared.web.tracing import read_trace
 
 # Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
 DRAINED = 1 << 20
+
+REQUESTS = figures.Counts("payment_function_requests_total", "Requests answered.", "method", "route", "status")
+REQUEST = figures.Durations(
+    "payment_function_request_seconds",
+    "From when a request was handed to the function to its answer; not what it waited for before, nor the way back.",
+    "method",
+    "route",
+)
 
 Operation = Callable[[Call], Answer]
 

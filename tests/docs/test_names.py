@@ -7,7 +7,6 @@ from dataclasses import fields
 import pytest
 
 from local.place import CHECKOUT
-from shared.platform.figures import COUNTS, DURATIONS
 from shared.platform.settings import Settings
 
 MESSAGE = r"\blog\.(?:info|warning|error|exception|critical)\(\s*\"([^\"]+)\""
@@ -21,7 +20,7 @@ def in_code(pattern: str, *folders: str) -> list[str]:
 
 FIGURES = [
     *in_code(r"\"((?:payment|outbox)_\w+)\"", "functions/metrics"),
-    *(figure.name for figure in (*COUNTS, *DURATIONS)),
+    *in_code(r"\b(?:Counts|Durations)\(\s*\"(\w+)\"", "shared"),
     *in_code(r"\"(payment_pool_\w+)\"", "shared/platform"),
 ]
 

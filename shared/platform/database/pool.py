@@ -8,7 +8,7 @@ import psycopg2
 
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import DatabaseUnavailable, unavailable
-from shared.platform.figures import POOL_WAIT, PoolUse
+from shared.platform.figures import Durations, PoolUse
 from shared.platform.settings import Settings
 
 # How long, seconds, a request waits while another finds out whether an idle connection still leads to the server, before it
@@ -20,6 +20,12 @@ LONGEST_LOGIN = 5.0
 # it has a connection now, and so is in no hurry to have another.
 PAUSE_OPENED = 5.0
 PAUSE_REFUSED = 0.5
+
+POOL_WAIT = Durations(
+    "payment_pool_wait_seconds",
+    "Each time a connection to the database was waited for, since none was idle, and whether there was one in time.",
+    "outcome",
+)
 
 
 class Pool:

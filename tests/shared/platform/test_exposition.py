@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 LISTENS = """
 import socket, sys, threading
 from shared.platform import exposition
-exposition.LONGEST = 0.5
+exposition.LONGEST = 2.0
 made, create = [], socket.create_server
 socket.create_server = lambda *given, **others: made.append(create(*given, **others)) or made[0]
 exposition.Exposition("notify", ("127.0.0.1", 0)).begin()
