@@ -10,7 +10,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from tests.tools.kept import NotToBeHad, fetch, keep
+from tests.tools.debian import unpack
+from tests.tools.kept import NotToBeHad, keep
 
 PACKAGES = Path(__file__).with_name("debian.txt")
 FOLDERS = ("usr/bin", "usr/sbin")
@@ -57,16 +58,4 @@ def unpacked() -> Path:
 
 
 def _unpack(folder: Path) -> None:
-    """Fetches what is absent with all that it needs, into a cache and lists of our own."""
-    lists, cache_folder = folder / "apt" / "lists", folder / "apt" / "cache"
-    (lists / "partial").mkdir(parents=True)
-    (cache_folder / "archives" / "partial").mkdir(parents=True)
-    own = {"Dir::State::lists": lists, "Dir::Cache": cache_folder, "APT::Sandbox::User": "root", "Debug::NoLocking": 1}
-    options = [word for name, value in own.items() for word in ("-o", f"{name}={value}")]
-    names = PACKAGES.read_text(encoding="ascii").split()
-    fetch("The list of Debian's packages", ["apt-get", "update", "-qq", *options], folder)
-    wanted = ["--no-install-recommends", "--download-only", "-y", *names]
-    fetch("Debian's packages", ["apt-get", "install", "-qq", *options, *wanted], folder)
-    for package in (cache_folder / "archives").glob("*.deb"):
-        subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
-    shutil.rmtree(folder / "apt")
+    unpack(folder, PACKAGES.read_text(encoding="ascii").split())

@@ -37,11 +37,12 @@ def write(
     functions: Mapping[str, int],
     listener_changes: Mapping[str, str] | None = None,
     settings: Settings | None = None,
+    figures: int | None = None,
 ) -> Path:
     """Writes Envoy's configuration into `folder` and gives the path of its bootstrap.
 
     `functions` has the port of each. `listener_changes` replaces words of the shared files, for tests with short time-outs.
-    `settings` say who may enter: everybody, where there are none.
+    `settings` say who may enter: everybody, where there are none. `figures` is the port for /stats/prometheus.
     """
     Access(folder / ACCESS, settings or Settings.read({})).write()
     changes = {
@@ -57,7 +58,7 @@ def write(
             text = text.replace(word, other)
         (folder / name).write_text(text, encoding="utf-8")
     path = folder / "envoy.json"
-    path.write_text(json.dumps(_bootstrap(folder, functions), indent=1), encoding="utf-8")
+    path.write_text(json.dumps(_bootstrap(folder, functions) | _figures(figures), indent=1), encoding="utf-8")
     return path
 
 
@@ -106,6 +107,14 @@ def _bootstrap(folder: Path, functions: Mapping[str, int]) -> dict[str, Any]:
             ]
         },
     }
+
+
+def _figures(port: int | None) -> dict[str, Any]:
+    """What Envoy counts, and no other of its administration."""
+    if port is None:
+        return {}
+    address = {"socket_address": {"address": HOST, "port_value": port}}
+    return {"admin": {"address": address, "allow_paths": [{"exact": "/stats/prometheus"}]}}
 
 
 def _cluster(name: str, port: int) -> dict[str, Any]:

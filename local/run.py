@@ -44,6 +44,7 @@ class Start:
     environment: Mapping[str, str]
     door: int
     ports: Mapping[str, int]
+    scraped: Mapping[str, int]
     postgres: Postgres | None
 
     @property
@@ -87,7 +88,7 @@ def _run(ending: ExitStack) -> None:
         _say(f"Made a database cluster in .data/postgres{where}.")
     if start.postgres:
         start.postgres.clear()
-    programs = system.programs(start.environment, start.postgres, start.door, start.ports)
+    programs = system.programs(start.environment, start.postgres, start.door, start.ports, start.scraped)
     settings = system.function_settings(start.owner, start.ports) | system.event_settings(start.environment)
     supervisor = Supervisor(programs, settings)
     ending.callback(place.end_left_over)
@@ -106,9 +107,11 @@ def _run(ending: ExitStack) -> None:
 def _prepare(environment: dict[str, str]) -> Start:
     door = _door(environment.get("SERVICE_PORT") or str(DEFAULT_PORT))
     wanted = [*system.FUNCTIONS, *system.NEIGHBOURS, "postgres"]
-    ports = dict(zip(wanted, pick(len(wanted)), strict=True))
+    picked = pick(len(wanted) + len(system.SCRAPED))
+    ports = dict(zip(wanted, picked, strict=False))
+    scraped = dict(zip(system.SCRAPED, picked[len(wanted) :], strict=True))
     postgres = None if environment.get("DB_HOST") else Postgres(place.DATA, ports["postgres"])
-    return Start(environment, door, ports, postgres)
+    return Start(environment, door, ports, scraped, postgres)
 
 
 def _door(text: str) -> int:

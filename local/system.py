@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import event_token, front_door
+from local import event_token, front_door, prometheus
 from local.place import CHECKOUT, DATA, RUN
 from local.ports import HOST
 from local.postgres import Postgres, write_private
@@ -15,6 +15,7 @@ from shared.platform.settings import Settings
 
 FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "console", "notify", "sweep")
 BEHIND_THE_DOOR = FUNCTIONS[:6]
+SCRAPED = (*FUNCTIONS, prometheus.FRONT_DOOR)
 NEIGHBOURS = {"trip_service": "TRIP_SERVICE_URL", "notification_service": "NOTIFICATION_SERVICE_URL"}
 DATABASE = "payments"
 APPLICATION = "payment_app"
@@ -60,9 +61,14 @@ def event_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def programs(
-    environment: Mapping[str, str], postgres: Postgres | None, door: int, ports: Mapping[str, int]
+    environment: Mapping[str, str],
+    postgres: Postgres | None,
+    door: int,
+    ports: Mapping[str, int],
+    scraped: Mapping[str, int],
 ) -> list[Program]:
-    """Every process, in four groups: the front ones end first, the database last."""
+    """Every process, in four groups: the front ones end first, the database last. `ports` are where they listen, `scraped`
+    where their figures are."""
     made = [_database(postgres)] if postgres else []
     for name in stand_ins(environment):
         command = [sys.executable, "-m", f"local.{name}"]
@@ -71,11 +77,14 @@ def programs(
             address["PAYMENT_SERVICE_URL"] = f"http://{HOST}:{door}"
         made.append(Program(name, command, "neighbours", 20, environment=address))
     for name in FUNCTIONS:
-        made.append(Program(name, _function(name, ports[name]), "functions", 30))
+        figures = {"METRICS_PORT": f"{HOST}:{scraped[name]}"}
+        made.append(Program(name, _function(name, ports[name]), "functions", 30, environment=figures))
     sweep = {"SWEEP_URL": f"http://{HOST}:{ports['sweep']}/"}
     made.append(Program("timer", [sys.executable, "-m", "local.timer"], "front", 40, environment=sweep))
     settings = Settings.read(environment)
-    bootstrap = front_door.write(RUN, door, {name: ports[name] for name in BEHIND_THE_DOOR}, settings=settings)
+    behind = {name: ports[name] for name in BEHIND_THE_DOOR}
+    bootstrap = front_door.write(RUN, door, behind, settings=settings, figures=scraped[prometheus.FRONT_DOOR])
+    prometheus.write(RUN, door, scraped)
     made.append(Program("front_door", front_door.command(bootstrap), "front", 40))
     if settings.auth_issuers:
         keeping = [sys.executable, "-m", "local.front_door_access", str(RUN / front_door.ACCESS), "--keep"]

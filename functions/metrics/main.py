@@ -11,6 +11,8 @@ from shared.web.answers import JSON, Answer
 from shared.web.call import Call
 from shared.web.door import door
 
+TEXT, OPENMETRICS = "text/plain", "application/openmetrics-text"
+
 settings = read_settings()
 database = Database(settings)
 
@@ -19,10 +21,14 @@ database = Database(settings)
 @door("metrics", settings, database, limited=False)
 def metrics(call: Call) -> Answer:
     totals = read_totals(database, settings.currency)
-    wanted = call.prefers(JSON, "text/plain", "application/openmetrics-text")
+    plain = call.path == "/metrics/prometheus"
+    wanted = TEXT if plain else call.prefers(JSON, TEXT, OPENMETRICS)
     headers = {"Vary": "Accept"}
-    if call.path == "/metrics/prometheus" or wanted != JSON:
-        from functions.metrics.prometheus import PROMETHEUS, prometheus_text  # a library that JSON does without
+    if wanted == JSON:
+        return Answer(200, json_totals(totals), headers=headers)
+    from functions.metrics import prometheus  # a library that JSON does without
 
-        return Answer(200, prometheus_text(totals, read_cold_starts(database)), PROMETHEUS, headers)
-    return Answer(200, json_totals(totals), headers=headers)
+    starts = read_cold_starts(database)
+    if wanted == OPENMETRICS:
+        return Answer(200, prometheus.openmetrics_text(totals, starts), prometheus.OPENMETRICS, headers)
+    return Answer(200, prometheus.prometheus_text(totals, starts), prometheus.PROMETHEUS, headers)

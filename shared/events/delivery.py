@@ -1,9 +1,12 @@
 """Events: CloudEvents 1.0 in HTTP binary mode, from the outbox to the sink."""
 
+import time
+
 from shared.events.event import SOURCE, Event, header_text
 from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
 from shared.platform.bearer import NoToken, bearer
+from shared.platform.figures import Durations
 from shared.platform.log import log, trace_id
 from shared.platform.settings import Settings
 from shared.platform.spans import carried, span
@@ -13,6 +16,10 @@ from shared.web.tracing import Trace
 # Seconds, for a delivery as a whole. Through a Broker it is notify's call of the Notification Service (5 s) and a repeat of
 # what failed fast; what hangs longer is tried again later.
 DELIVERY_TIMEOUT = 5.0
+
+EVENT_DELIVERY = Durations(
+    "payment_event_delivery_seconds", "Each time an event was sent to the sink, and what came of it.", "outcome"
+)
 
 
 class EventSink:
@@ -31,7 +38,9 @@ class EventSink:
         trace_id.set(trace.trace_id)
         about = {"event_id": event.event_id, "event_type": event.type}
         with span("deliver event", "producer", about, parent=trace) as delivery:
+            began = time.perf_counter()
             failed = self._failure(event)
+            EVENT_DELIVERY.note(time.perf_counter() - began, _outcome(failed))
             if failed:
                 delivery.fail("refused" if failed.for_good else "not_taken")
                 log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
@@ -77,3 +86,9 @@ class EventSink:
             attributes["caller"] = header_text(event.caller)
         attributes |= self._overrides
         return {"Content-Type": JSON, **trace.headers(), **{f"ce-{name}": text for name, text in attributes.items()}}
+
+
+def _outcome(failed: Failed | None) -> str:
+    if failed is None:
+        return "delivered"
+    return "refused" if failed.for_good else "failed"

@@ -45,6 +45,22 @@ def port(value: str) -> int:
     return int(value)
 
 
+_ADDRESS = "a port, or an IPv4 address and a port, such as 9464 or 127.0.0.1:9464"
+
+
+def address(value: str) -> tuple[str, int] | None:
+    """None where it is empty. A port alone is one of every address, as the function's own is."""
+    if not value:
+        return None
+    where, colon, number = value.rpartition(":")
+    if colon and not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", where):
+        raise ValueError(_ADDRESS)
+    try:
+        return where or "0.0.0.0", port(number)  # noqa: S104 - who may reach it is said by the network's policies
+    except ValueError:
+        raise ValueError(_ADDRESS) from None
+
+
 def count(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
         raise ValueError("a whole number above 0")

@@ -1,15 +1,21 @@
 """The Trip Service: what it says of a trip."""
 
 import re
+import time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform import http_client, json_text
+from shared.platform.figures import Durations
 from shared.platform.settings import RETRY_AFTER
 from shared.web.problems import Problem
 from shared.web.tracing import Trace
 
 _PLAIN = r"[0-9]+(\.[0-9]+)?"
+
+TRIP_SERVICE = Durations(
+    "payment_trip_service_seconds", "Each time the Trip Service was asked, and what came of it.", "outcome"
+)
 
 
 class Trip(NamedTuple):
@@ -46,6 +52,18 @@ class TripService:
 
     def _ask(self, trip_id: int, trace: Trace) -> dict[str, Any]:
         """The trip, known to be the one that was asked for and completed."""
+        began, outcome = time.perf_counter(), "internal_error"
+        try:
+            trip = self._asked(trip_id, trace)
+            outcome = "trip_completed"
+            return trip
+        except Problem as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            TRIP_SERVICE.note(time.perf_counter() - began, outcome)
+
+    def _asked(self, trip_id: int, trace: Trace) -> dict[str, Any]:
         headers = {"Accept": "application/json"} | trace.headers()
         try:
             reply = http_client.request(

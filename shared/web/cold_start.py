@@ -6,17 +6,25 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from shared.platform import process
+from shared.platform.figures import Durations, PoolUse
 from shared.platform.log import log
 from shared.platform.unavailable import DatabaseUnavailable
 
 # Seconds, of the histogram; what is in the database is counted by them.
 BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, math.inf)
 
+COLD_START = Durations(
+    "payment_function_cold_start_seconds",
+    "From the start of this instance's process to its first successful answer, without what it idled between.",
+)
+
 
 class Counts(Protocol):
     """Where starts are counted: the database, for functions that have one."""
 
     def run(self, name: str, **parameters: Any) -> object: ...
+
+    def pool_use(self) -> PoolUse: ...
 
 
 class ColdStart:
@@ -41,6 +49,7 @@ class ColdStart:
         self._then()
 
     def _count(self, seconds: float) -> None:
+        COLD_START.note(seconds)
         if self._counts is None:
             return
         up_to = next(bound for bound in BOUNDS if seconds <= bound)

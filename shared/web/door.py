@@ -1,34 +1,25 @@
-"""What every function has in common on its HTTP side: correlation, limits, problems, one log line, /healthz."""
+"""What stands at every function's HTTP side: who may enter, by which route, and how often. What it answers is in responding.py."""
 
-import logging
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from functools import partial, wraps
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
 
 import flask
-from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.exceptions import HTTPException
 
 from shared.platform import log, spans
-from shared.platform.settings import RETRY_AFTER, Settings
-from shared.platform.unavailable import DatabaseUnavailable
+from shared.platform.exposition import Exposition
+from shared.platform.settings import Settings
 from shared.web.access.caller import Caller
 from shared.web.access.guard import Guard, guard_of, permit
 from shared.web.answers import Answer
-from shared.web.call import LARGEST_BODY, Call
+from shared.web.call import Call
 from shared.web.cold_start import ColdStart, Counts
-from shared.web.problems import CONTENT_TYPE, Problem, of_status
+from shared.web.problems import Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
-from shared.web.request_span import ended, request_span
+from shared.web.responding import Responding, Shown
 from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
-from shared.web.tracing import read_trace
-
-# Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
-DRAINED = 1 << 20
 
 Operation = Callable[[Call], Answer]
-Shown = Callable[[Problem, Call], Answer]
 # Who calls, where nobody may enter unknown. Raises Problem.
 Known = Callable[[Guard, Call], Caller]
 
@@ -57,11 +48,13 @@ def door(
     spans.begin(settings.otel_exporter_otlp_endpoint, function)
     limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
     start = ColdStart(function, counts, limiter.connect)
+    exposition = Exposition(function, settings.metrics_port, counts.pool_use if counts else None)
+    responding = Responding(function, start, exposition, shown)
     guard = guard_of(function, settings)
     if guard is None and permissions_of(function) - {EVENTS}:
         log.log.warning("open to everybody: AUTH_ISSUERS is not set", extra={"function": function})
     if flask.has_app_context():
-        _answer_framework_errors(function, start, shown)
+        _answer_framework_errors(responding)
 
     def decorate(operation: Operation) -> Callable[[flask.Request], flask.Response]:
         @wraps(operation)
@@ -72,7 +65,7 @@ def door(
                 _let_in(function, guard, known, limiter, request, call)
                 return operation(call)
 
-            return _respond(function, start, request, work, shown)
+            return responding.respond(request, work)
 
         return entrance
 
@@ -106,121 +99,7 @@ def _no_route(function: str, path: str) -> Problem:
     return Problem("method_not_allowed", f"Use {' or '.join(allowed)} here.", headers={"Allow": ", ".join(allowed)})
 
 
-def _respond(
-    function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer], shown: Shown | None
-) -> flask.Response:
-    began = time.perf_counter()
-    trace = read_trace(*(request.headers.get(name) for name in ("X-Correlation-ID", "traceparent", "tracestate")))
-    log.correlation_id.set(trace.correlation_id)
-    log.function_name.set(function)
-    call = Call(request, trace)
-    with request_span(call, request.method) as span:
-        call.trace = call.trace.within(spans.carried())
-        log.trace_id.set(call.trace.trace_id)
-        return _answer(start, request, work, shown, call, span, began)
-
-
-def _answer(
-    start: ColdStart,
-    request: flask.Request,
-    work: Callable[[Call], Answer],
-    shown: Shown | None,
-    call: Call,
-    span: spans.Span,
-    began: float,
-) -> flask.Response:
-    try:
-        answer = work(call)
-    except Problem as problem:
-        answer = _problem_answer(problem, call, shown)
-    except DatabaseUnavailable as failure:
-        log.log.error("database unavailable", extra={"why": str(failure)})
-        answer = _problem_answer(
-            Problem(
-                "database_unavailable",
-                "Repeat the request later, with the same key.",
-                retry_after=RETRY_AFTER,
-            ),
-            call,
-            shown,
-        )
-    except Exception:
-        log.log.exception("unexpected failure")
-        answer = _problem_answer(
-            Problem("internal_error", "The failure is logged under the correlation id."), call, shown
-        )
-    ended(span, call, request.method, answer)
-    seconds = time.perf_counter() - began
-    started = start.ended_by(seconds) if call.route and answer.status < 300 else None
-    # A probe comes every few seconds for ever.
-    level = logging.DEBUG if call.path == LIVENESS and answer.status == 200 else logging.INFO
-    log.log.log(
-        level,
-        "request",
-        extra={
-            "method": request.method,
-            "path": request.path,
-            "status": answer.status,
-            "duration_ms": round(seconds * 1000, 1),
-            **({} if started is None else {"cold_start_ms": round(started * 1000)}),
-            **({} if call.caller is None else {"caller": call.caller.name}),
-            **answer.about,
-        },
-    )
-    response = _response(answer, call)
-    if started is not None:
-        response.call_on_close(partial(start.over, started))
-    return response
-
-
-def _problem_answer(problem: Problem, call: Call, shown: Shown | None) -> Answer:
-    headers = dict(problem.headers)
-    if problem.retry_after is not None:
-        headers["Retry-After"] = str(problem.retry_after)
-    if shown:
-        answer = shown(problem, call)
-        return answer._replace(headers={**headers, **answer.headers})
-    return Answer(problem.status, problem.document(call.path, call.trace.correlation_id), CONTENT_TYPE, headers)
-
-
-def _response(answer: Answer, call: Call) -> flask.Response:
-    body: Any = answer.body if isinstance(answer.body, str) else _or_cut_off(answer.body)
-    has_body = flask.request.content_length or flask.request.headers.get("Transfer-Encoding")
-    if has_body and not call.body_was_read:
-        body = _after_draining(body)
-    headers = {"Cache-Control": "no-store", **call.rate, **answer.headers} | {
-        "X-Correlation-ID": call.trace.correlation_id,
-        "X-Content-Type-Options": "nosniff",
-    }
-    all_headers = [*headers.items(), *(("Set-Cookie", cookie) for cookie in answer.cookies)]
-    response = flask.Response(body, answer.status, all_headers, content_type=answer.content_type)
-    if answer.status == 204:
-        del response.headers["Content-Type"]
-    return response
-
-
-def _or_cut_off(parts: Iterable[bytes]) -> Iterable[bytes]:
-    """The parts of an answer as they come. What fails after the first was sent can be told in one way alone: the server closes
-    the connection before the answer's end (RFC 9112, 8), so that nobody takes half of it for the whole."""
-    try:
-        yield from parts
-    except Exception:
-        log.log.exception("answer cut off")
-        raise
-
-
-def _after_draining(body: str | Iterable[bytes]) -> Any:
-    """Reads on for a while so that the client, still sending, gets to read its answer, but keeps nothing. A streamed answer
-    keeps the framework from reading the rest of the body into memory."""
-    stream = flask.request.stream
-    with suppress(ClientDisconnected):
-        for _ in range(DRAINED // LARGEST_BODY):
-            if not stream.read(LARGEST_BODY):
-                break
-    return iter([body.encode()] if isinstance(body, str) else body)
-
-
-def _answer_framework_errors(function: str, start: ColdStart, shown: Shown | None) -> None:
+def _answer_framework_errors(responding: Responding) -> None:
     """What the framework would answer by itself (/favicon.ico, a path it cannot route) gets a problem document too."""
 
     def answer(failure: HTTPException) -> flask.Response:
@@ -229,6 +108,6 @@ def _answer_framework_errors(function: str, start: ColdStart, shown: Shown | Non
         def refuse(_: Call) -> Answer:
             raise of_status(status)
 
-        return _respond(function, start, flask.request, refuse, shown)
+        return responding.respond(flask.request, refuse)
 
     flask.current_app.register_error_handler(HTTPException, answer)

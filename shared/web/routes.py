@@ -10,6 +10,9 @@ from shared.web.problems import Problem
 # Wanted of whoever sends events; no caller of the API has it.
 EVENTS: Final = "events:send"
 
+# RFC 9110, 9.3, and PATCH.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
 # Whether a function lives: each answers it itself.
 LIVENESS = "/healthz"
 

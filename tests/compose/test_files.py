@@ -118,6 +118,8 @@ def test_every_setting_can_be_changed_but_where_things_are_and_how_fast_the_mach
     fixed = {"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS", "K_SINK", "K_CE_OVERRIDES"}
     # Everything that publishes or takes events is here.
     fixed |= {"AUTH_EVENTS", "EVENT_TOKEN_FILE"}
+    # Between the containers, and on no port of the machine.
+    fixed |= {"METRICS_PORT"}
     fixed |= {"DB_POOL_SIZE", "DB_CONNECT_TIMEOUT", "DB_STATEMENT_TIMEOUT", "EVENT_QUEUE_SIZE", "EVENT_SWEEP_AGE"}
     assert set(re.findall(r"\$\{(\w+)", COMPOSE)) >= KNOWN - fixed
 

@@ -18,6 +18,13 @@ def in_code(pattern: str, *folders: str) -> list[str]:
     return [found for file in files for found in re.findall(pattern, file.read_text(encoding="utf-8"))]
 
 
+FIGURES = [
+    *in_code(r"\"((?:payment|outbox)_\w+)\"", "functions/metrics"),
+    *in_code(r"\b(?:Counts|Durations)\(\s*\"(\w+)\"", "shared"),
+    *in_code(r"\"(payment_pool_\w+)\"", "shared/platform"),
+]
+
+
 def problem_codes() -> list[str]:
     contract = json.loads((CHECKOUT / "functions" / "health" / "openapi.json").read_text(encoding="utf-8"))
     codes: list[str] = contract["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
@@ -28,7 +35,7 @@ def problem_codes() -> list[str]:
     ("page", "names"),
     [
         ("operations.md", [setting.name.upper() for setting in fields(Settings)]),
-        ("operations.md", in_code(r"\"((?:payment|outbox)_\w+)\"", "functions/metrics")),
+        ("operations.md", FIGURES),
         ("operations.md", in_code(MESSAGE, "functions", "shared", "local")),
         ("api.md", problem_codes()),
     ],
@@ -39,3 +46,9 @@ def test_every_name_is_explained(page: str, names: list[str]) -> None:
     assert len(names) >= 10
     for name in names:
         assert f"`{name}`" in text, name
+
+
+def test_no_other_figure_is_explained() -> None:
+    text = (CHECKOUT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Figures\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`((?:payment|outbox)_\w+)`", section)) == set(FIGURES)

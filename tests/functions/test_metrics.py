@@ -1,15 +1,18 @@
 """GET /metrics: the totals as JSON and as Prometheus text, and who gets which."""
 
 import json
+import math
 import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from functions.metrics.prometheus import prometheus_text
+from functions.metrics.prometheus import openmetrics_text, prometheus_text
 from functions.metrics.totals import json_totals
+from shared.reading.cold_starts import ColdStarts
 from shared.reading.totals import MOST_COUNTED, Figures, Totals
 
 RUPEES = Figures(
@@ -39,6 +42,7 @@ TOTALS = Totals(
     refused_count=6,
     contradiction_count=4,
 )
+STARTS = [ColdStarts("health", [(0.25, 1), (math.inf, 2)], 1.5)]
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
@@ -123,13 +127,42 @@ def test_who_does_not_ask_for_the_prometheus_format_gets_json(answer: Any, accep
 
 @pytest.mark.parametrize(
     "accept",
-    [PROMETHEUS_3, PROMETHEUS_2, "text/plain", "text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"],
+    [
+        "text/plain",
+        "text/plain;version=0.0.4",
+        "text/plain; version=0.0.4; charset=utf-8",
+        "text/plain;version=0.0.4;q=0.7,application/openmetrics-text;q=0.5,*/*;q=0.1",
+    ],
 )
-def test_a_prometheus_server_gets_its_own_format(answer: Any, accept: str) -> None:
+def test_the_text_format_is_for_who_prefers_it(answer: Any, accept: str) -> None:
     given = answer("/metrics", accept)
     assert given.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Accept" in given.headers["Vary"]
     assert given.get_data(as_text=True) == prometheus_text(TOTALS, [])
+
+
+@pytest.mark.parametrize(
+    "accept", [PROMETHEUS_3, PROMETHEUS_2, "application/openmetrics-text", "application/openmetrics-text;q=0.1"]
+)
+def test_who_asks_for_openmetrics_as_a_prometheus_server_does_gets_it(answer: Any, accept: str) -> None:
+    given = answer("/metrics", accept)
+    assert given.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert "Accept" in given.headers["Vary"]
+    assert given.get_data(as_text=True) == openmetrics_text(TOTALS, [])
+    assert given.get_data(as_text=True).endswith("\n# EOF\n")
+
+
+def test_openmetrics_has_the_same_series_under_the_same_names_and_types() -> None:
+    def read(families: Any) -> Any:
+        return [
+            (family.name, family.type, [(each.name, each.labels, each.value) for each in family.samples])
+            for family in families
+        ]
+
+    text, other = prometheus_text(TOTALS, STARTS), openmetrics_text(TOTALS, STARTS)
+    assert read(openmetrics_families(other)) == read(text_string_to_metric_families(text))
+    assert '\npayment_total{currency="INR",status="SUCCESS"} 1.2345678e+07\n' in other
+    assert "\n# TYPE payment_total gauge\n" in other
 
 
 def test_a_count_that_may_be_greater_says_so() -> None:

@@ -42,7 +42,7 @@ def test_base_has_the_contract_s_defaults_but_for_addresses(built: Built) -> Non
     differing = {
         setting.name for setting in fields(Settings) if getattr(given, setting.name) != getattr(defaults, setting.name)
     }
-    assert differing == {"db_host", "trip_service_url", "notification_service_url", "k_sink"}
+    assert differing == {"db_host", "trip_service_url", "notification_service_url", "k_sink", "metrics_port"}
 
 
 @pytest.mark.parametrize("form", FORMS)

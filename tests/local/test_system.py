@@ -9,10 +9,11 @@ from local import system
 from tests.fakes.issuer import Issuer
 
 PORTS = {name: 1000 + number for number, name in enumerate([*system.FUNCTIONS, *system.NEIGHBOURS])}
+SCRAPED = {name: 2000 + number for number, name in enumerate(system.SCRAPED)}
 
 
 def _started(environment: dict[str, str]) -> set[str]:
-    return {program.name for program in system.programs(environment, None, 1, PORTS)}
+    return {program.name for program in system.programs(environment, None, 1, PORTS, SCRAPED)}
 
 
 def test_keys_are_looked_after_where_there_are_issuers_and_only_there(

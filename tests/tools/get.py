@@ -10,8 +10,9 @@ from tests.tools.curl import curl
 from tests.tools.kept import NotToBeHad
 from tests.tools.kustomize import kustomize
 from tests.tools.oidc_provider import oidc_provider
+from tests.tools.prometheus import prometheus
 
-TOOLS: tuple[Callable[[], str | Path], ...] = (kustomize, chromium, curl, axe, oidc_provider)
+TOOLS: tuple[Callable[[], str | Path], ...] = (kustomize, chromium, curl, axe, oidc_provider, prometheus)
 
 
 def main() -> None:

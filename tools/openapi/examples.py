@@ -127,3 +127,4 @@ PROMETHEUS = (
     "# HELP payment_total Payments by status.\n# TYPE payment_total gauge\n"
     'payment_total{currency="INR",status="SUCCESS"} 317.0\n'
 )
+OPENMETRICS = f"{PROMETHEUS}# EOF\n"

@@ -11,7 +11,7 @@ from tools.openapi.problems import problems
 Json = dict[str, Any]
 
 _VARY = {"Vary": "Vary"}
-_PLAIN = "text/plain"
+_PLAIN, _OPENMETRICS = "text/plain", "application/openmetrics-text"
 
 
 def paths(endpoints: list[str]) -> Json:
@@ -48,12 +48,14 @@ def _health() -> Json:
 
 def _metrics() -> Json:
     totals = json_of("Metrics", {"totals": examples.METRICS}) | text_of(_PLAIN, examples.PROMETHEUS)
+    totals |= text_of(_OPENMETRICS, examples.OPENMETRICS)
     return {
         "operationId": "metrics",
         "tags": ["totals"],
         "summary": "The totals of the business",
         "description": (
-            "As JSON, or as Prometheus text where `Accept` asks for it. Always what the books say, to the last commit."
+            "As JSON, or as Prometheus text or OpenMetrics where `Accept` asks for it. Always what the books say, to the last"
+            " commit."
             " Wants `metrics:read`."
         ),
         **for_whom("metrics:read"),
@@ -70,7 +72,10 @@ def _prometheus() -> Json:
         "operationId": "metrics_prometheus",
         "tags": ["totals"],
         "summary": "The totals for Prometheus",
-        "description": "The text format, version 0.0.4, with what whoever is on call watches. Wants `metrics:read`.",
+        "description": (
+            "The text format, version 0.0.4, whatever `Accept` says, with what whoever is on call watches."
+            " Wants `metrics:read`."
+        ),
         **for_whom("metrics:read"),
         "parameters": [CORRELATION],
         "responses": {

@@ -8,6 +8,7 @@ import psycopg2
 
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import DatabaseUnavailable, unavailable
+from shared.platform.figures import Durations, PoolUse
 from shared.platform.settings import Settings
 
 # How long, seconds, a request waits while another finds out whether an idle connection still leads to the server, before it
@@ -19,6 +20,12 @@ LONGEST_LOGIN = 5.0
 # it has a connection now, and so is in no hurry to have another.
 PAUSE_OPENED = 5.0
 PAUSE_REFUSED = 0.5
+
+POOL_WAIT = Durations(
+    "payment_pool_wait_seconds",
+    "Each time a connection to the database was waited for, since none was idle, and whether there was one in time.",
+    "outcome",
+)
 
 
 class Pool:
@@ -78,6 +85,10 @@ class Pool:
         connection.unproven = False
         self._proving.release()
 
+    def use(self) -> PoolUse:
+        with self._changed:
+            return PoolUse(self._size, self._in_use, len(self._idle))
+
     def close_idle(self) -> None:
         """Closes the connections that nobody is using."""
         with self._changed:
@@ -88,7 +99,7 @@ class Pool:
     def _next(self, deadline: float) -> Connection:
         with self._changed:
             if not self._idle:
-                self._await_one(deadline)
+                self._wait(deadline)
             self._in_use += 1
             return self._idle.pop()
 
@@ -98,6 +109,14 @@ class Pool:
             if not connection.closed:
                 self._idle.append(connection)
             self._changed.notify()
+
+    def _wait(self, deadline: float) -> None:
+        began, outcome = time.monotonic(), "refused"
+        try:
+            self._await_one(deadline)
+            outcome = "served"
+        finally:
+            POOL_WAIT.note(time.monotonic() - began, outcome)
 
     def _await_one(self, deadline: float) -> None:
         began = time.monotonic()

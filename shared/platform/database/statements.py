@@ -12,6 +12,7 @@ from shared.platform.database.connection import Connection
 from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute, execute_prepared
 from shared.platform.database.pool import Pool
 from shared.platform.database.prepared import Prepared
+from shared.platform.figures import PoolUse
 from shared.platform.settings import Settings
 from shared.platform.spans import span
 
@@ -76,6 +77,10 @@ class Database:
             return bool(self._run(prepared("ping"), {}, deadline=deadline)[0]["writable"])
         except DatabaseUnavailable:
             return False
+
+    def pool_use(self) -> PoolUse:
+        """How many connections there may be, are in use, and are idle."""
+        return self._pool.use()
 
     def close(self) -> None:
         """Closes the connections that nobody is using."""

@@ -51,6 +51,7 @@ def test_every_setting_is_read_by_its_name() -> None:
             "K_CE_OVERRIDES": '{"extensions": {"tenant": "a"}}',
             "RATE_LIMIT": "",
             "GATEWAY_SUCCESS_RATE": "0.95",
+            "METRICS_PORT": "127.0.0.1:9464",
         }
     )
     assert (settings.db_host, settings.db_port, settings.db_name, settings.db_user) == ("db", 6432, "n", "u")
@@ -58,6 +59,9 @@ def test_every_setting_is_read_by_its_name() -> None:
     assert settings.trip_service_url == "http://trip-service:8081/api/v1"
     assert (settings.base_fare, settings.rate_per_km) == (Decimal(0), Decimal("12.345678"))
     assert settings.k_ce_overrides == {"tenant": "a"}
+    assert settings.metrics_port == ("127.0.0.1", 9464)
+    assert Settings.read({"METRICS_PORT": "9464"}).metrics_port == ("0.0.0.0", 9464)  # noqa: S104 - as it says
+    assert Settings.read({}).metrics_port is None
 
 
 WRONG = {
@@ -139,6 +143,7 @@ WRONG = {
         "redis://cache?db=1",
     ],
     "LOG_LEVEL": ["LOUD", ""],
+    "METRICS_PORT": ["0", "65536", "x", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "name:9464", "::1:9464"],
     "DB_MAX_LIFETIME": ["3601"],
     "IDEMPOTENCY_LOCK_TIMEOUT": ["3601", "999999999", "0", "-1", " "],
     "EVENT_SWEEP_AGE": ["3601"],
