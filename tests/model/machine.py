@@ -170,7 +170,7 @@ class Payments(RuleBasedStateMachine):
         if meanwhile == "another takes over and freezes" and (
             other := take_over(self.till.deps, worker.lease.key_hash)
         ):
-            self.frozen.append(Frozen(other, None))
+            self.frozen.append(Frozen(other, None, Askings()))
         if much_later:
             self._time_passes(200)
         self._wake(worker, mood)
