@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -94,6 +96,13 @@ class Browser:
         except (TimeoutError, OSError, aiohttp.ClientError) as reason:
             raise DoesNotWork(f"{self.program} shows nothing: {reason!r}") from None
 
+    def paper(self, url: str) -> bytes:
+        """A page as it is printed: a PDF."""
+        try:
+            return asyncio.run(asyncio.wait_for(self._paper(url), SHOWS_WITHIN))
+        except (TimeoutError, OSError, aiohttp.ClientError) as reason:
+            raise DoesNotWork(f"{self.program} prints nothing: {reason!r}") from None
+
     def _listening(self) -> str:
         """Where it takes commands; it says so when it is ready."""
         assert self._process.stderr is not None
@@ -111,7 +120,8 @@ class Browser:
             patience.cancel()
         raise DoesNotWork(f"{self.program} did not start: {' '.join(''.join(said).split())[-300:]}")
 
-    async def _look(self, url: str, script: str, width: int, height: int) -> Page:
+    @contextlib.asynccontextmanager
+    async def _opened(self, url: str, width: int, height: int) -> "AsyncIterator[_Protocol]":
         async with (
             aiohttp.ClientSession() as session,
             session.put(f"http://{self._address}/json/new?about:blank") as made,
@@ -126,6 +136,14 @@ class Browser:
             await page.do("Page.setLifecycleEventsEnabled", enabled=True)
             shown = await page.do("Page.navigate", url=url)
             await page.happens("Page.lifecycleEvent", name="load", loaderId=shown.get("loaderId"))
+            yield page
+
+    async def _paper(self, url: str) -> bytes:
+        async with self._opened(url, WIDTH, HEIGHT) as page:
+            return base64.b64decode((await page.do("Page.printToPDF", preferCSSPageSize=True))["data"])
+
+    async def _look(self, url: str, script: str, width: int, height: int) -> Page:
+        async with self._opened(url, width, height) as page:
             given = await page.do("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
             dom = await page.do("Runtime.evaluate", expression="document.documentElement.outerHTML")
             picture = await page.do("Page.captureScreenshot", format="png")
