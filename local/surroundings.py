@@ -21,6 +21,14 @@ FOR_THE_START = frozenset({"SERVICE_PORT", "DB_APP_USER", "DB_APP_PASS"})
 PROTECTION = "PGSSL"
 LIBPQ = frozenset({"PGCHANNELBINDING", "PGGSSENCMODE", "PGKRBSRVNAME", "PGOPTIONS", "PGPASSFILE", "PGREQUIREAUTH"})
 
+# OpenTelemetry's: who is told of spans, by whom and how many. What would load other parts of it (OTEL_PYTHON_* and such) is
+# not for a shell to say.
+SPANS = "OTEL_EXPORTER_OTLP_ENDPOINT"
+OTEL = (
+    *("OTEL_EXPORTER_OTLP_", "OTEL_BSP_", "OTEL_TRACES_SAMPLER"),
+    *("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED"),
+)
+
 # What leads somewhere, or opens it. The other settings are numbers and choices, which are checked together: every function
 # has them all.
 DATABASE = frozenset({"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS"})
@@ -44,14 +52,18 @@ USED_BY = {
     "sweep": DATABASE | GATEWAY | PUBLISHES | TAKES_EVENTS,
     "timer": SENDS_EVENTS,
 }
+HAVE_SPANS = USED_BY.keys() - {"timer"}
 
 
 def taken(shell: Mapping[str, str]) -> dict[str, str]:
-    """The service's own settings and what every program needs. libpq's only where a database of one's own is named."""
+    """The service's own settings and what every program needs. libpq's only where a database of one's own is named, and
+    OpenTelemetry's only where somebody is to be told."""
     kept = PLAIN | SETTINGS | FOR_THE_START
-    own_database = bool(shell.get("DB_HOST"))
+    own_database, spans = bool(shell.get("DB_HOST")), bool(shell.get(SPANS))
     return {
-        name: value for name, value in shell.items() if name in kept or (own_database and _protects_a_connection(name))
+        name: value
+        for name, value in shell.items()
+        if name in kept or (own_database and _protects_a_connection(name)) or (spans and name.startswith(OTEL))
     }
 
 
@@ -71,7 +83,9 @@ def withheld(program: str, environment: Mapping[str, str]) -> list[str]:
     return sorted(
         name
         for name in environment
-        if (name in DOORS and name not in used) or (_protects_a_connection(name) and "DB_HOST" not in used)
+        if (name in DOORS and name not in used)
+        or (_protects_a_connection(name) and "DB_HOST" not in used)
+        or (name.startswith(OTEL) and program not in HAVE_SPANS)
     )
 
 

@@ -16,12 +16,14 @@ from shared.events.publisher import Publisher
 from shared.platform.log import log
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
+from tests.support.browser import Browser
 from tests.support.cluster import Cluster, Place
 from tests.support.functions import Functions
 from tests.support.gateway import ScriptedGateway
 from tests.support.settings import SETTINGS, TRIP_PORT
 from tests.support.till import Till, WatchedDatabase
 from tests.support.wire import Wire
+from tests.tools.chromium import chromium
 from tests.tools.curl import curl
 
 # The README's commands and the scripts find it there.
@@ -135,6 +137,12 @@ def functions() -> Iterator[Callable[..., Functions]]:
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(chromium()) as browser:
+        yield browser
 
 
 class _Kept(logging.Handler):

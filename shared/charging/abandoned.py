@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 
@@ -10,7 +11,7 @@ from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Unreadable, take_next
 from shared.gateways.protocol import Outcome, Unknown
 from shared.platform.batches import Done
-from shared.platform.log import correlation_id, function_name, log
+from shared.platform.log import correlation_id, log
 
 # Ten thousand in two minutes, of which sweeps that are called once a minute work three quarters, are a hundred and more a
 # second, at a tenth of a second each. They wait for the gateway most of the time, so a few connections serve them all.
@@ -36,7 +37,7 @@ def settle_abandoned(deps: Dependencies, until: float, late: float) -> Done:
     Nothing begins after `until`, and what has not ended by `late` (both on the monotonic clock) is not waited for: it goes on
     under its lease. Raises DatabaseUnavailable.
     """
-    workers = ThreadPoolExecutor(WORKERS, "settling", function_name.set, (function_name.get(),))
+    workers = ThreadPoolExecutor(WORKERS, "settling")
     try:
         return _Askings(deps, workers, until).go_on(late)
     finally:
@@ -77,7 +78,7 @@ class _Askings:
 
     def _begin(self) -> None:
         self._under_way += 1
-        self._workers.submit(self._ask_next).add_done_callback(self._ended.put)
+        self._workers.submit(copy_context().run, self._ask_next).add_done_callback(self._ended.put)
 
     def _await_one(self, moment: float) -> bool:
         """Waits for the end of an asking, until that moment at most; says whether one ended."""

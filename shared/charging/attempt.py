@@ -2,16 +2,29 @@
 all end here."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease, release
 from shared.charging.payment_answers import pending_answer
 from shared.charging.settle import settle
-from shared.gateways.protocol import Declined, Gateway, Outcome, Succeeded, Unknown, account_name, describe
+from shared.gateways.protocol import (
+    Declined,
+    Gateway,
+    GatewayRequest,
+    Outcome,
+    Succeeded,
+    Unknown,
+    account_name,
+    describe,
+)
 from shared.platform.log import log
+from shared.platform.spans import span
 from shared.web.answers import Answer
 
 UNKNOWN_TO_GATEWAY = "gateway_unknown"
+
+Said = TypeVar("Said", bound=Outcome | None)
 
 
 def attempt(deps: Dependencies, lease: Lease, on_outcome: Callable[[Outcome], object] = lambda outcome: None) -> Answer:
@@ -43,7 +56,8 @@ def ask(deps: Dependencies, lease: Lease) -> Outcome:
     outcome = Unknown("the lease is too old to ask")
     remembered = lease.request.age < deps.settings.gateway_key_retention
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
-        asked = (gateway.charge if lease.refund_id is None else gateway.refund)(lease.request)
+        how, call = ("charge", gateway.charge) if lease.refund_id is None else ("refund", gateway.refund)
+        asked = _said(lease, how, call)
         if lease.request.asked == 1 or not isinstance(asked, Unknown):
             return asked
         outcome = asked
@@ -66,13 +80,23 @@ def find(deps: Dependencies, lease: Lease) -> Outcome | None:
     gateway = deps.gateways.named(lease.gateway)
     if gateway is None:
         return Unknown(f"its gateway is {lease.gateway}, whose settings are absent")
-    found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(lease.request)
+    found = _said(lease, "find", gateway.find_charge if lease.refund_id is None else gateway.find_refund)
     if _is_its_account(gateway, lease) or isinstance(found, Succeeded | Declined):
         return found
     return Unknown(
         f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account}, which"
         " does not show it: set the API key of that account again until it is settled, or settle it with make pending"
     )
+
+
+def _said(lease: Lease, how: str, call: Callable[[GatewayRequest], Said]) -> Said:
+    """What the gateway says when it is asked by this call, in a span."""
+    with span(f"gateway {how}", about={"gateway": lease.gateway, **lease.about()}) as asking:
+        outcome = call(lease.request)
+        asking.note({"outcome": type(outcome).__name__.lower() if outcome else "never_heard"})
+        if isinstance(outcome, Unknown):
+            asking.fail("unknown")
+        return outcome
 
 
 def _is_its_account(gateway: Gateway, lease: Lease) -> bool:

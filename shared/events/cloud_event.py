@@ -30,6 +30,7 @@ class Received(NamedTuple):
     time: str | None
     correlation_id: str | None
     traceparent: str | None
+    tracestate: str | None
     caller: str | None
     error_code: str | None
     data: str
@@ -57,6 +58,7 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Received:
         time=attributes.get("time"),
         correlation_id=_if_text(attributes.get("correlationid")),
         traceparent=_if_text(attributes.get("traceparent")),
+        tracestate=_if_text(attributes.get("tracestate")),
         caller=_if_text(attributes.get("caller")),
         error_code=_if_text(code.digits if isinstance(code, Number) else code),
         data=text,

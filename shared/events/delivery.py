@@ -4,8 +4,9 @@ from shared.events.event import SOURCE, Event, header_text
 from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
 from shared.platform.bearer import NoToken, bearer
-from shared.platform.log import log
+from shared.platform.log import log, trace_id
 from shared.platform.settings import Settings
+from shared.platform.spans import carried, span
 from shared.web.answers import JSON
 from shared.web.tracing import Trace
 
@@ -26,9 +27,14 @@ class EventSink:
     def deliver(self, event: Event) -> Failed | None:
         """POSTs an event; None only if the sink took it (2xx). Raises nothing: one event that cannot be sent keeps no other
         from its delivery."""
-        failed = self._failure(event)
-        if failed:
-            log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
+        trace = Trace(event.correlation_id, event.traceparent)
+        trace_id.set(trace.trace_id)
+        about = {"event_id": event.event_id, "event_type": event.type}
+        with span("deliver event", "producer", about, parent=trace) as delivery:
+            failed = self._failure(event)
+            if failed:
+                delivery.fail("refused" if failed.for_good else "not_taken")
+                log.warning("event not delivered", extra={"event_id": event.event_id, "why": failed.why})
         return failed
 
     def _failure(self, event: Event) -> Failed | None:
@@ -55,7 +61,7 @@ class EventSink:
 
     def _headers(self, event: Event) -> dict[str, str]:
         """The attributes as CloudEvents' HTTP binding 1.0.2 has them (3.1.3), and what ties the event to its request."""
-        trace = Trace(event.correlation_id, event.traceparent)
+        trace = Trace(event.correlation_id, event.traceparent).within(carried())
         attributes = {
             "specversion": "1.0",
             "id": event.event_id,
@@ -65,8 +71,8 @@ class EventSink:
             "time": event.created_at.isoformat(),
             "correlationid": event.correlation_id,
         }
-        if event.traceparent:
-            attributes["traceparent"] = event.traceparent
+        if trace.traceparent:
+            attributes["traceparent"] = trace.traceparent
         if event.caller:
             attributes["caller"] = header_text(event.caller)
         attributes |= self._overrides

@@ -7,8 +7,9 @@ from shared.events.event import EVENT_TYPES, header_text
 from shared.events.failed import is_for_good
 from shared.platform import http_client, json_text
 from shared.platform.log import log
+from shared.platform.spans import carried, span
 from shared.web.answers import PLAIN, Answer
-from shared.web.tracing import read_trace
+from shared.web.tracing import Trace, read_trace
 
 
 class NotificationService:
@@ -31,7 +32,7 @@ class NotificationService:
             log.warning("not an event of ours", extra={"why": str(wrong)})
             return Answer(400, str(wrong), PLAIN)
         try:
-            reply = self._post(event)
+            reply = self._told(event)
         except http_client.NoResponse as failure:
             return _later(event.id, str(failure))
         if 200 <= reply.status < 300:
@@ -43,8 +44,13 @@ class NotificationService:
             return Answer(422, f"the Notification Service refused it for good ({reply.status})", PLAIN)
         return _later(event.id, f"it answered {reply.status}")
 
-    def _post(self, event: Received) -> http_client.Response:
-        trace = read_trace(event.correlation_id, event.traceparent)
+    def _told(self, event: Received) -> http_client.Response:
+        """The Notification Service's answer. The span is the event's own trace's, whichever a Broker's request came with."""
+        trace = read_trace(event.correlation_id, event.traceparent, event.tracestate)
+        with span("notify", "consumer", {"event_id": event.id, "event_type": event.type}, parent=trace):
+            return self._post(event, trace.within(carried()))
+
+    def _post(self, event: Received, trace: Trace) -> http_client.Response:
         notification = {
             "event_id": event.id,
             "type": event.type,
@@ -63,6 +69,7 @@ class NotificationService:
             headers=trace.headers() | {"Content-Type": "application/json", "Idempotency-Key": key},
             body=json_text.write(notification).encode(),
             status_says_all=True,
+            template="/v1/notifications",
         )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from threading import Event as Signal
 
 from shared.events.delivery import EventSink
@@ -10,7 +11,7 @@ from shared.events.failed import Failed
 from shared.events.outbox import lease_events, mark_delivered, note_failed
 from shared.platform.batches import Done
 from shared.platform.database import Database
-from shared.platform.log import correlation_id, function_name
+from shared.platform.log import correlation_id
 from shared.platform.settings import Settings
 
 # 640 a second to a sink that takes 50 ms. Events that failed before get half of the places, however many they are, unless
@@ -37,7 +38,7 @@ def deliver_left(database: Database, settings: Settings, until: float, late: flo
     sink = EventSink(settings)
     if not sink.url:
         return Done(0)
-    workers = ThreadPoolExecutor(SENDERS, "sending", function_name.set, (function_name.get(),))
+    workers = ThreadPoolExecutor(SENDERS, "sending")
     try:
         return _Deliveries(database, sink, settings.event_sweep_age, workers, until).go_on(late, settled)
     finally:
@@ -95,7 +96,7 @@ class _Deliveries:
             return 0
         events = lease_events(self._database, self._age, free, max(0, failed), untried)
         for event in events:
-            self._under_way[self._workers.submit(self._deliver, event)] = event
+            self._under_way[self._workers.submit(copy_context().run, self._deliver, event)] = event
         places = self._failed_before
         if untried:
             others_are_due = not all(event.failed_before for event in events)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from shared.platform import spans
 from shared.platform.http_connections import DEFAULT_PORTS, Broken, Connection, Connections, Place
 from shared.platform.http_messages import Incoming, written
 
@@ -104,14 +105,38 @@ def request(
     body: bytes | None = None,
     through: Send = send,
     status_says_all: bool = False,
+    template: str = "",
 ) -> Response:
     """Makes one HTTP call and returns the whole answer within `timeout` seconds, or raises NoResponse. Where the status
     says all, the answer has no body, and one that is cut off, or compressed in a way nobody knows, changes nothing.
 
     Redirects are not followed. A connection that turns out to be closed is tried once more, so only requests that may be
     repeated belong here: reads, and writes with an idempotency key. No proxy or password is read from the environment.
+    `template` is the path with names in place of ids: what the call is called in a trace.
     """
     deadline = time.monotonic() + timeout
+    with spans.span(f"{method} {template}" if template else method, "client") as span:
+        if span is spans.NOTHING:
+            return _call(through, method, url, headers, body, deadline, status_says_all)
+        # What a trace may know of a call: not its path, which may hold ids and searches of others.
+        span.note({"http.request.method": method, "server.address": urlsplit(url).hostname or ""})
+        headers = {**headers, **spans.carried()}
+        answer = _call(through, method, url, headers, body, deadline, status_says_all)
+        span.note({"http.response.status_code": answer.status})
+        if answer.status >= 400:
+            span.fail(str(answer.status))
+        return answer
+
+
+def _call(
+    through: Send,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    deadline: float,
+    status_says_all: bool,
+) -> Response:
     try:
         try:
             return _call_once(through, method, url, headers, body, deadline, status_says_all)

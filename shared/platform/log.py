@@ -17,6 +17,7 @@ from pythonjsonlogger.json import JsonEncoder, JsonFormatter
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 function_name: ContextVar[str | None] = ContextVar("function_name", default=None)
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 
 # NaN and Infinity are no JSON. Made once: to make one takes as long as to write a line.
 _written = JsonEncoder(allow_nan=False).encode
@@ -47,11 +48,13 @@ class _Output(logging.StreamHandler[Any]):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    trace = trace_id.get()
     return {
         "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
         "correlation_id": correlation_id.get(),
         "function": function_name.get(),
+        **({} if trace is None else {"trace_id": trace}),
     }
 
 

@@ -85,6 +85,7 @@ class Settings:
     rate_limit: str = _setting("1000/second", values.rate)
     rate_limit_storage: str = _setting("", values.rate_storage, secret=True)
     log_level: str = _setting("INFO", values.level)
+    otel_exporter_otlp_endpoint: str = _setting("", values.url_or_none)
     k_sink: str = _setting("", values.sink)
     k_ce_overrides: dict[str, str] = _setting("", values.overrides)
     event_token_file: str = _setting("", access.path)

@@ -48,7 +48,13 @@ class TripService:
         """The trip, known to be the one that was asked for and completed."""
         headers = {"Accept": "application/json"} | trace.headers()
         try:
-            reply = http_client.request("GET", f"{self._url}/trips/{trip_id}", timeout=self._timeout, headers=headers)
+            reply = http_client.request(
+                "GET",
+                f"{self._url}/trips/{trip_id}",
+                timeout=self._timeout,
+                headers=headers,
+                template="/trips/{trip_id}",
+            )
         except http_client.NoResponse as failure:
             raise _unavailable("does not answer") from failure
         if reply.status == 404:

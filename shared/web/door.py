@@ -10,7 +10,7 @@ from typing import Any
 import flask
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from shared.platform import log
+from shared.platform import log, spans
 from shared.platform.settings import RETRY_AFTER, Settings
 from shared.platform.unavailable import DatabaseUnavailable
 from shared.web.access.guard import Guard, guard_of, permit
@@ -19,6 +19,7 @@ from shared.web.call import LARGEST_BODY, Call
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import CONTENT_TYPE, Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
+from shared.web.request_span import ended, request_span
 from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
 from shared.web.tracing import read_trace
 
@@ -44,6 +45,7 @@ def door(
     applies. `shown`: how a problem is shown where it is not as a document.
     """
     log.set_level(settings.log_level)
+    spans.begin(settings.otel_exporter_otlp_endpoint, function)
     limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
     start = ColdStart(function, counts, limiter.connect)
     guard = guard_of(function, settings)
@@ -96,10 +98,25 @@ def _respond(
     function: str, start: ColdStart, request: flask.Request, work: Callable[[Call], Answer], shown: Shown | None
 ) -> flask.Response:
     began = time.perf_counter()
-    trace = read_trace(request.headers.get("X-Correlation-ID"), request.headers.get("traceparent"))
+    trace = read_trace(*(request.headers.get(name) for name in ("X-Correlation-ID", "traceparent", "tracestate")))
     log.correlation_id.set(trace.correlation_id)
     log.function_name.set(function)
     call = Call(request, trace)
+    with request_span(call, request.method) as span:
+        call.trace = call.trace.within(spans.carried())
+        log.trace_id.set(call.trace.trace_id)
+        return _answer(start, request, work, shown, call, span, began)
+
+
+def _answer(
+    start: ColdStart,
+    request: flask.Request,
+    work: Callable[[Call], Answer],
+    shown: Shown | None,
+    call: Call,
+    span: spans.Span,
+    began: float,
+) -> flask.Response:
     try:
         answer = work(call)
     except Problem as problem:
@@ -120,6 +137,7 @@ def _respond(
         answer = _problem_answer(
             Problem("internal_error", "The failure is logged under the correlation id."), call, shown
         )
+    ended(span, call, request.method, answer)
     seconds = time.perf_counter() - began
     started = start.ended_by(seconds) if call.route and answer.status < 300 else None
     # A probe comes every few seconds for ever.

@@ -1,7 +1,6 @@
 """The page of the API in a real browser: all operations, nothing from elsewhere, and requests that it sends."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,7 +9,6 @@ from shared.web.routes import endpoints
 from tests.e2e.client import Client, new_key
 from tests.e2e.service import Service
 from tests.support.browser import Browser
-from tests.tools.chromium import chromium
 
 FORMS = ["/docs", "/docs/", "/v1/docs", "/v1/docs/"]
 # Waits for elements in the page, and does with them what a person does.
@@ -50,12 +48,6 @@ TRY = """(async () => { %s
   return [".response-col_status", ".curl-command", ".response-col_description"].map((part) =>
     (answer.querySelector(part) || operation.querySelector(part)).textContent);
 })()"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser(chromium()) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("path", FORMS)

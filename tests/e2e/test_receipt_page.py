@@ -2,22 +2,13 @@
 
 import io
 import re
-from collections.abc import Iterator
 
 import pypdf
-import pytest
 
 from tests.e2e.client import Client, new_trip
 from tests.e2e.service import Service
 from tests.support.browser import HEIGHT, WIDTH, Browser
 from tests.support.hostile import BIDI, MARKUP, SCHEME
-from tests.tools.chromium import chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser(chromium()) as browser:
-        yield browser
 
 
 def shown(dom: str) -> str:

@@ -155,6 +155,18 @@ def test_beside_a_database_of_ones_own_libpqs_protection_of_connections_holds_an
     assert surroundings.taken(own) == {"PGSSLMODE": "verify-full", "PGOPTIONS": "-c x=1", "DB_HOST": "db.example"}
 
 
+def test_where_somebody_is_told_of_spans_the_functions_have_what_says_how_and_nobody_else() -> None:
+    shell = {"OTEL_EXPORTER_OTLP_HEADERS": "key=secret", "OTEL_SERVICE_NAME": "s", "OTEL_PYTHON_CONTEXT": "c"}
+    assert surroundings.taken(shell) == {}
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    kept = surroundings.taken(shell | told)
+    assert kept.keys() == {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME"}
+    for name in FUNCTIONS:
+        assert surroundings.withheld(name, kept) == []
+    for name in ("postgres", "front_door", "timer", *NEIGHBOURS):
+        assert surroundings.withheld(name, kept) == sorted(kept)
+
+
 def test_the_table_of_who_uses_what_has_every_function_and_only_settings() -> None:
     assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer"}
     assert surroundings.DOORS <= surroundings.SETTINGS

@@ -1,38 +1,16 @@
-"""A headless Chromium that is told over its own protocol what to show, since not every build has the switches for that."""
+"""A headless Chromium, driven by Playwright, that notes whatever a page that is well would not do."""
 
-import asyncio
-import base64
-import contextlib
-import os
-import re
-import shutil
-import signal
-import subprocess
-import tempfile
-import threading
-from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-import aiohttp
+from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 
 WIDTH, HEIGHT = 800, 1000
-STARTS_WITHIN, SHOWS_WITHIN = 30.0, 30.0
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--hide-scrollbars",
-    "--no-proxy-server",
-    "--remote-debugging-port=0",
-)
+# Seconds. A page is shown, and whatever is waited for in it is there, by then.
+PATIENCE = 30.0
+SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-proxy-server")
 
 
 class DoesNotWork(Exception):
@@ -40,7 +18,7 @@ class DoesNotWork(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
+class Shown:
     """What a page has become: its elements as text, and a picture of it as PNG; what a script in it gave; and of what the
     browser complained meanwhile: an error, a refusal by the page's policy, a request that failed."""
 
@@ -50,147 +28,68 @@ class Page:
     complaints: list[str]
 
 
+@dataclass
+class Tab:
+    """A window of its own, with cookies of its own. `complaints` as in Shown; `asked` is every address that it loaded from."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda said: self._complain(said.text) if said.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.on("request", self._note)
+        self.page.on("requestfailed", lambda request: self._complain(f"{request.failure} {request.url}"))
+        self.page.on("response", self._judge)
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(text)
+
+    def _note(self, request: Request) -> None:
+        if not request.url.startswith(("data:", "about:")):
+            self.asked.append(request.url)
+
+    def _judge(self, response: Response) -> None:
+        if response.status >= 400:
+            self._complain(f"{response.status} {response.url}")
+
+
 class Browser:
-    """Runs `program`, in a profile of its own."""
+    """Runs `program`, in a profile of its own. One at a time in a thread, which runs no event loop meanwhile."""
 
     def __init__(self, program: str) -> None:
         self.program = program
 
     def __enter__(self) -> Self:
-        self._profile = tempfile.mkdtemp(prefix="chromium-")
-        command = [self.program, *SWITCHES, f"--user-data-dir={self._profile}", "about:blank"]
-        environment = {**os.environ, "HOME": self._profile}
+        self._playwright = sync_playwright().start()
         try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
+            self._browser = self._playwright.chromium.launch(
+                executable_path=self.program, args=SWITCHES, timeout=PATIENCE * 1000
             )
-        except OSError as reason:
-            shutil.rmtree(self._profile, ignore_errors=True)
-            raise DoesNotWork(f"{self.program} cannot be run: {reason}") from None
-        try:
-            self._address = self._listening()
-        except DoesNotWork:
-            self.__exit__()
-            raise
+        except Error as reason:
+            self._playwright.stop()
+            raise DoesNotWork(f"{self.program} does not start: {' '.join(str(reason).split())[:300]}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            self._process.poll()  # it ended by itself, and all its own with it
-        self._process.wait()
-        shutil.rmtree(self._profile, ignore_errors=True)
+        self._browser.close()
+        self._playwright.stop()
 
-    def look(self, url: str, script: str = "undefined", width: int = WIDTH, height: int = HEIGHT) -> Page:
+    @contextmanager
+    def open(self, **options: Any) -> Iterator[Tab]:
+        """A tab, with what Playwright's new_context takes: viewport, color_scheme, java_script_enabled and so on."""
+        with self._browser.new_context(**{"viewport": {"width": WIDTH, "height": HEIGHT}, **options}) as context:
+            context.set_default_timeout(PATIENCE * 1000)
+            yield Tab(context.new_page())
+
+    def look(self, url: str, script: str = "undefined", width: int = WIDTH, height: int = HEIGHT) -> Shown:
         """Opens a page in a window of this size, and runs a script in it: an expression whose promise, if it is one, is
         awaited."""
-        try:
-            return asyncio.run(asyncio.wait_for(self._look(url, script, width, height), SHOWS_WITHIN))
-        except (TimeoutError, OSError, aiohttp.ClientError) as reason:
-            raise DoesNotWork(f"{self.program} shows nothing: {reason!r}") from None
-
-    def paper(self, url: str) -> bytes:
-        """A page as it is printed: a PDF."""
-        try:
-            return asyncio.run(asyncio.wait_for(self._paper(url), SHOWS_WITHIN))
-        except (TimeoutError, OSError, aiohttp.ClientError) as reason:
-            raise DoesNotWork(f"{self.program} prints nothing: {reason!r}") from None
-
-    def _listening(self) -> str:
-        """Where it takes commands; it says so when it is ready."""
-        assert self._process.stderr is not None
-        patience = threading.Timer(STARTS_WITHIN, self._process.kill)
-        patience.start()
-        try:
-            said = []
-            for line in self._process.stderr:
-                said.append(line)
-                if found := re.search(r"^DevTools listening on ws://([^/]+)/", line):
-                    # What else it says is read and dropped, so that it never waits for a reader.
-                    threading.Thread(target=deque, args=(self._process.stderr, 0), daemon=True).start()
-                    return found[1]
-        finally:
-            patience.cancel()
-        raise DoesNotWork(f"{self.program} did not start: {' '.join(''.join(said).split())[-300:]}")
-
-    @contextlib.asynccontextmanager
-    async def _opened(self, url: str, width: int, height: int) -> "AsyncIterator[_Protocol]":
-        async with (
-            aiohttp.ClientSession() as session,
-            session.put(f"http://{self._address}/json/new?about:blank") as made,
-            session.ws_connect((await made.json())["webSocketDebuggerUrl"], max_msg_size=0) as socket,
-        ):
-            page = _Protocol(socket)
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                await page.do(f"{domain}.enable")
-            await page.do(
-                "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-            )
-            await page.do("Page.setLifecycleEventsEnabled", enabled=True)
-            shown = await page.do("Page.navigate", url=url)
-            await page.happens("Page.lifecycleEvent", name="load", loaderId=shown.get("loaderId"))
-            yield page
-
-    async def _paper(self, url: str) -> bytes:
-        async with self._opened(url, WIDTH, HEIGHT) as page:
-            return base64.b64decode((await page.do("Page.printToPDF", preferCSSPageSize=True))["data"])
-
-    async def _look(self, url: str, script: str, width: int, height: int) -> Page:
-        async with self._opened(url, width, height) as page:
-            given = await page.do("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-            dom = await page.do("Runtime.evaluate", expression="document.documentElement.outerHTML")
-            picture = await page.do("Page.captureScreenshot", format="png")
-            failed = [f"{script}: {given['exceptionDetails']}"] if "exceptionDetails" in given else []
-            return Page(
-                dom["result"]["value"],
-                base64.b64decode(picture["data"]),
-                given["result"].get("value"),
-                failed + page.complaints(),
-            )
-
-
-class _Protocol:
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._number = 0
-        self._events: list[dict[str, Any]] = []
-
-    async def do(self, method: str, **parameters: object) -> dict[str, Any]:
-        self._number += 1
-        await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
-        while (answer := await self._socket.receive_json()).get("id") != self._number:
-            self._events.append(answer)
-        assert "error" not in answer, (method, answer)
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    def complaints(self) -> list[str]:
-        """What happened so far that should not in a page that is well."""
-        found = []
-        for event in self._events:
-            match event:
-                case {"method": "Log.entryAdded", "params": {"entry": {"level": "error" | "warning", "text": text}}}:
-                    found.append(text)
-                case {"method": "Runtime.exceptionThrown", "params": {"exceptionDetails": details}}:
-                    found.append(str(details))
-                case {"method": "Runtime.consoleAPICalled", "params": {"type": "error" | "warning", "args": words}}:
-                    found.append(" ".join(str(word.get("value")) for word in words))
-                case {"method": "Network.loadingFailed", "params": {"errorText": text}}:
-                    found.append(text)
-                case {"method": "Network.responseReceived", "params": {"response": {"status": status, "url": url}}}:
-                    found += [f"{status} {url}"] if status >= 400 else []
-        return found
-
-    async def happens(self, event: str, **parameters: object) -> None:
-        """Waits for it, if it has not happened yet."""
-        while not any(
-            each["method"] == event and parameters.items() <= each["params"].items() for each in self._events
-        ):
-            self._events.append(await self._socket.receive_json())
+        with self.open(viewport={"width": width, "height": height}) as tab:
+            try:
+                tab.page.goto(url)
+                given = tab.page.evaluate(script)
+                return Shown(tab.page.content(), tab.page.screenshot(), given, tab.complaints)
+            except Error as reason:
+                raise DoesNotWork(f"{url} is not shown: {' '.join(str(reason).split())[:300]}") from None

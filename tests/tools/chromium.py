@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from tests.support.browser import Browser, DoesNotWork
@@ -27,6 +28,7 @@ require('stream').pipeline(fs.createReadStream(process.argv[1]), zlib.createBrot
 """
 
 
+@cache
 def chromium() -> str:
     """The path of a Chromium that has shown a page here."""
     if found := _of_the_machine():

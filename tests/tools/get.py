@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable
 
+from tests.tools.axe import axe
 from tests.tools.chromium import chromium
 from tests.tools.curl import curl
 from tests.tools.kept import NotToBeHad
 from tests.tools.kustomize import kustomize
 
-TOOLS: tuple[Callable[[], str], ...] = (kustomize, chromium, curl)
+TOOLS: tuple[Callable[[], str], ...] = (kustomize, chromium, curl, axe)
 
 
 def main() -> None:

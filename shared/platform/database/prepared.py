@@ -9,8 +9,10 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 class Prepared(NamedTuple):
     """`text` is the statement itself, with its parameters by name, as psycopg2 takes them; `prepare` has the server plan it
-    under `name`, and `execute` runs it. `awaits_its_commit`: it writes, and is answered only when its commit is durable."""
+    under `name`, and `execute` runs it. `awaits_its_commit`: it writes, and is answered only when its commit is durable.
+    `called`: the name that people know it by."""
 
+    called: str
     name: str
     text: str
     prepare: str
@@ -23,9 +25,10 @@ class Prepared(NamedTuple):
         beside these over the same pooler, is another statement."""
         parameters = list(dict.fromkeys(_PARAMETER.findall(text)))
         numbered = _PARAMETER.sub(lambda found: f"${parameters.index(found[1]) + 1}", text)
-        name = f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        called, name = name, f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         given = ", ".join(f"%({parameter})s" for parameter in parameters)
         return cls(
+            called,
             name,
             text,
             prepare=f"PREPARE {name} AS {numbered}",
@@ -37,7 +40,8 @@ class Prepared(NamedTuple):
     def together(cls, *statements: Self) -> Self:
         """Several as one, in one commit. Seldom asked for, so the server plans them each time: it has no `name`."""
         text = "; ".join(statement.text for statement in statements)
-        return cls("", text, "", "", any(statement.awaits_its_commit for statement in statements))
+        called = "; ".join(statement.called for statement in statements)
+        return cls(called, "", text, "", "", any(statement.awaits_its_commit for statement in statements))
 
 
 def _awaits_its_commit(text: str) -> bool:

@@ -13,6 +13,7 @@ from shared.platform.database.execution import Conflict, DatabaseUnavailable, Ro
 from shared.platform.database.pool import Pool
 from shared.platform.database.prepared import Prepared
 from shared.platform.settings import Settings
+from shared.platform.spans import span
 
 __all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
 
@@ -80,9 +81,11 @@ class Database:
     def _run(
         self, what: Prepared, parameters: Row, *, repeatable: bool = False, deadline: float = math.inf
     ) -> list[Row]:
-        if what.awaits_its_commit:
-            return self._breaker.run(lambda: self._try_twice(what, parameters, repeatable, deadline))
-        return self._try_twice(what, parameters, repeatable, deadline)
+        # The statement's name and nothing of its parameters; what waits for a connection counts.
+        with span(what.called, "client", {"db.system.name": "postgresql", "db.query.summary": what.called}):
+            if what.awaits_its_commit:
+                return self._breaker.run(lambda: self._try_twice(what, parameters, repeatable, deadline))
+            return self._try_twice(what, parameters, repeatable, deadline)
 
     def _try_twice(self, what: Prepared, parameters: Row, repeatable: bool, deadline: float) -> list[Row]:
         try:

@@ -15,17 +15,10 @@ from shared.reading.receipts.receipt import MOST_REFUNDS, Names, Receipt
 from shared.web.answers import Answer
 from shared.web.pages import page, styled_by
 from tests.support import hostile
-from tests.support.browser import Browser, Page
+from tests.support.browser import Browser, Shown
 from tests.support.receipts import FULL, SELLING, SETTINGS, receipt
-from tests.tools.chromium import chromium
 
 STATE = "[document.title, getComputedStyle(document.querySelector('main')).maxWidth, document.scripts.length]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser(chromium()) as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -63,7 +56,7 @@ def served() -> Iterator[Callable[[Answer], str]]:
 
 
 @pytest.fixture
-def shown(browser: Browser, served: Callable[[Answer], str]) -> Callable[[Answer], Page]:
+def shown(browser: Browser, served: Callable[[Answer], str]) -> Callable[[Answer], Shown]:
     """Shows an answer in the browser."""
     return lambda answer: browser.look(served(answer), STATE)
 
@@ -75,14 +68,14 @@ def hostile_receipt() -> Receipt:
     return receipt("1.00", names=names, metadata={hostile.TEXT: hostile.TEXT}, **texts)._replace(number=hostile.TEXT)
 
 
-def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer], Page]) -> None:
+def test_a_receipt_keeps_its_own_style_under_its_policy(shown: Callable[[Answer], Shown]) -> None:
     title, width, _ = shown(html_receipt(receipt(), SETTINGS, {})).given
     assert title == "Receipt RCT-0000000351"
     assert width == "544px", "34rem: the style sheet counts"
 
 
 def test_hostile_text_in_every_field_of_a_receipt_runs_nothing_and_makes_no_element(
-    shown: Callable[[Answer], Page],
+    shown: Callable[[Answer], Shown],
 ) -> None:
     seen = shown(html_receipt(hostile_receipt(), SETTINGS, {}))
     title, width, scripts = seen.given
@@ -93,7 +86,7 @@ def test_hostile_text_in_every_field_of_a_receipt_runs_nothing_and_makes_no_elem
     assert "{{7*7}}" in seen.dom, "shown as it was written"
 
 
-def test_what_got_past_the_escaping_would_run_all_the_same_nothing(shown: Callable[[Answer], Page]) -> None:
+def test_what_got_past_the_escaping_would_run_all_the_same_nothing(shown: Callable[[Answer], Shown]) -> None:
     html = f"<title>kept</title><style>main {{ max-width: 5px }}</style><main style='max-width: 9px'>{hostile.MARKUP}</main>"
     html += (
         "<style>main { max-width: 7px }</style><script>document.title = 'owned'</script><base href='http://elsewhere/'>"
@@ -121,7 +114,10 @@ def test_a_printed_receipt_is_one_page_of_a4(
     names = Names("Bhuvaneshwari " * 5, "W" * 80) if settings is FULL else Names("Priya Iyer")
     refunds = ["1.00"] * MOST_REFUNDS if settings is FULL else []
     answer = html_receipt(receipt(*refunds, names=names, refunded_amount=20.0), settings, {})
-    [page] = pypdf.PdfReader(io.BytesIO(browser.paper(served(answer)))).pages
+    with browser.open() as tab:
+        tab.page.goto(served(answer))
+        printed = tab.page.pdf(prefer_css_page_size=True)
+    [page] = pypdf.PdfReader(io.BytesIO(printed)).pages
     assert [round(float(edge)) for edge in page.mediabox] == pytest.approx([0, 0, 595, 842], abs=1)
     assert "Keep this receipt for your records" in page.extract_text()
 
