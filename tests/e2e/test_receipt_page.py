@@ -1,6 +1,9 @@
 """The receipt's page in a real browser: what it shows, and that hostile text in a payment stays text."""
 
+import io
 import re
+
+import pypdf
 
 from tests.e2e.client import Client, new_trip
 from tests.e2e.service import Service
@@ -20,15 +23,24 @@ def test_a_receipt_is_a_page_in_a_browser(service: Service, client: Client, brow
     url = f"http://127.0.0.1:{service.port}/v1/payments/{payment['payment_id']}/receipt"
     page = browser.look(url)
     words = shown(page.dom)
-    for part in (payment["reference"], f"INR {payment['amount']:.2f}", "Paid by card", "partly refunded", "Base fare"):
+    for part in (payment["reference"], f"₹{payment['amount']:.2f}", "Paid by card", "partly refunded", "Base fare"):
         assert part in words
-    assert "Refunded INR 1.00" in words
+    assert re.search(r"Refunded [^₹]+ −₹1.00", words)
+    assert re.search(r"Rider \w+ \w+ Driver \w+ \w+ Payment", words), "the stand-in knows who was on its trips"
     content = page.picture
     assert content.startswith(b"\x89PNG")
     width, height = (int.from_bytes(content[start : start + 4]) for start in (16, 20))
     assert (width, height) == (WIDTH, HEIGHT)
     # An empty page of this size is a few kilobytes.
     assert len(content) > 10_000
+
+
+def test_a_receipt_is_a_file_where_one_is_asked_for(client: Client) -> None:
+    payment = client.pay(trip_id=new_trip(), amount=None).json
+    found = client.get(f"/payments/{payment['payment_id']}/receipt", Accept="application/pdf")
+    assert found.headers["Content-Disposition"].endswith(f'-{payment["payment_id"]:010}.pdf"')
+    [page] = pypdf.PdfReader(io.BytesIO(found.body)).pages
+    assert payment["reference"] in page.extract_text()
 
 
 def test_hostile_text_in_metadata_is_no_markup(service: Service, client: Client, browser: Browser) -> None:

@@ -100,7 +100,7 @@ def test_whoever_calls_sweep_waits_for_its_answer_and_not_into_the_next_minute(b
 def test_the_minikube_overlay_brings_the_neighbours_that_the_settings_name(built: Built) -> None:
     manifests = built("overlays/minikube")
     settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])
-    for setting in ("TRIP_SERVICE_URL", "NOTIFICATION_SERVICE_URL"):
+    for setting in (f"{name}_SERVICE_URL" for name in ("TRIP", "RIDER", "DRIVER", "NOTIFICATION")):
         host, port = re.fullmatch(r"http://([a-z-]+):(\d+)", settings[setting]).groups()  # type: ignore[union-attr]
         service = named(manifests, "Service", host, "v1")
         assert service["spec"]["ports"][0]["port"] == int(port)

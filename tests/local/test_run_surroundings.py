@@ -99,10 +99,12 @@ def test_it_works_whatever_the_shell_has_and_the_folder_is_called(copy: Copy, ru
 def test_each_program_sees_only_the_settings_that_are_its_own(copy: Copy, running: Running) -> None:
     for name in HOSTILE.keys() - surroundings.PLAIN - surroundings.SETTINGS:
         assert has(copy, name) <= ({*NEIGHBOURS} if name == "PORT" else set()), name
-    asks_the_gateway = {"create_payment", "create_refund", "console", "sweep"}
+    asks_the_gateway = {"console", "create_payment", "create_refund", "sweep"}
     assert has(copy, "STRIPE_API_KEY") == asks_the_gateway
     assert has(copy, "DB_PASS") == {*asks_the_gateway, "get_payment", "health", "metrics"}
-    assert has(copy, "TRIP_SERVICE_URL") == {"create_payment"}
+    shows_receipts = {"get_payment", "console"}
+    assert has(copy, "TRIP_SERVICE_URL") == {"create_payment", *shows_receipts}
+    assert has(copy, "RIDER_SERVICE_URL") == has(copy, "DRIVER_SERVICE_URL") == shows_receipts
     assert has(copy, "NOTIFICATION_SERVICE_URL") == {"notify"}
     assert has(copy, "EVENT_TOKEN_FILE") == {*asks_the_gateway, "timer"}
     assert has(copy, "AUTH_EVENTS") == {"notify", "sweep"}

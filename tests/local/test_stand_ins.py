@@ -17,7 +17,7 @@ import pytest
 from local import timer
 from local.notification_service import Inbox
 from local.ports import free, pick
-from local.trip_service import trip
+from local.trip_service import person, trip
 from tests.fakes.peers import peer, says_nothing
 from tests.fakes.sink import Sink
 
@@ -48,7 +48,8 @@ def ask(
 
 
 def test_trips_are_the_same_for_the_same_id() -> None:
-    assert trip(101) == {"trip_id": 101, "status": "COMPLETED", "distance_km": 10.5, "surge_multiplier": 1.2}
+    told = {"trip_id": 101, "status": "COMPLETED", "distance_km": 10.5, "surge_multiplier": 1.2}
+    assert trip(101) == told | {"rider_id": "stand-in-rider-101", "driver_id": "stand-in-driver-101"}
     for trip_id in (1, 350, 5001, 997_999_999):
         assert trip(trip_id) == trip(trip_id)
         assert (trip(trip_id) or {})["status"] == "COMPLETED"
@@ -63,6 +64,10 @@ def test_the_trip_service_answers_over_one_connection() -> None:
         assert ask(connection, "GET", "/trips/999000000")[0] == 404
         assert ask(connection, "GET", "/trips/one")[0] == 404
         assert ask(connection, "GET", "/")[0] == 404
+        rider = ask(connection, "GET", "/riders/stand-in-rider-101")
+        assert rider == (200, person("rider", "stand-in-rider-101"))
+        assert rider[1]["name"] != ask(connection, "GET", "/drivers/stand-in-driver-101")[1]["name"]
+        assert ask(connection, "GET", "/riders/101")[0] == 404, "somebody else's rider"
 
 
 def test_a_trip_that_is_over_is_paid_by_its_own_key_with_the_token_of_the_moment(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Noto Sans has Latin, Greek and Cyrillic; the others the scripts of India's large
 left out: hinting, which is for screens of long ago, names in many languages, and of Noto Sans the phonetic alphabets.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from tests.tools import npm
 from tests.tools.kept import keep
 
 PACKAGES = Path(__file__).parent
+# What was written: the tests hold the files to it, without fetching 40 MB.
+DIGESTS = PACKAGES / "fonts.sha256"
 SCRIPTS = [
     "devanagari",
     "bengali",
@@ -77,8 +80,11 @@ def _fetch(folder: Path) -> None:
 def main() -> None:
     shutil.rmtree(FONTS, ignore_errors=True)
     FONTS.mkdir()
+    digests = []
     for name, content in vendored():
         (FONTS / name).write_bytes(content)
+        digests.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+    DIGESTS.write_text("".join(digests), encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -86,9 +86,15 @@ def width(runs: list[Run]) -> float:
 
 
 def _settable(text: str, first: Font) -> str:
-    """The text in letters that some font has."""
+    """The text in letters that some font has, without what only steers its direction."""
     composed = unicodedata.normalize("NFC", text)
-    return "".join(char if char in INVISIBLE or _font_of(char, first) else anyascii(char) or "?" for char in composed)
+    return "".join(_letters(char, first) for char in composed)
+
+
+def _letters(char: str, first: Font) -> str:
+    if unicodedata.category(char) == "Cf":
+        return char if char in INVISIBLE else ""
+    return char if _font_of(char, first) else anyascii(char) or "?"
 
 
 @lru_cache(4096)

@@ -1,26 +1,29 @@
 """Pages in a real browser: nothing in them runs, also where hostile text would have got past the escaping."""
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pypdf
 import pytest
 
+from shared.platform.settings import Settings
 from shared.reading.receipts.page import html_receipt
-from shared.reading.receipts.receipt import Names, Receipt
+from shared.reading.receipts.receipt import MOST_REFUNDS, Names, Receipt
 from shared.web.answers import Answer
 from shared.web.pages import page, styled_by
 from tests.support import hostile
 from tests.support.browser import Browser, Shown
-from tests.support.receipts import SETTINGS, receipt
+from tests.support.receipts import FULL, SELLING, SETTINGS, receipt
 
 STATE = "[document.title, getComputedStyle(document.querySelector('main')).maxWidth, document.scripts.length]"
 
 
 @pytest.fixture
-def shown(browser: Browser) -> Iterator[Callable[[Answer], Shown]]:
-    """Shows an answer in the browser, as the door would send it."""
+def served() -> Iterator[Callable[[Answer], str]]:
+    """Serves an answer, as the door would send it, and gives its address."""
     answers: list[Answer] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,13 +46,19 @@ def shown(browser: Browser) -> Iterator[Callable[[Answer], Shown]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def show(answer: Answer) -> Shown:
+    def serve(answer: Answer) -> str:
         answers.append(answer)
-        return browser.look(f"http://127.0.0.1:{server.server_port}/", STATE)
+        return f"http://127.0.0.1:{server.server_port}/"
 
-    yield show
+    yield serve
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def shown(browser: Browser, served: Callable[[Answer], str]) -> Callable[[Answer], Shown]:
+    """Shows an answer in the browser."""
+    return lambda answer: browser.look(served(answer), STATE)
 
 
 def hostile_receipt() -> Receipt:
@@ -96,3 +105,25 @@ def test_a_page_may_be_framed_by_nobody_and_tells_nobody_where_it_was() -> None:
     policy = dict(each.strip().partition(" ")[::2] for each in headers["Content-Security-Policy"].split(";"))
     assert policy.pop("style-src").startswith("'sha256-")
     assert policy == dict.fromkeys(["default-src", "base-uri", "form-action", "frame-ancestors"], "'none'")
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, FULL], ids=["usual", "as long as can be"])
+def test_a_printed_receipt_is_one_page_of_a4(
+    browser: Browser, served: Callable[[Answer], str], settings: Settings
+) -> None:
+    names = Names("Bhuvaneshwari " * 5, "W" * 80) if settings is FULL else Names("Priya Iyer")
+    refunds = ["1.00"] * MOST_REFUNDS if settings is FULL else []
+    answer = html_receipt(receipt(*refunds, names=names, refunded_amount=20.0), settings, {})
+    with browser.open() as tab:
+        tab.page.goto(served(answer))
+        printed = tab.page.pdf(prefer_css_page_size=True)
+    [page] = pypdf.PdfReader(io.BytesIO(printed)).pages
+    assert [round(float(edge)) for edge in page.mediabox] == pytest.approx([0, 0, 595, 842], abs=1)
+    assert "Keep this receipt for your records" in page.extract_text()
+
+
+def test_a_receipt_on_a_phone_is_not_wider_than_its_screen(browser: Browser, served: Callable[[Answer], str]) -> None:
+    answer = html_receipt(receipt("1.00", names=Names("W" * 80)), SELLING, {})
+    seen = browser.look(served(answer), "document.documentElement.scrollWidth", width=360, height=800)
+    assert seen.given == 360
+    assert seen.complaints == []

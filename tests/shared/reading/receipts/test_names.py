@@ -19,7 +19,7 @@ BOTH = replace(SETTINGS, rider_service_url=URL, driver_service_url=URL)
 TRACE = Trace("a-correlation-id", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 NOBODY = Names()
 # More than the second itself, for a machine that is busy with other things.
-BUSY = 1.5
+BUSY = 3.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n"
 BADLY: dict[str, object] = {
     "not found": Says(404),
