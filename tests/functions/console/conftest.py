@@ -99,4 +99,3 @@ def visitor(till: Till) -> Visitor:
 def payment_id(till: Till) -> int:
     """A charge of 150.00 INR."""
     return int(shown(till.pay())["payment_id"])
-
