@@ -24,6 +24,8 @@ INTERVAL = 30.0
 TOKENS, ANSWERS = "tokens.json", "answers.json"
 LUA = Path(__file__).with_suffix(".lua")
 API = "type.googleapis.com/envoy"
+# The console sends people to sign in, and decides itself who may enter.
+OF_PEOPLE = ("^/console$", "^/console/")
 # How a request names the scheme, in any case that a client uses (RFC 9110, 11.1); Envoy compares to the letter.
 SCHEMES = ("Bearer ", "bearer ", "BEARER ")
 
@@ -141,6 +143,7 @@ def _answers() -> str:
 
     of_health = [each.template for each in ROUTES if each.function == "health" and each.permission is None]
     patterns = [_pattern(template) for template in (LIVENESS, *of_health)]
+    patterns += OF_PEOPLE
     lists = [f"local open = {{{', '.join(map(_quoted, patterns))}}}"]
     for problem in (unauthorized(), invalid_token()):
         lists.append(f"local {problem.code} = {_table(problem)}")

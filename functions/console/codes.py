@@ -66,4 +66,5 @@ def failure(code: str | None) -> str:
     meaning = FAILURES.get(code or "")
     return f"{meaning} ({code})" if meaning else code or "no reason given"
 
+
 FARE = {"base_fare": "Base fare", "distance": "Distance", "surge": "Surge", "rounding": "Rounding"}

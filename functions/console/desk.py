@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from functions.console.entrance import Entrance
 from shared.charging.dependencies import Dependencies
 from shared.platform.settings import Settings
 
@@ -14,11 +15,13 @@ class Desk(NamedTuple):
 
     settings: Settings
     deps: Dependencies
+    entrance: Entrance
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Opens no connection and starts no thread. Stops the start as a function that charges does."""
-        return cls(settings, Dependencies.of(settings))
+        """Opens no connection and starts no thread. Stops the start as a function that charges does, and where people cannot
+        sign in as the settings say."""
+        return cls(settings, Dependencies.of(settings), Entrance.of(settings))
 
     @property
     def words(self) -> "Words":

@@ -1,5 +1,7 @@
 """The console: pages for whoever is on call, answers riders, or does the accounts."""
 
+from functools import partial
+
 import functions_framework
 
 from functions.console.desk import Desk
@@ -14,6 +16,6 @@ desk = Desk.of(settings)
 
 
 @functions_framework.http
-@door("console", settings, desk.deps.database, shown=problem_page)
+@door("console", settings, desk.deps.database, shown=partial(problem_page, desk), known=desk.entrance.known)
 def console(call: Call) -> Answer:
     return answer(desk, call)

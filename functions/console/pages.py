@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from functions.console import attention, payment, payments, payments_csv, refund, settle, today
+from functions.console import attention, payment, payments, payments_csv, refund, settle, sign_in, today
 from functions.console.desk import Desk
 from functions.console.rendering import file, render
-from functions.console.same_origin import is_from_our_own_page
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem
@@ -26,24 +25,31 @@ PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
     "GET /console/attention/count": attention.count,
     "GET /console/settle/{reference}": settle.form,
     "POST /console/settle/{reference}": settle.settle,
+    "GET /console/sign-in": sign_in.sign_in,
+    "GET /console/signed-in": sign_in.signed_in,
+    "POST /console/sign-out": sign_in.sign_out,
     "GET /console/files/{file}": file,
 }
 
 
 def answer(desk: Desk, call: Call) -> Answer:
-    """The answer of the page that has the call's route; whatever changes something, only from a page of our own. Raises Problem."""
+    """The answer of the page that has the call's route; what changes something, only from a page of our own. Raises Problem."""
     page = call.route and PAGES.get(f"{call.route.method} {call.route.template}")
-    if not call.route or not page:
+    if not page:
         raise Problem("not_found", "The console has no such page.")
-    if call.route.method == "POST" and not is_from_our_own_page(call):
+    if call.method == "POST" and not desk.entrance.comes_from_us(call):
         return render("not_our_own.html", call, status=403)
     return page(desk, call)
 
 
-def problem_page(problem: Problem, call: Call) -> Answer:
+def problem_page(desk: Desk, problem: Problem, call: Call) -> Answer:
     """A problem as a page, with the status it has: whoever looks at the console reads no JSON."""
+    if problem.code == "unauthorized":
+        return sign_in.unknown(desk, problem, call)
     if bare(call.path).endswith("/json"):
         return Answer(
             problem.status, problem.document(call.path, call.trace.correlation_id), "application/problem+json"
         )
+    if problem.code == "insufficient_scope":
+        return render("not_permitted.html", call, status=problem.status, problem=problem)
     return render("problem.html", call, status=problem.status, problem=problem)

@@ -21,7 +21,6 @@ from shared.web.call import Call
 from shared.web.problems import invalid
 from shared.web.routes import read_payment_id
 
-
 # What came of asking again, as it stands in the address that asking leads to.
 ASKED, NOT_ASKED = "yes", "no"
 

@@ -56,6 +56,13 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.globals |= {"failure": codes.failure, "statuses": codes.STATUSES, "tones": codes.TONES}
-    environment.globals |= {"refund_tones": codes.REFUND_TONES, "methods": codes.METHODS, "sayings": codes.SAYINGS, "fare_names": codes.FARE}
+    environment.globals |= {
+        "failure": codes.failure,
+        "statuses": codes.STATUSES,
+        "tones": codes.TONES,
+        "refund_tones": codes.REFUND_TONES,
+        "methods": codes.METHODS,
+        "sayings": codes.SAYINGS,
+        "fare_names": codes.FARE,
+    }
     return environment

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 from shared.web.call import Call
 
 
-def is_from_our_own_page(call: Call) -> bool:
+def is_from_our_own_page(call: Call, url: str = "") -> bool:
     """Whether the browser says that a page of ours sent it: by Sec-Fetch-Site, or, where it does not send that, by an Origin
-    whose host is the one that was asked. Whoever says neither is none.
+    that is `url`, or, where that is empty, of the host that was asked. Whoever says neither is none.
 
     A page elsewhere can set neither header, nor Host or X-Forwarded-Host (https://fetch.spec.whatwg.org/#forbidden-request-header,
     and others only with our consent, which nobody gets).
@@ -15,8 +15,11 @@ def is_from_our_own_page(call: Call) -> bool:
     site = call.headers.get("Sec-Fetch-Site")
     if site is not None:
         return bool(site == "same-origin")
+    said = call.headers.get("Origin", "")
+    if url:
+        return bool(said == url)
     try:
-        origin = urlsplit(call.headers.get("Origin", ""))
+        origin = urlsplit(said)
     except ValueError:
         return False
     named = ",".join(call.headers.get(name, "") for name in ("Host", "X-Forwarded-Host")).lower()

@@ -23,7 +23,7 @@ _SAID: dict[str, tuple[str, Tone]] = {
 
 
 class Line(NamedTuple):
-    """What happened at a moment: `told` is when, empty where it is told as of the line before; `after`, how long after the first.
+    """What happened at a moment: `told` is when, empty where the line before says the same; `after`, how long after the first.
     `details` are names and values; `refund`: of which refund, as people call it."""
 
     at: datetime
@@ -73,7 +73,12 @@ def _claimed(moment: story.Claimed, told: Story, words: "Words") -> _Told:
         return "plain", "Loaded as history", "It was charged before this service took payments.", []
     amount = words.money(moment.amount, told.currency)
     title = f"Asked for: {amount}" if moment.refund_id is None else f"Asked for: {amount} to be given back"
-    return "plain", title, "", [("Reason", moment.reason), ("By", moment.actor), ("Correlation id", moment.correlation_id)]
+    return (
+        "plain",
+        title,
+        "",
+        [("Reason", moment.reason), ("By", moment.actor), ("Correlation id", moment.correlation_id)],
+    )
 
 
 def _asking(moment: story.Asking, told: Story, words: "Words") -> _Told:
@@ -144,7 +149,12 @@ def _delivered(moment: story.EventDelivered, _: Story, __: "Words") -> _Told:
 
 def _set_aside(moment: story.EventSetAside, _: Story, __: "Words") -> _Told:
     details = [("Event", moment.type), ("Refused", f"{moment.refusals} times"), ("Last", moment.refusal)]
-    return "bad", "Event set aside", "Its sink refused it for good. Once the cause is mended: make events RESEND.", details
+    return (
+        "bad",
+        "Event set aside",
+        "Its sink refused it for good. Once the cause is mended: make events RESEND.",
+        details,
+    )
 
 
 _TELL: dict[str, Callable[[Any, Story, "Words"], _Told | None]] = {

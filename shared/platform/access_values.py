@@ -11,6 +11,8 @@ from shared.rules.permissions import PERMISSIONS
 
 # An issuer is compared to the letter with what a token says, and a blank stands between issuer and subject.
 _NAME = r"[!-~]{1,255}"
+# Characters of a key that signs what a browser keeps.
+SHORTEST_KEY = 32
 
 
 class Issuer(NamedTuple):
@@ -77,6 +79,36 @@ def event_senders(value: str) -> EventSenders | None:
     if not isinstance(named, list) or not named or not all(isinstance(subject, str) and subject for subject in named):
         raise ValueError(wanted)
     return EventSenders(_issuer(item, wanted), frozenset(named))
+
+
+def client(value: str) -> str:
+    if value:
+        audience(value)
+    return value
+
+
+def session_keys(value: str) -> tuple[str, ...]:
+    """The first signs, and all are accepted; none where it is empty."""
+    keys = tuple(value.split())
+    if len(keys) > 2 or any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"at least {SHORTEST_KEY} characters, or two such keys with a blank in between")
+    return keys
+
+
+def origin(value: str) -> str:
+    """A public address, which people type; empty where there is none."""
+    if value and not (is_protected(value) and re.fullmatch(r"https?://[^/]+/?", value)):
+        raise ValueError(
+            "an https:// URL without a path, such as https://payments.example.com (http:// only on this machine)"
+        )
+    return value.rstrip("/")
+
+
+def scope(value: str) -> str:
+    words = value.split(" ")
+    if "openid" not in words or not all(re.fullmatch(r"[!#-[\]-~]+", word) for word in words):
+        raise ValueError("words with a blank in between, openid among them")
+    return value
 
 
 def path(value: str) -> str:

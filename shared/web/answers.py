@@ -11,13 +11,14 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 class Answer(NamedTuple):
     """Status, body and headers of an answer; the door adds the rest. A body in parts is sent as they come. `about` goes into
-    the request's line in the log."""
+    the request's line in the log; of `cookies` each is a Set-Cookie."""
 
     status: int
     body: str | Iterable[bytes] = ""
     content_type: str = JSON
     headers: Mapping[str, str] = _NONE
     about: Mapping[str, int] = _NONE
+    cookies: tuple[str, ...] = ()
 
     def replayed(self) -> "Answer":
         """The same answer, marked as one that was given before."""

@@ -35,6 +35,8 @@ class Call:
         self.slashed = raw.endswith("/")
         self.body_was_read = False
         self.route: Route | None = None
+        # Nobody is asked who he is, anywhere.
+        self.open = False
         # None where the service is open, and on routes that want nobody's name.
         self.caller: Caller | None = None
         # Headers that tell the caller of its rate, whatever the answer.
@@ -51,6 +53,10 @@ class Call:
         return address_of(self._request)
 
     @property
+    def method(self) -> str:
+        return self._request.method
+
+    @property
     def headers(self) -> Any:
         return self._request.headers
 
@@ -58,6 +64,10 @@ class Call:
     def query(self) -> list[tuple[str, str]]:
         """Every query parameter, in order, repeated ones included."""
         return list(self._request.args.items(multi=True))
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        return self._request.cookies
 
     def prefers(self, *content_types: str) -> str:
         """Which of the content types the Accept header asks for; the first where it has no wish. Parameters of a type, such

@@ -13,6 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from shared.platform import log
 from shared.platform.settings import RETRY_AFTER, Settings
 from shared.platform.unavailable import DatabaseUnavailable
+from shared.web.access.caller import Caller
 from shared.web.access.guard import Guard, guard_of, permit
 from shared.web.answers import Answer
 from shared.web.call import LARGEST_BODY, Call
@@ -27,6 +28,13 @@ DRAINED = 1 << 20
 
 Operation = Callable[[Call], Answer]
 Shown = Callable[[Problem, Call], Answer]
+# Who calls, where nobody may enter unknown. Raises Problem.
+Known = Callable[[Guard, Call], Caller]
+
+
+def by_token(guard: Guard, call: Call) -> Caller:
+    """Whoever has the token that a request bears. Raises Problem."""
+    return guard.caller(call.headers.get("Authorization"))
 
 
 def door(
@@ -36,12 +44,13 @@ def door(
     *,
     limited: bool = True,
     shown: Shown | None = None,
+    known: Known = by_token,
 ) -> Callable[[Operation], Callable[[flask.Request], flask.Response]]:
     """Makes an operation a function of the framework, under this name.
 
     It answers /healthz itself, gives the operation only requests on its own routes, and turns what is raised into problem
     documents; nothing else that is raised reaches a client. `counts`: where its starts are counted. `limited`: RATE_LIMIT
-    applies. `shown`: how a problem is shown where it is not as a document.
+    applies. `shown`: how a problem is shown where it is not as a document. `known`: by what a caller is known.
     """
     log.set_level(settings.log_level)
     limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
@@ -58,7 +67,7 @@ def door(
             def work(call: Call) -> Answer:
                 if call.path == LIVENESS and request.method in ("GET", "HEAD"):
                     return Answer(200, '{"status":"UP"}')
-                _let_in(function, guard, limiter, request, call)
+                _let_in(function, guard, known, limiter, request, call)
                 return operation(call)
 
             return _respond(function, start, request, work, shown)
@@ -68,11 +77,14 @@ def door(
     return decorate
 
 
-def _let_in(function: str, guard: Guard | None, limiter: Limiter, request: flask.Request, call: Call) -> None:
+def _let_in(
+    function: str, guard: Guard | None, known: Known, limiter: Limiter, request: flask.Request, call: Call
+) -> None:
     """Notes in the call whose it is and which route it is on. Raises Problem where it goes no further."""
+    call.open = guard is None
     if guard and not is_open(function, call.path):
         try:
-            call.caller = guard.caller(request.headers.get("Authorization"))
+            call.caller = known(guard, call)
         except Problem:
             call.rate = limiter.admit(address_of(request))
             raise
@@ -162,7 +174,8 @@ def _response(answer: Answer, call: Call) -> flask.Response:
         "X-Correlation-ID": call.trace.correlation_id,
         "X-Content-Type-Options": "nosniff",
     }
-    response = flask.Response(body, answer.status, list(headers.items()), content_type=answer.content_type)
+    all_headers = [*headers.items(), *(("Set-Cookie", cookie) for cookie in answer.cookies)]
+    response = flask.Response(body, answer.status, all_headers, content_type=answer.content_type)
     if answer.status == 204:
         del response.headers["Content-Type"]
     return response

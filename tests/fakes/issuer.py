@@ -10,6 +10,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -61,6 +62,10 @@ class Issuer:
         self.delay = 0.0
         self.asked: list[str] = []
         self.says_it_is: str | None = None
+        self.also_says: dict[str, Any] = {}
+        # What it gives for a code, and what it was sent for that: headers and the body's fields.
+        self.gives: Any = {}
+        self.exchanged: list[tuple[dict[str, str], dict[str, str]]] = []
         self._server = CuttableServer(("127.0.0.1", 0), _Handler)
         self._server.issuer = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -90,9 +95,12 @@ class Issuer:
         return {
             "issuer": self.says_it_is or self.url,
             "jwks_uri": f"{self.url}/openid/v1/jwks",
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.algorithm],
+            **self.also_says,
         }
 
     def claims(self, **other: Any) -> dict[str, Any]:
@@ -183,9 +191,23 @@ class _Handler(BaseHTTPRequestHandler):
         issuer: Issuer = self.server.issuer  # type: ignore[attr-defined]
         issuer.asked.append(self.path)
         time.sleep(issuer.delay)
-        answers = {"/.well-known/openid-configuration": issuer.discovery(), "/openid/v1/jwks": issuer.jwks}
-        body = json.dumps(answers.get(self.path, {})).encode()
-        self.send_response(issuer.status if self.path in answers else 404)
+        answers: dict[str, Any] = {
+            "/.well-known/openid-configuration": issuer.discovery(),
+            "/openid/v1/jwks": issuer.jwks,
+        }
+        self._answer(issuer.status if self.path in answers else 404, answers.get(self.path, {}))
+
+    def do_POST(self) -> None:
+        issuer: Issuer = self.server.issuer  # type: ignore[attr-defined]
+        sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        issuer.asked.append(self.path)
+        issuer.exchanged.append((dict(self.headers), dict(parse_qsl(sent))))
+        time.sleep(issuer.delay)
+        self._answer(issuer.status, issuer.gives)
+
+    def _answer(self, status: int, said: Any) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

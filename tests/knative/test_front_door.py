@@ -24,7 +24,7 @@ from tests.fakes.issuer import Issuer, bad_tokens
 from tests.knative.conftest import ROOT
 from tests.local.doors import HOST, gateway, ports, write_container_form
 
-FUNCTIONS = ("create_payment", "create_refund", "get_payment", "metrics", "health")
+FUNCTIONS = ("create_payment", "create_refund", "get_payment", "metrics", "console", "health")
 
 ROUTES = [
     ("POST", "/payments", "create_payment"),
@@ -41,6 +41,13 @@ ROUTES = [
     ("GET", "/payments/351/events", "get_payment"),
     ("GET", "/metrics", "metrics"),
     ("GET", "/v1/metrics/prometheus", "metrics"),
+    ("GET", "/console", "console"),
+    ("GET", "/v1/console/", "console"),
+    ("GET", "/console/payments/351/receipt", "console"),
+    ("HEAD", "/console/files/console-0123456789ab.css", "console"),
+    ("POST", "/console/payments/351/refund", "console"),
+    ("POST", "/v1/console/sign-out", "console"),
+    ("GET", "/console2", "health"),
     ("GET", "/health", "health"),
     ("GET", "/", "health"),
     ("GET", "/v1", "health"),

@@ -38,7 +38,16 @@ def test_only_functions_that_use_the_database_and_the_job_reach_it(built: Built,
     (peer,) = _may_come_in(manifests, _labels(database), 5432)
     assert peer.keys() == {"podSelector"}
     let_in = {m["metadata"]["name"] for m, t in pods(manifests) if selects(peer["podSelector"], _labels(t))}
-    wanted = {"create-payment", "create-refund", "get-payment", "health", "metrics", "sweep", "payment-migrate"}
+    wanted = {
+        "create-payment",
+        "create-refund",
+        "get-payment",
+        "health",
+        "metrics",
+        "console",
+        "sweep",
+        "payment-migrate",
+    }
     wanted |= {"dead-letters"} if of_kind(manifests, "Broker") else set()
     assert let_in == wanted
     # And these are the ones that are given a role.

@@ -95,17 +95,22 @@ def guard_of(function: str, settings: Settings) -> Guard | None:
     return guard
 
 
+def caller_of(settings: Settings, issuer: str, subject: str, scope: Set[str]) -> Caller:
+    """A subject of an issuer, with what its `scope` and AUTH_SUBJECTS give it."""
+    subjects = settings.auth_subjects
+    # One with a blank would be taken for an issuer and another's subject.
+    is_bare = len(settings.auth_issuers) == 1 and " " not in subject
+    bare = subjects.get(subject, frozenset()) if is_bare else frozenset()
+    return Caller(issuer, subject, scope | subjects.get(f"{issuer} {subject}", frozenset()) | bare)
+
+
 def _guard_of_clients(settings: Settings) -> Guard | None:
-    issuers, subjects = settings.auth_issuers, settings.auth_subjects
-    only_one = len(issuers) == 1
+    issuers = settings.auth_issuers
 
     def permissions(claims: Claims) -> Set[str]:
-        # One with a blank would be taken for an issuer and another's subject.
-        is_bare = only_one and " " not in claims.subject
-        bare = subjects.get(claims.subject, frozenset()) if is_bare else frozenset()
-        return claims.scope | subjects.get(f"{claims.issuer} {claims.subject}", frozenset()) | bare
+        return caller_of(settings, *claims).permissions
 
-    return Guard(lambda: _tokens(issuers, settings), permissions) if issuers else None
+    return Guard(lambda: tokens_of(issuers, settings.auth_audience), permissions) if issuers else None
 
 
 def _guard_of_events(settings: Settings) -> Guard | None:
@@ -116,12 +121,13 @@ def _guard_of_events(settings: Settings) -> Guard | None:
     def permissions(claims: Claims) -> Set[str]:
         return {EVENTS} if claims.subject in senders.subjects else frozenset()
 
-    return Guard(lambda: _tokens([senders.issuer], settings), permissions)
+    return Guard(lambda: tokens_of([senders.issuer], settings.auth_audience), permissions)
 
 
-def _tokens(issuers: Iterable[Issuer], settings: Settings) -> Tokens:
+def tokens_of(issuers: Iterable[Issuer], audience: str) -> Tokens:
+    """Reads tokens of these issuers, for this audience where an issuer has none of its own."""
     # PyJWT imports it for keys that come as certificates, and it takes half of the time that PyJWT takes.
     put_off("cryptography.x509")
     from shared.web.access.tokens import Tokens
 
-    return Tokens(issuers, settings.auth_audience)
+    return Tokens(issuers, audience)

@@ -25,13 +25,18 @@ def source_of(issuer: Issuer) -> Source:
     return lambda: _discovered(issuer.name)
 
 
-def _discovered(issuer: str) -> list[Any]:
-    deadline = time.monotonic() + KEYS_TIMEOUT
+def discover(issuer: str, deadline: float) -> dict[str, Any]:
+    """What an issuer says of itself, until `deadline` (monotonic clock). Raises KeysUnavailable."""
     about = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", deadline)
     # Whoever answers for another issuer would sign in its name (OpenID Connect Discovery 1.0, 4.3).
     if not isinstance(about, dict) or about.get("issuer") != issuer:
         raise KeysUnavailable("what answers at the issuer's address does not say that it is this issuer")
-    address = about.get("jwks_uri")
+    return about
+
+
+def _discovered(issuer: str) -> list[Any]:
+    deadline = time.monotonic() + KEYS_TIMEOUT
+    address = discover(issuer, deadline).get("jwks_uri")
     if not isinstance(address, str) or not is_protected(address):
         raise KeysUnavailable("the issuer names no https:// URL for its keys")
     return _keys(_get(address, deadline))

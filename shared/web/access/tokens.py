@@ -41,8 +41,9 @@ class _Known(NamedTuple):
     keys: Keys
 
 
-class _Accepted(NamedTuple):
-    claims: Claims
+class _Basis(NamedTuple):
+    """On what a token was accepted."""
+
     expires: float  # seconds since 1970
     known: _Known
     algorithm: str
@@ -59,7 +60,7 @@ class Tokens:
             )
             for issuer in issuers
         }
-        self._accepted: dict[bytes, _Accepted] = {}
+        self._accepted: dict[bytes, tuple[Claims, _Basis]] = {}
 
     def load_files(self) -> None:
         """Reads the keys that are in files; ends the start of this process where one has none. Asks nobody."""
@@ -78,14 +79,20 @@ class Tokens:
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         accepted = self._accepted.get(digest)
-        if accepted is None or not _still_holds(accepted):
-            accepted = self._check(token)
+        if accepted is None or not _still_holds(accepted[1]):
+            said, basis = self._check(token)
+            accepted = _claims(said), basis
             if len(self._accepted) >= MOST_REMEMBERED:
                 self._accepted.clear()
             self._accepted[digest] = accepted
-        return accepted.claims
+        return accepted[0]
 
-    def _check(self, token: str) -> _Accepted:
+    def read_once(self, token: str) -> tuple[Claims, dict[str, Any]]:
+        """The same for a token that does not come again, and all that it says besides. Nothing of it is kept."""
+        said, _ = self._check(token)
+        return _claims(said), said
+
+    def _check(self, token: str) -> tuple[dict[str, Any], _Basis]:
         try:
             unverified = jwt.decode_complete(token, options={"verify_signature": False})
         except WRONG as wrong:
@@ -104,7 +111,7 @@ class Tokens:
                 continue
             except WRONG as wrong:
                 raise TokenRejected(type(wrong).__name__) from None
-            return _Accepted(_claims(claims), expires, known, algorithm, key)
+            return claims, _Basis(expires, known, algorithm, key)
         raise TokenRejected("its signature is of none of the keys of its issuer" if keys else "its key is not known")
 
 
@@ -121,11 +128,11 @@ def _verified(token: str, key: Key, algorithm: str, issuer: Issuer) -> dict[str,
     return claims
 
 
-def _still_holds(accepted: _Accepted) -> bool:
+def _still_holds(basis: _Basis) -> bool:
     """Whether a token that was accepted is to be accepted still: it has not expired, and its key was not withdrawn."""
-    if accepted.expires + LEEWAY <= time.time():
+    if basis.expires + LEEWAY <= time.time():
         return False
-    return accepted.key in accepted.known.keys.of(accepted.key.name, accepted.algorithm)
+    return basis.key in basis.known.keys.of(basis.key.name, basis.algorithm)
 
 
 def _claims(claims: dict[str, Any]) -> Claims:

@@ -8,6 +8,7 @@ import flask
 import pytest
 
 from functions.console.desk import Desk
+from functions.console.entrance import Entrance
 from functions.console.pages import answer, problem_page
 from shared.web.access.caller import Caller
 from shared.web.answers import Answer
@@ -70,18 +71,23 @@ class Visitor:
         return self.ask("POST", address, {**form, **headers}, urlencode(fields).encode())
 
     def ask(self, method: str, address: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Shown:
+        return Shown(self.ask_for(address, headers, method, body))
+
+    def ask_for(
+        self, address: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes = b""
+    ) -> Answer:
         application = flask.Flask("console")
         with application.test_request_context(address, method=method, headers=dict(headers or {}), data=body):
             call = Call(flask.request, trace())
             found = find_route("console", method, call.path)
             assert found, f"no page has {method} {call.path}"
             call.route, call.parameters = found
-            call.caller = self.caller
-            desk = Desk(self.till.settings, self.till.deps)
+            call.caller, call.open = self.caller, self.caller is None
+            desk = Desk(self.till.settings, self.till.deps, Entrance.of(self.till.settings))
             try:
-                return Shown(answer(desk, call))
+                return answer(desk, call)
             except Problem as problem:
-                return Shown(problem_page(problem, call))
+                return problem_page(desk, problem, call)
 
 
 @pytest.fixture
@@ -93,4 +99,3 @@ def visitor(till: Till) -> Visitor:
 def payment_id(till: Till) -> int:
     """A charge of 150.00 INR."""
     return int(shown(till.pay())["payment_id"])
-

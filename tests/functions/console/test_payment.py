@@ -6,7 +6,6 @@ import pytest
 
 from shared.gateways.protocol import Declined, Unknown
 from shared.web.access.caller import Caller
-from shared.web.call import Call
 from tests.functions.console.conftest import Visitor
 from tests.sql.rows import a_payment
 from tests.support.cluster import Place
@@ -45,7 +44,7 @@ def test_what_others_wrote_stays_text(visitor: Visitor, till: Till, place: Place
     assert len(page.all("script")) == 1
     assert not page.all("img")
     assert not any(name.startswith("on") or name == "style" for _, attributes in page.tags for name in attributes)
-    assert all(link.startswith("/console") or link == "#main" for link in page.links)
+    assert all(link.startswith(("/console", "#main", "https://dashboard.example/")) for link in page.links)
 
 
 def test_a_decline_is_told_in_words_and_by_its_code(visitor: Visitor, till: Till) -> None:
@@ -148,4 +147,6 @@ def test_no_payment_has_no_page(visitor: Visitor, payment_id: str) -> None:
 def test_a_receipt_is_a_page_and_a_pdf_where_it_is_asked_for(visitor: Visitor, payment_id: int) -> None:
     address = f"/console/payments/{payment_id}/receipt"
     assert "₹150.00" in visitor.get(address).text
+    answers = visitor.ask_for(f"{address}?format=pdf"), visitor.ask_for(address, {"Accept": "application/pdf"})
+    assert {answer.content_type for answer in answers} == {"application/pdf"}
     assert visitor.get(f"{address}?format=docx").status == 400
