@@ -33,7 +33,7 @@ PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
 
 
 def answer(desk: Desk, call: Call) -> Answer:
-    """The answer of the page that has the call's route; whatever changes something, only from a page of our own. Raises Problem."""
+    """The answer of the page that has the call's route; what changes something, only from a page of our own. Raises Problem."""
     page = call.route and PAGES.get(f"{call.route.method} {call.route.template}")
     if not page:
         raise Problem("not_found", "The console has no such page.")

@@ -1,7 +1,7 @@
 """A refund: the form, its confirmation, and what came of it.
 
-The key of the form is in its address, and is the idempotency key of the refund: a double click, a reload and the back button give
-back once. The same address shows the form until it was sent, and what came of it from then on.
+The key of the form is in its address, and is the idempotency key of the refund: a double click, a reload and the back button
+give back once. The same address shows the form until it was sent, and what came of it from then on.
 """
 
 import json
@@ -97,7 +97,7 @@ def _read(filled: dict[str, str]) -> RefundRequest:
 
 
 def _wanted(request: RefundRequest) -> Decimal:
-    """The amount, which the API may do without, and a form may not: what was left when it was shown may not be left any more."""
+    """The amount, which the API may do without, and a form may not: what was left when it was shown may be left no more."""
     if request.amount is None:
         raise invalid(("amount", "is required"))
     return request.amount

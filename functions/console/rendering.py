@@ -57,8 +57,10 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.globals |= {"failure": codes.failure, "statuses": codes.STATUSES, "tones": codes.TONES}
     environment.globals |= {
+        "failure": codes.failure,
+        "statuses": codes.STATUSES,
+        "tones": codes.TONES,
         "refund_tones": codes.REFUND_TONES,
         "methods": codes.METHODS,
         "sayings": codes.SAYINGS,

@@ -23,7 +23,7 @@ _SAID: dict[str, tuple[str, Tone]] = {
 
 
 class Line(NamedTuple):
-    """What happened at a moment: `told` is when, empty where it is told as of the line before; `after`, how long after the first.
+    """What happened at a moment: `told` is when, empty where the line before says the same; `after`, how long after the first.
     `details` are names and values; `refund`: of which refund, as people call it."""
 
     at: datetime

@@ -57,7 +57,7 @@ def list_pending(deps: Dependencies) -> list[str]:
 
 
 def pending(deps: Dependencies, which: str) -> Lease:
-    """What is pending under a name: the id of a payment, or the reference of a payment or refund. It is not taken: only to be read.
+    """What is pending under a name: the id of a payment, or the reference of a payment or refund. Not taken, only to be read.
     Raises NotSettled where nothing is, and DatabaseUnavailable."""
     named = deps.database.one("pending_named", which=which)
     if named is None:

@@ -8,21 +8,17 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-import flask
 import pytest
 
 from functions.console import payments_csv
-from functions.console.desk import Desk
 from shared.platform.database import DatabaseUnavailable
 from shared.web.answers import Answer
-from shared.web.call import Call
 from tests.functions.console.conftest import Visitor
 from tests.functions.console.test_payments import ROWS, address
 from tests.sql.rows import a_payment, move
 from tests.support.cluster import Place
 from tests.support.functions import AsInTheImage, Functions
 from tests.support.settings import ENVIRONMENT
-from tests.support.till import trace
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +27,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(visitor: Visitor, *parameters: tuple[str, str]) -> Answer:
-    with flask.Flask("console").test_request_context(address(*parameters)):
-        call = Call(flask.request, trace())
-        return payments_csv.csv(Desk(visitor.till.settings, visitor.till.deps), call)
+    return visitor.ask_for(address(*parameters).replace("/payments", "/payments.csv", 1))
 
 
 def text_of(answer: Answer) -> str:
