@@ -18,7 +18,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from functions.console import sign_in_provider
-from functions.console.sign_in import own_address
+from functions.console.sign_in import NOT_BEGUN_HERE, own_address
 from functions.console.sign_in_cookies import SESSION, Attempt, Cookies, Session
 from local.place import CHECKOUT
 from shared.rules.permissions import PERMISSIONS
@@ -53,7 +53,7 @@ def served(**settings: str) -> Any:
 @pytest.fixture(scope="module")
 def console(issuer: Issuer) -> Any:
     return served(
-        AUTH_ISSUERS=json.dumps([{"issuer": issuer.url}]),
+        AUTH_ISSUERS=json.dumps([{"issuer": issuer.url, "audience": "payment-service"}]),
         AUTH_SUBJECTS=json.dumps({"bob": "payments:read payments:settle"}),
         CONSOLE_CLIENT_ID="the:console",
         CONSOLE_CLIENT_SECRET=SECRET,
@@ -403,9 +403,7 @@ def test_a_sign_in_that_somebody_else_began_signs_nobody_in(browser: Browser, is
     browser.begin()
     answer = browser.back(state=asked["state"])
     assert issuer.exchanged == []
-    refused(
-        browser, answer, log_lines, 400, "This sign-in was not begun in this browser, or more than ten minutes ago.", ""
-    )
+    refused(browser, answer, log_lines, 400, NOT_BEGUN_HERE, "")
 
 
 def test_a_sign_in_is_gone_on_with_once(browser: Browser, issuer: Issuer) -> None:
@@ -416,6 +414,11 @@ def test_a_sign_in_is_gone_on_with_once(browser: Browser, issuer: Issuer) -> Non
     again = browser.back(state=asked["state"])
     assert (again.status_code, again.headers["Location"]) == (303, "/console")
     assert len(issuer.exchanged) == 1
+
+
+def test_a_state_is_compared_to_its_end(browser: Browser, issuer: Issuer) -> None:
+    answer = browser.back(state=f"{browser.begin()['state'][:-1]}~")
+    assert (answer.status_code, told(answer)) == (400, NOT_BEGUN_HERE)
 
 
 def test_two_windows_sign_in_at_once(browser: Browser, issuer: Issuer) -> None:
