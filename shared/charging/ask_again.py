@@ -14,6 +14,8 @@ from shared.web.problems import Problem
 
 # Pending refunds of one payment that are carried on at once, each for as long as the gateway takes.
 MOST = 5
+# Among so many, the newest of it, they are looked for.
+LOOKED_THROUGH = 1_000
 # How often a look is written down where others look at the same moment.
 TRIES = 5
 
@@ -35,7 +37,7 @@ def ask_again(deps: Dependencies, payment_id: int, actor: str, refund_id: int | 
     Problem payment_not_found, and DatabaseUnavailable.
     """
     subject = {"payment_id": payment_id, "refund_id": refund_id}
-    pending = deps.database.run_again("pending_of", limit=MOST, **subject)
+    pending = deps.database.run_again("pending_of", looked_through=LOOKED_THROUGH, limit=MOST, **subject)
     if pending:
         return [_carry_on(deps, bytes(row["key_hash"]), row["refund_id"], actor) for row in pending]
     taken_at = time.monotonic()

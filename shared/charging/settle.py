@@ -25,7 +25,7 @@ def settle(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined, aski
         deps.publisher.publish(event_in(settled[0]))
         return final_answer(settled[0])
     if askings.made:
-        deps.database.run_again("keep_askings", **parameters)
+        deps.database.run_again("keep_askings", **parameters | askings.columns())
     note_contradiction(deps, lease, outcome)
     seconds = deps.settings.idempotency_lock_timeout
     stored = deps.database.one("look", key_hash=lease.key_hash, lease_seconds=seconds)
@@ -52,8 +52,10 @@ def settlement(
         "asked": asked,
         "asked_ms": askings.told_by_the_row(asked),
     }
-    first = [] if parameters["asked_ms"] is not None or not askings.made else ["keep_askings"]
-    return [*first, "settle_payment" if lease.refund_id is None else "settle_refund"], parameters | askings.columns()
+    name = "settle_payment" if lease.refund_id is None else "settle_refund"
+    if parameters["asked_ms"] is not None or not askings.made:
+        return [name], parameters
+    return ["keep_askings", name], parameters | askings.columns()
 
 
 def note_contradiction(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> None:

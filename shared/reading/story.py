@@ -183,14 +183,14 @@ def _happened(database: Database, payment_id: int, standings: dict[int | None, S
 
 def _moment(at: datetime, told: dict[str, Any], standing: Standing) -> Moment:
     refund_id, amount, actor = standing.refund_id, standing.amount, told["actor"]
-    succeeded = standing.status != "FAILED"
+    failed = standing.status == "FAILED"
     match told["type"].partition(".")[2]:
         case "settled_by_hand":
-            return SettledByHand(at, refund_id, actor, told["reason"], succeeded, told["forced"], told["gateway_said"])
+            return SettledByHand(at, refund_id, actor, told["reason"], not failed, told["forced"], told["gateway_said"])
         case "contradicted":
             return Contradicted(at, refund_id, actor, told["reason"], told["gateway_said"])
-        case "succeeded" | "refunded" | "failed":
-            return Settled(at, refund_id, succeeded, told["failure_code"], standing.gateway_id, amount)
+        case "succeeded" | "refunded" | "failed" as end:
+            return Settled(at, refund_id, end != "failed", told["failure_code"], standing.gateway_id, amount)
     imported = told["type"] == "payment.imported"
     return Claimed(at, refund_id, actor, told["correlation_id"], amount, told["reason"], imported)
 

@@ -8,7 +8,7 @@ from tests.support.sql import Sql
 
 Row = dict[str, Any]
 CHARGED = ("SUCCESS", "REFUNDED")
-TABLES = "payments, payment_receipts, payment_refunds, idempotency_keys, outbox"
+TABLES = "payments, payment_receipts, payment_refunds, idempotency_keys, outbox, gateway_askings"
 PASS = """
 UPDATE payments SET created_at = created_at - make_interval(secs => %(s)s);
 UPDATE payment_refunds SET created_at = created_at - make_interval(secs => %(s)s);

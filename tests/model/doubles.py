@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from shared.charging.askings import Askings
 from shared.charging.lease import Lease
 from shared.events.delivery import EventSink
 from shared.events.event import Event
@@ -63,6 +64,7 @@ class Frozen:
 
     lease: Lease
     told: Succeeded | None
+    askings: Askings
 
 
 @dataclass

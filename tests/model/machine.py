@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from shared.charging import abandoned, attempt, charge, look, refund, settle
+from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
 from shared.charging.idempotency import hash_key
 from shared.charging.lease import Lease, take_over
@@ -88,10 +89,11 @@ class Payments(RuleBasedStateMachine):
         if not freezes:
             return attempt.attempt(deps, lease, *on_outcome)
         told: object = None
+        askings = Askings()
         if freezes == "after asking":
             with suppress(ValueError):  # of a mood of the bank
-                told = attempt.ask(deps, lease)
-        self.frozen.append(Frozen(lease, told if isinstance(told, Succeeded) else None))
+                told = attempt.ask(deps, lease, askings)
+        self.frozen.append(Frozen(lease, told if isinstance(told, Succeeded) else None, askings))
         raise Died("frozen")
 
     @rule(
@@ -168,7 +170,7 @@ class Payments(RuleBasedStateMachine):
         if meanwhile == "another takes over and freezes" and (
             other := take_over(self.till.deps, worker.lease.key_hash)
         ):
-            self.frozen.append(Frozen(other, None))
+            self.frozen.append(Frozen(other, None, Askings()))
         if much_later:
             self._time_passes(200)
         self._wake(worker, mood)
@@ -191,7 +193,7 @@ class Payments(RuleBasedStateMachine):
             if worker.told is None:
                 attempt.attempt(self.till.deps, worker.lease)
             else:
-                settle.settle(self.till.deps, worker.lease, worker.told)
+                settle.settle(self.till.deps, worker.lease, worker.told, worker.askings)
         if holder not in (None, "settled", worker.lease.locked_at):
             assert self._holder(worker) in (holder, "settled"), "it gave back a lease that is another's"
 

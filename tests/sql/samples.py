@@ -90,7 +90,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "payments": LISTING,
     "payments_of_trip": LISTING | {"trip_id": 7},
     "pending": {"limit": 100},
-    "pending_of": {"payment_id": 500, "refund_id": None, "limit": 5},
+    "pending_of": {"payment_id": 500, "refund_id": None, "looked_through": 1000, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
     "receipt": {"payment_id": 7, "most_refunds": 5},

@@ -232,7 +232,7 @@ def test_what_is_run_together_is_undone_together(place: Place) -> None:
     place.sql.run(key + " VALUES (sha256('k'), sha256('f'), %s, 'c', now())", (payment_id,))
     parameters = {"actor": "me", "outcome": "succeeded", "reason": "because", "gateway_said": "yes"}
     parameters |= {"key_hash": bytes(place.sql.value("SELECT sha256('k')")), "payment_id": payment_id, "status": "LOST"}
-    parameters |= {"failure_code": None, "gateway_id": None, "forced": False, "key_ttl": 1}
+    parameters |= {"failure_code": None, "gateway_id": None, "forced": False, "key_ttl": 1, "asked_ms": None}
     with pytest.raises(Exception, match="payments_status_check"):
         database.run_together("audit", "settle_payment", **parameters)
     assert place.sql.value("SELECT count(*) FROM audit_log") == 0
