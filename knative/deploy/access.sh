@@ -6,6 +6,9 @@ keys_file=/etc/payment-service/keys/jwks.json
 
 # Before anything is built or applied.
 the_overlay_says_who_may_call() {
+  if it_is_set CONSOLE_CLIENT_ID && ! { it_is_set CONSOLE_URL && it_is_set AUTH_ISSUERS; }; then
+    stop "CONSOLE_CLIENT_ID needs CONSOLE_URL, the address at which people open the console, and AUTH_ISSUERS (docs/access.md)"
+  fi
   ! it_is_set AUTH_ISSUERS || return 0
   if grep -q '^    payments/authentication: required$' "$work/rendered.yaml"; then
     stop "without AUTH_ISSUERS anybody may pay and refund, which this overlay does not allow: give AUTH_ISSUERS, AUTH_AUDIENCE" \

@@ -32,6 +32,7 @@ show_what_changed() {
 apply_the_foundation() {
   apply_part "namespace and settings" 'app.kubernetes.io/component in (foundation,configuration)'
   make_the_passwords_unless_there_are_some
+  make_the_session_key_where_people_sign_in
 }
 
 apply_the_database_and_wait() {

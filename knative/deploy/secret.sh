@@ -21,6 +21,14 @@ make_the_passwords_unless_there_are_some() {
   say "Made the database's passwords (Secret payment-database)"
 }
 
+# What signs the sessions of whoever signs in to the console.
+make_the_session_key_where_people_sign_in() {
+  it_is_set CONSOLE_CLIENT_ID || return 0
+  ! secret_has console-session-key || return 0
+  change_the_secret "{\"stringData\":{\"console-session-key\":\"$(random_password)\"}}"
+  say "Made the key that signs the console's sessions (console-session-key in Secret payment-database)"
+}
+
 # On standard input: a command line can be read by every user of the machine.
 change_the_secret() {
   printf '%s' "$1" | k patch secret payment-database --namespace payments --type merge --patch-file /dev/stdin >/dev/null

@@ -43,14 +43,14 @@ def await_that(true: Callable[[], bool], what: str) -> None:
 
 
 class Service:
-    """One start of the whole, on a port of its own, with these settings besides."""
+    """One start of the whole, on a port of its own, or this one, with these settings besides."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, port: int = 0, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="payments-e2e-")).resolve()
         self.folder.chmod(0o755)
         for part in PARTS:
             shutil.copytree(CHECKOUT / part, self.folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        self.port = pick(1)[0]
+        self.port = port or pick(1)[0]
         self._output: list[str] = []
         own = {"SERVICE_PORT": str(self.port), "PYTHONPATH": str(self.folder), **TIMES, **settings}
         kept = {

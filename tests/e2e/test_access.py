@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,35 +41,6 @@ PROTECTED = [
     Endpoint("GET", "/metrics/prometheus", "metrics", "metrics:read"),
 ]
 OPEN = ["/health", "/v1/health", "/health/", "/", "/v1", "/openapi.json", "/docs", "/v1/docs/"]
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    """An issuer whose tokens have a scope."""
-    with Issuer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Issuer]:
-    """An issuer in the shape of a Kubernetes cluster."""
-    with Issuer("cluster") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def guarded(issuer: Issuer, cluster: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The whole service, with two issuers: one whose keys are in a file, and one that says itself where they are."""
-    folder = tmp_path_factory.mktemp("keys")
-    folder.chmod(0o755)
-    file = issuer.write(folder / "jwks.json")
-    running = Service(
-        AUTH_ISSUERS=json.dumps([{"issuer": issuer.url, "keys": str(file)}, {"issuer": cluster.url}]),
-        AUTH_SUBJECTS=json.dumps({f"{cluster.url} {SUBJECT}": "payments:write payments:read"}),
-        RATE_LIMIT="",
-    )
-    yield running
-    assert running.end() == (0, [])
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +148,7 @@ def test_what_the_page_of_the_api_loads_is_open_too(guarded: Service) -> None:
         client.close()
 
 
-@pytest.mark.parametrize("function", sorted(CLIENT_FUNCTIONS | {"notify", "sweep"}))
+@pytest.mark.parametrize("function", sorted(CLIENT_FUNCTIONS | {"console", "notify", "sweep"}))
 def test_every_function_says_that_it_lives(guarded: Service, function: str) -> None:
     for port in (guarded.port, guarded.port_of(function)):
         client = Client(port)

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.client import SENT_SECRETS, Client, new_key, new_trip
 from tests.e2e.service import Service, await_that
 
-FUNCTIONS = ["create_payment", "create_refund", "get_payment", "health", "metrics", "notify", "sweep"]
+FUNCTIONS = ["create_payment", "create_refund", "get_payment", "health", "metrics", "console", "notify", "sweep"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -16,7 +16,7 @@ def asked(service: Service) -> None:
     """Every function has something to log, also when these tests run alone."""
     client = Client(service.port)
     client.refund(client.pay().json["payment_id"])
-    for path in ("/payments/1", "/health", "/metrics", "/nowhere"):
+    for path in ("/payments/1", "/health", "/metrics", "/console", "/nowhere"):
         client.get(path)
 
 

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import html
 import json
+import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +18,11 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from functions.console import sign_in_provider
-from functions.console.sign_in import own_address
+from functions.console.sign_in import NOT_BEGUN_HERE, own_address
 from functions.console.sign_in_cookies import SESSION, Attempt, Cookies, Session
 from local.place import CHECKOUT
+from shared.rules.permissions import PERMISSIONS
+from shared.web.routes import ROUTES, Route
 from tests.fakes.issuer import Issuer, bad_tokens, private_key, unsigned
 from tests.support.settings import ENVIRONMENT
 
@@ -49,7 +53,7 @@ def served(**settings: str) -> Any:
 @pytest.fixture(scope="module")
 def console(issuer: Issuer) -> Any:
     return served(
-        AUTH_ISSUERS=json.dumps([{"issuer": issuer.url}]),
+        AUTH_ISSUERS=json.dumps([{"issuer": issuer.url, "audience": "payment-service"}]),
         AUTH_SUBJECTS=json.dumps({"bob": "payments:read payments:settle"}),
         CONSOLE_CLIENT_ID="the:console",
         CONSOLE_CLIENT_SECRET=SECRET,
@@ -248,6 +252,29 @@ def test_what_auth_subjects_gives_counts_for_people_too(browser: Browser) -> Non
     assert browser.ask("POST", "/console/payments/1/refund", FROM_HERE).status_code == 403
 
 
+PROTECTED = [route for route in ROUTES if route.function == "console" and route.permission]
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+@pytest.mark.parametrize("route", PROTECTED, ids=lambda route: f"{route.method} {route.template}")
+def test_every_page_wants_somebody_who_may_see_it(browser: Browser, issuer: Issuer, route: Route, prefix: str) -> None:
+    path = prefix + re.sub(r"\{\w+\}", "1", route.template)
+    assert browser.ask(route.method, path, FROM_HERE).status_code == (303 if route.method == "GET" else 401)
+    others = PERMISSIONS - {str(route.permission)}
+    session = Session(issuer.url, "alice", others, int(time.time()) + 600)
+    cookie = Cookies([KEYS[0]], URL).of_session(session).partition(";")[0]
+    bare: Client = browser.client.application.test_client(use_cookies=False)
+    for who in ({"Cookie": cookie}, {"Authorization": f"Bearer {issuer.token(scope=' '.join(others))}"}):
+        answer = bare.open(path, method=route.method, base_url=URL, headers={**FROM_HERE, **who})
+        assert answer.status_code == 403
+        assert f"This wants the permission {route.permission}." in answer.text or path.endswith("/json")
+
+
+def test_what_pages_load_and_signing_in_ask_nobody_who_he_is() -> None:
+    free = {route.template for route in ROUTES if route.function == "console" and not route.permission}
+    assert free == {f"/console/{name}" for name in ("sign-in", "signed-in", "sign-out", "files/{file}")}
+
+
 WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "for the API": {"aud": "payment-service"},
     "expired": {"exp": 1},
@@ -376,9 +403,7 @@ def test_a_sign_in_that_somebody_else_began_signs_nobody_in(browser: Browser, is
     browser.begin()
     answer = browser.back(state=asked["state"])
     assert issuer.exchanged == []
-    refused(
-        browser, answer, log_lines, 400, "This sign-in was not begun in this browser, or more than ten minutes ago.", ""
-    )
+    refused(browser, answer, log_lines, 400, NOT_BEGUN_HERE, "")
 
 
 def test_a_sign_in_is_gone_on_with_once(browser: Browser, issuer: Issuer) -> None:
@@ -389,6 +414,11 @@ def test_a_sign_in_is_gone_on_with_once(browser: Browser, issuer: Issuer) -> Non
     again = browser.back(state=asked["state"])
     assert (again.status_code, again.headers["Location"]) == (303, "/console")
     assert len(issuer.exchanged) == 1
+
+
+def test_a_state_is_compared_to_its_end(browser: Browser, issuer: Issuer) -> None:
+    answer = browser.back(state=f"{browser.begin()['state'][:-1]}~")
+    assert (answer.status_code, told(answer)) == (400, NOT_BEGUN_HERE)
 
 
 def test_two_windows_sign_in_at_once(browser: Browser, issuer: Issuer) -> None:
@@ -625,3 +655,26 @@ def test_an_open_console_asks_nobody_and_takes_forms_of_its_own_pages_alone(serv
         assert console.ask("POST", "/console/sign-out", headers=headers).status_code == 403
     for headers in (FROM_HERE, {"Origin": "http://192.0.2.7:8082", "Host": "192.0.2.7:8082"}):
         assert console.ask("POST", "/console/sign-out", headers=headers).status_code == 303
+
+
+LOADED = """
+import sys, functions_framework
+client = functions_framework.create_app("console", "functions/console/main.py").test_client()
+for path in ("/console/files/x", "/console/sign-in", "/console/nothing"):
+    client.get(path, headers={"Cookie": "__Host-console=x.y.z"})
+    print(*sorted({"jwt", "cryptography", "oauthlib"} & sys.modules.keys()), sep=",")
+"""
+
+
+def test_nothing_waits_for_what_signing_in_imports_but_whoever_signs_in(issuer: Issuer) -> None:
+    def loaded(**settings: str) -> list[str]:
+        command = [sys.executable, "-c", LOADED]
+        environment = {"PATH": os.environ["PATH"], "LOG_LEVEL": "ERROR", **settings}
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout.splitlines()
+
+    assert loaded() == ["", "", ""]
+    settings = {**COMPLETE, "AUTH_ISSUERS": json.dumps([{"issuer": issuer.url}])}
+    assert loaded(**settings) == ["cryptography,jwt", *["cryptography,jwt,oauthlib"] * 2]

@@ -109,6 +109,40 @@ def test_a_cluster_is_not_asked_where_another_issuer_is_trusted(machine: Machine
     assert CONFIG_MAP not in machine.state["objects"]
 
 
+def with_settings(text: str, **changed: str) -> str:
+    """The manifests with these settings."""
+    manifests = list(yaml.safe_load_all(text))
+    (settings,) = [m["data"] for m in manifests if "AUTH_ISSUERS" in m.get("data", {})]
+    settings.update(changed)
+    return yaml.safe_dump_all(manifests, sort_keys=False)
+
+
+def test_where_people_sign_in_the_key_of_their_sessions_is_made_once_and_never_shown(
+    machine: Machine, built_text: BuiltText
+) -> None:
+    console = {"CONSOLE_CLIENT_ID": "console", "CONSOLE_URL": "https://payments.example"}
+    named = overlay(machine, with_settings(built_text("overlays/minikube"), **console))
+    said = succeeded(machine.deploy(*TO_A_CLUSTER, *named))
+    key = machine.secret()["console-session-key"]
+    assert len(key) == 48
+    assert key not in said
+    assert not any(key in word for call in machine.calls for word in call["arguments"])
+    succeeded(machine.deploy(*TO_A_CLUSTER, *named))
+    assert machine.secret()["console-session-key"] == key
+
+
+@pytest.mark.parametrize("missing", ["CONSOLE_URL", "AUTH_ISSUERS"])
+def test_a_console_where_people_could_not_sign_in_is_not_deployed(
+    machine: Machine, built_text: BuiltText, missing: str
+) -> None:
+    console = {"CONSOLE_CLIENT_ID": "console", "CONSOLE_URL": "https://payments.example", missing: ""}
+    done = machine.deploy(*TO_A_CLUSTER, *overlay(machine, with_settings(built_text("overlays/minikube"), **console)))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert missing in line
+    assert not machine.state["objects"]
+
+
 @pytest.mark.parametrize("on_top", [False, True])
 def test_production_is_refused_without_issuers_in_one_line_that_says_what_to_give(
     machine: Machine, built_text: BuiltText, on_top: bool

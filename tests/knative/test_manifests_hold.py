@@ -18,6 +18,7 @@ OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/ma
 IMAGE = "dev.local/payment-service:local"
 SECRET_KEYS = {"username", "password", "app-username", "app-password"}
 OPTIONAL_KEYS = {"stripe-api-key", "rate-limit-storage", "previous-app-username", "previous-app-password"}
+OPTIONAL_KEYS |= {"console-client-secret", "console-session-key"}
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -79,7 +79,16 @@ def test_every_function_that_uses_the_database_reaches_its_pooler(
     manifests = built(form)
     (peer,) = _may_come_in(manifests, pooler, 5432)
     let_in = {m["metadata"]["name"] for m, t in pods(manifests) if selects(peer["podSelector"], _labels(t))}
-    assert let_in == {"create-payment", "create-refund", "get-payment", "health", "metrics", "sweep", "dead-letters"}
+    assert let_in == {
+        "create-payment",
+        "create-refund",
+        "get-payment",
+        "health",
+        "metrics",
+        "console",
+        "sweep",
+        "dead-letters",
+    }
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -99,7 +99,7 @@ def test_it_works_whatever_the_shell_has_and_the_folder_is_called(copy: Copy, ru
 def test_each_program_sees_only_the_settings_that_are_its_own(copy: Copy, running: Running) -> None:
     for name in HOSTILE.keys() - surroundings.PLAIN - surroundings.SETTINGS:
         assert has(copy, name) <= ({*NEIGHBOURS} if name == "PORT" else set()), name
-    asks_the_gateway = {"create_payment", "create_refund", "sweep"}
+    asks_the_gateway = {"create_payment", "create_refund", "console", "sweep"}
     assert has(copy, "STRIPE_API_KEY") == asks_the_gateway
     assert has(copy, "DB_PASS") == {*asks_the_gateway, "get_payment", "health", "metrics"}
     assert has(copy, "TRIP_SERVICE_URL") == {"create_payment"}
@@ -156,6 +156,9 @@ def test_beside_a_database_of_ones_own_libpqs_protection_of_connections_holds_an
 def test_the_table_of_who_uses_what_has_every_function_and_only_settings() -> None:
     assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer"}
     assert surroundings.DOORS <= surroundings.SETTINGS
+    secrets = {"CONSOLE_CLIENT_SECRET": "s", "CONSOLE_SESSION_KEY": "s"}
+    for program in surroundings.USED_BY:
+        assert set(surroundings.withheld(program, secrets)) == (set() if program == "console" else set(secrets))
 
 
 def refusal(copy: Copy, *words: str) -> str:

@@ -29,6 +29,7 @@ SWITCHES = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     "--remote-debugging-port=0",
 )
 
@@ -94,6 +95,14 @@ class Browser:
         except (TimeoutError, OSError, aiohttp.ClientError) as reason:
             raise DoesNotWork(f"{self.program} shows nothing: {reason!r}") from None
 
+    def walk(self, url: str, *steps: tuple[str, str]) -> list[tuple[str, str]]:
+        """Opens a page, and of each step runs the script in the next page whose address has the step's text in it. Gives the
+        address and the text of each of these pages, before that."""
+        try:
+            return asyncio.run(asyncio.wait_for(self._walk(url, steps), SHOWS_WITHIN))
+        except (TimeoutError, OSError, aiohttp.ClientError) as reason:
+            raise DoesNotWork(f"{self.program} does not get there: {reason!r}") from None
+
     def _listening(self) -> str:
         """Where it takes commands; it says so when it is ready."""
         assert self._process.stderr is not None
@@ -110,6 +119,25 @@ class Browser:
         finally:
             patience.cancel()
         raise DoesNotWork(f"{self.program} did not start: {' '.join(''.join(said).split())[-300:]}")
+
+    async def _walk(self, url: str, steps: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(f"http://{self._address}/json/new?about:blank") as made,
+            session.ws_connect((await made.json())["webSocketDebuggerUrl"], max_msg_size=0) as socket,
+        ):
+            page = _Protocol(socket)
+            await page.do("Page.enable")
+            await page.do("Page.navigate", url=url)
+            seen = [("about:blank", "")]
+            for wanted, script in steps:
+                address, text = seen[-1]
+                while wanted not in address or address == seen[-1][0]:
+                    await asyncio.sleep(0.05)  # a page may lead to another by itself: no event is the last
+                    address, text = await page.whole()
+                seen.append((address, text))
+                await page.do("Runtime.evaluate", expression=script)
+            return seen[1:]
 
     async def _look(self, url: str, script: str, width: int, height: int) -> Page:
         async with (
@@ -152,6 +180,13 @@ class _Protocol:
         assert "error" not in answer, (method, answer)
         result: dict[str, Any] = answer["result"]
         return result
+
+    async def whole(self) -> tuple[str, str]:
+        """The address and the text of the page, once it is whole; both empty before."""
+        script = "document.readyState == 'complete' ? [location.href, document.body.innerText] : ['', '']"
+        given = await self.do("Runtime.evaluate", expression=script, returnByValue=True)
+        address, text = given["result"].get("value") or ("", "")
+        return address, text
 
     def complaints(self) -> list[str]:
         """What happened so far that should not in a page that is well."""

@@ -15,15 +15,23 @@ from tests.tools.oidc_provider import PACKAGES, oidc_provider
 
 
 class Provider:
-    """Runs while it is entered. `clients` are its clients, as oidc-provider describes them."""
+    """Runs while it is entered, and knows the client `console`, at this address. Access tokens are JSON Web Tokens for the
+    API, but opaque for people whose name begins so."""
 
-    def __init__(self, *clients: dict[str, Any]) -> None:
+    secret = "s3cr3t-of-the-client"
+
+    def __init__(self, console: str) -> None:
+        self.console = console
         # Another site than what is at 127.0.0.1, as the company's is.
         self.url = f"http://localhost:{pick(1)[0]}"
-        self._clients = json.dumps(clients)
 
     def __enter__(self) -> Self:
-        program = [npm.node(), PACKAGES / "serve.mjs", oidc_provider(), self.url, self._clients]
+        client = {
+            "client_id": "console",
+            "client_secret": self.secret,
+            "redirect_uris": [f"{self.console}/console/signed-in"],
+        }
+        program = [npm.node(), PACKAGES / "serve.mjs", oidc_provider(), self.url, json.dumps([client])]
         self._process = subprocess.Popen(
             program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

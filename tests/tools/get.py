@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.tools.chromium import chromium
 from tests.tools.curl import curl
 from tests.tools.kept import NotToBeHad
 from tests.tools.kustomize import kustomize
+from tests.tools.oidc_provider import oidc_provider
 
-TOOLS: tuple[Callable[[], str], ...] = (kustomize, chromium, curl)
+TOOLS: tuple[Callable[[], str | Path], ...] = (kustomize, chromium, curl, oidc_provider)
 
 
 def main() -> None:

@@ -10,15 +10,15 @@ const provider = new Provider(issuer, {
   clients: JSON.parse(clients),
   scopes: ['openid'],
   features: {
-    // Access tokens are for the payment service: as JSON Web Tokens, but for the client whose are not.
+    // Access tokens are for the payment service: as JSON Web Tokens, but for people whose name says otherwise.
     resourceIndicators: {
       enabled: true,
       defaultResource: () => 'https://payments.example/',
       useGrantedResource: () => true,
-      getResourceServerInfo: (_, __, client) => ({
+      getResourceServerInfo: (ctx) => ({
         scope: 'payments:read payments:write refunds:write payments:settle metrics:read',
         audience: 'payment-service',
-        accessTokenFormat: client.clientId === 'opaque' ? 'opaque' : 'jwt',
+        accessTokenFormat: ctx.oidc.account?.accountId.startsWith('opaque') ? 'opaque' : 'jwt',
       }),
     },
   },
