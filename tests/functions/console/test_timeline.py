@@ -1,0 +1,86 @@
+"""A payment's story in words: a line for each kind of moment."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import get_args
+
+from functions.console.timeline import Line, lines
+from shared.reading import story
+from shared.reading.story import Moment, Standing, Story
+from shared.reading.words import Words
+from tests.support.settings import SETTINGS
+
+BEGAN = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+AMOUNT = Decimal("150.00")
+CHARGE = Standing(None, "PAY-1", AMOUNT, "SUCCESS", None, None, None, 1, None, False)
+REFUND = Standing(7, "REF-1", Decimal("50.00"), "REFUNDED", None, None, None, 1, None, False)
+
+
+def after(seconds: float) -> datetime:
+    return BEGAN + timedelta(seconds=seconds)
+
+
+def told(*moments: Moment) -> list[Line]:
+    whole = Story(1, "{}", "INR", "stripe", None, CHARGE, [REFUND], list(moments), 2, 0)
+    return lines(whole, Words(SETTINGS))
+
+
+EVERY = (
+    story.Claimed(BEGAN, None, "asha", "c-1", AMOUNT, None, False),
+    story.Asking(after(1), None, 1, 1, "charge", "unknown", None, "no answer", None, 1200, None),
+    story.Lost(after(2), None, 3, 2, False),
+    story.Asking(after(3), None, 4, 1, "find", "declined", "expired_card", None, "ch_1", 80, "ravi"),
+    story.SettledByHand(
+        after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
+    ),
+    story.Settled(after(4), None, True, None, None, AMOUNT),
+    story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
+    story.EventWritten(after(6), None, "e", "payment.succeeded", 3, after(9)),
+    story.EventDelivered(after(6), None, "e", "payment.succeeded"),
+    story.EventSetAside(after(7), 7, "f", "payment.refunded", 5, "the sink said 422"),
+)
+
+
+def test_every_kind_of_moment_has_a_line() -> None:
+    assert {type(moment) for moment in EVERY} == set(get_args(Moment))
+    assert [(line.tone, line.title) for line in told(*EVERY)] == [
+        ("plain", "Asked for: ₹150.00"),
+        ("open", "Stripe was asked to charge: no final answer"),
+        ("open", "What Stripe answered is not known"),
+        ("plain", "Stripe was asked what became of it: declined"),
+        ("open", "Settled by hand as succeeded"),
+        ("good", "Charged: ₹150.00"),
+        ("bad", "The gateway contradicts what is stored"),
+        ("open", "Event is to be delivered"),
+        ("good", "Event delivered"),
+        ("bad", "Event set aside"),
+    ]
+
+
+def test_a_line_has_who_why_and_how_long() -> None:
+    by_hand, asking = told(EVERY[4])[0], told(EVERY[3])[0]
+    assert ("By", "ravi") in by_hand.details
+    assert ("Why", "The bank confirmed it: ticket 7") in by_hand.details
+    assert by_hand.note == "Against what the gateway said."
+    assert asking.details == [
+        ("Took", "80 ms"),
+        ("Why", "The card has expired (expired_card)"),
+        ("Gateway's id", "ch_1"),
+        ("Attempt", "4"),
+        ("Asked by", "ravi"),
+    ]
+
+
+def test_a_time_is_told_once_and_then_how_long_after_the_beginning() -> None:
+    first, second, third = told(EVERY[0], EVERY[5]._replace(at=after(0.04)), EVERY[6])
+    assert (first.after, second.told, second.after) == ("", "", "40 ms")
+    assert (third.told != "", third.after) == (True, "5 seconds")
+
+
+def test_an_event_that_was_delivered_at_once_has_one_line() -> None:
+    written = EVERY[7]._replace(attempts=0, next_attempt_at=None)
+    assert [line.title for line in told(written, EVERY[8])] == ["Event delivered"]
+
+
+def test_refunds_are_called_by_their_place_among_all() -> None:
+    assert told(EVERY[9])[0].refund == "Refund 3"
