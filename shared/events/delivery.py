@@ -6,7 +6,7 @@ from shared.events.event import SOURCE, Event, header_text
 from shared.events.failed import Failed, is_for_good
 from shared.platform import http_client
 from shared.platform.bearer import NoToken, bearer
-from shared.platform.figures import Durations
+from shared.platform.counting import Durations
 from shared.platform.log import log, trace_id
 from shared.platform.settings import Settings
 from shared.platform.spans import carried, span

@@ -7,7 +7,7 @@ from shared.events.cloud_event import Received, read_event
 from shared.events.event import EVENT_TYPES, header_text
 from shared.events.failed import is_for_good
 from shared.platform import http_client, json_text
-from shared.platform.figures import Durations
+from shared.platform.counting import Durations
 from shared.platform.log import log
 from shared.platform.spans import carried, span
 from shared.web.answers import PLAIN, Answer

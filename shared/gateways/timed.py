@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from shared.gateways.protocol import Declined, Gateway, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.platform.figures import Durations
+from shared.platform.counting import Durations
 
 T = TypeVar("T", Outcome, Outcome | None)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from shared.platform.figures import PoolUse
+from shared.platform.counting import PoolUse
 from shared.platform.log import log
 
 Address = tuple[str, int]

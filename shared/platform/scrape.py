@@ -7,9 +7,8 @@ from prometheus_client import CollectorRegistry, MetricsHandler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.platform import figures
+from shared.platform.counting import BOUNDS, PoolUse
 from shared.platform.exposition import LONGEST
-from shared.platform.figures import BOUNDS, PoolUse
 
 _BOUNDS = [*map(str, BOUNDS), "+Inf"]
 
@@ -30,12 +29,12 @@ class Own(Collector):
         self._pool = pool
 
     def collect(self) -> Iterator[Metric]:
-        for each in figures.counts:
+        for each in counting.counts:
             counter = CounterMetricFamily(each.name, each.meaning, labels=["function", *each.labels])
             for labels, count in each.read().items():
                 counter.add_metric([self._function, *labels], count)
             yield counter
-        for durations in figures.durations:
+        for durations in counting.durations:
             histogram = HistogramMetricFamily(durations.name, durations.meaning, labels=["function", *durations.labels])
             for labels, took in durations.read().items():
                 buckets = list(zip(_BOUNDS, took.at_most, strict=True))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform import http_client, json_text
-from shared.platform.figures import Durations
+from shared.platform.counting import Durations
 from shared.platform.settings import RETRY_AFTER
 from shared.web.problems import Problem
 from shared.web.tracing import Trace

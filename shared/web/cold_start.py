@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from shared.platform import process
-from shared.platform.figures import Durations, PoolUse
+from shared.platform.counting import Durations, PoolUse
 from shared.platform.log import log
 from shared.platform.unavailable import DatabaseUnavailable
 

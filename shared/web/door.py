@@ -1,4 +1,4 @@
-"""What stands at every function's HTTP side: who may enter, by which route, and how often. What it answers is in responding.py."""
+"""What stands at every function's HTTP side: who may enter, by which route, how often. What is answered: responding.py."""
 
 from collections.abc import Callable
 from functools import wraps

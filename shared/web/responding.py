@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import flask
 from werkzeug.exceptions import ClientDisconnected
 
-from shared.platform import figures, log, spans
+from shared.platform import counting, log, spans
 from shared.platform.exposition import Exposition
 from shared.platform.settings import RETRY_AFTER
 from shared.platform.unavailable import DatabaseUnavailable
@@ -25,8 +25,8 @@ from shared.web.tracing import read_trace
 # Bytes that are read of a body nobody wants, so that its client, still sending, gets to read why: more than that is no mistake.
 DRAINED = 1 << 20
 
-REQUESTS = figures.Counts("payment_function_requests_total", "Requests answered.", "method", "route", "status")
-REQUEST = figures.Durations(
+REQUESTS = counting.Counts("payment_function_requests_total", "Requests answered.", "method", "route", "status")
+REQUEST = counting.Durations(
     "payment_function_request_seconds",
     "From when a request was handed to the function to its answer; not what it waited for before, nor the way back.",
     "method",

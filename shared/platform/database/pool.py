@@ -6,9 +6,9 @@ import time
 
 import psycopg2
 
+from shared.platform.counting import Durations, PoolUse
 from shared.platform.database.connection import Connection, open_connection
 from shared.platform.database.execution import DatabaseUnavailable, unavailable
-from shared.platform.figures import Durations, PoolUse
 from shared.platform.settings import Settings
 
 # How long, seconds, a request waits while another finds out whether an idle connection still leads to the server, before it

@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from shared.platform.counting import PoolUse
 from shared.platform.database.breaker import Breaker
 from shared.platform.database.connection import Connection
 from shared.platform.database.execution import Conflict, DatabaseUnavailable, Row, execute, execute_prepared
 from shared.platform.database.pool import Pool
 from shared.platform.database.prepared import Prepared
-from shared.platform.figures import PoolUse
 from shared.platform.settings import Settings
 from shared.platform.spans import span
 

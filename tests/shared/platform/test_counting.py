@@ -4,7 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.platform.figures import BOUNDS, Counts, Durations
+from shared.platform.counting import BOUNDS, Counts, Durations
 
 
 def test_what_threads_count_at_once_is_counted_once_each() -> None:
@@ -31,6 +31,8 @@ def test_a_duration_is_counted_for_every_bound_that_is_no_less() -> None:
 
 
 def test_to_count_loads_no_library_of_metrics() -> None:
-    loads = "import sys, shared.platform.figures, shared.platform.exposition\nprint('prometheus_client' in sys.modules)"
+    loads = (
+        "import sys, shared.platform.counting, shared.platform.exposition\nprint('prometheus_client' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
