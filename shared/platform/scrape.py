@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, MetricsHandler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from shared.platform import counting
 from shared.platform.counting import BOUNDS, PoolUse
 from shared.platform.exposition import LONGEST
 
