@@ -5,6 +5,7 @@ import time
 from typing import Literal, NamedTuple
 
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
+from shared.platform.counting import Durations
 from shared.platform.database import Row
 from shared.platform.terminal import printable
 
@@ -18,6 +19,10 @@ LONGEST_DURATION = 2**31 - 1
 SHORTEST_SECRET = 6
 # What has no place in a record that is kept for good: keys as Stripe makes them, tokens as HTTP carries them, card numbers.
 _SECRET = re.compile(r"(?:sk|rk|pk|whsec)_\w+|bearer\s+\S+|\d(?:[ -]?\d){11,18}", re.IGNORECASE)
+
+GATEWAY = Durations(
+    "payment_gateway_seconds", "Each time a gateway was asked, and what it said.", "gateway", "how", "outcome"
+)
 
 
 class Asking(NamedTuple):
@@ -57,8 +62,12 @@ class Askings:
         self.actor = actor
         self.made: list[Asking] = []
 
-    def note(self, how: How, request: GatewayRequest, said: Outcome | None, began: float) -> None:
-        self.made.append(Asking.of(how, request, said, began))
+    def note(self, gateway: str, how: How, request: GatewayRequest, said: Outcome | None, began: float) -> Asking:
+        """Notes, and counts, what the gateway of this name said of a request that was made at `began` (monotonic clock)."""
+        asking = Asking.of(how, request, said, began)
+        GATEWAY.note(time.monotonic() - began, gateway, how, asking.said)
+        self.made.append(asking)
+        return asking
 
     def told_by_the_row(self, asked: int) -> int | None:
         """Milliseconds, where the charge or refund, once it is settled, tells all the rest: it was asked for once, by nobody in

@@ -65,8 +65,8 @@ def ask(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome:
     outcome = Unknown("the lease is too old to ask")
     remembered = lease.request.age < deps.settings.gateway_key_retention
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
-        how, call = ("charge", gateway.charge) if lease.refund_id is None else ("refund", gateway.refund)
-        asked = _said(lease, askings, how, call)
+        how: How = "charge" if lease.refund_id is None else "refund"
+        asked = _said(lease, askings, how, gateway.charge if lease.refund_id is None else gateway.refund)
         if lease.request.asked == 1 or not isinstance(asked, Unknown):
             return asked
         outcome = asked
@@ -105,13 +105,13 @@ def find(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome | None:
 
 def _said(lease: Lease, askings: Askings, how: How, call: Callable[[GatewayRequest], Said]) -> Said:
     """What the gateway says when it is asked by this call: noted, and in a span."""
-    with span(f"gateway {how}", about={"gateway": lease.gateway, **lease.about()}) as asking:
+    with span(f"gateway {how}", about={"gateway": lease.gateway, **lease.about()}) as spanned:
         began = time.monotonic()
         outcome = call(lease.request)
-        askings.note(how, lease.request, outcome, began)
-        asking.note({"outcome": type(outcome).__name__.lower() if outcome else "never_heard"})
+        asking = askings.note(lease.gateway, how, lease.request, outcome, began)
+        spanned.note({"outcome": asking.said})
         if isinstance(outcome, Unknown):
-            asking.fail("unknown")
+            spanned.fail("unknown")
         return outcome
 
 

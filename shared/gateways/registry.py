@@ -6,7 +6,6 @@ from typing import Self
 from shared.gateways.cash import Cash
 from shared.gateways.protocol import Gateway, account_name
 from shared.gateways.simulated import Simulated
-from shared.gateways.timed import Timed
 from shared.platform.settings import Settings, stop
 
 
@@ -22,7 +21,7 @@ class Gateways:
     def of(cls, settings: Settings) -> Self:
         """The gateways that the settings describe. Stops the start where those of the chosen one are missing, or where a
         request might reach any of them when it has forgotten the key."""
-        usable = {gateway.name: Timed(gateway) for gateway in present(settings)}
+        usable = {gateway.name: gateway for gateway in present(settings)}
         for gateway in usable.values():
             if settings.gateway_key_retention + settings.idempotency_lock_timeout > gateway.remembers:
                 stop(
