@@ -94,9 +94,9 @@ def test_a_payment_that_was_just_made_is_found_and_half_of_it_refunded_once_by_a
     assert refunds[0]["reason"] == "The driver took a detour"
 
     page.reload()
-    page.go_back()
-    page.click("main button")
-    expect(page.locator("main")).to_contain_text("₹75.00 was given back")
+    for _ in range(2):  # the confirmation and the form show what came of them
+        page.go_back()
+        expect(page.locator("main")).to_contain_text("₹75.00 was given back")
     assert len(client.get(f"/payments/{payment['payment_id']}/refunds").json["data"]) == 1
     page.click("text=Back to the payment")
     expect(page.locator("main")).to_contain_text("The driver took a detour")
