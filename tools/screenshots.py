@@ -21,7 +21,8 @@ SETTINGS = {
     "RECEIPT_TAX_LINES": '[{"name": "CGST", "rate": "2.5"}, {"name": "SGST", "rate": "2.5"}]',
 }
 HISTORY = """
-INSERT INTO payments (currency, trip_id, amount, method, status, reference, failure_code, refunded_amount, created_at, updated_at)
+INSERT INTO payments (currency, trip_id, amount, method, status, reference,
+                      failure_code, refunded_amount, created_at, updated_at)
 VALUES ('INR', %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING payment_id"""
 
 

@@ -28,8 +28,8 @@ LABELS = {
     "to": "To day",
 }
 # Payments that a CSV file is made of, at most: what status, method, dates and trip leave, before amount and gateway take some
-# away, so that the time is bounded as the file is. Measured where thirty processes share two cores, 50,000 take 13 s, two fifths
-# of the time after which the front door cuts an answer off (35 s). A spreadsheet holds twenty times as many.
+# away, so that the time is bounded as the file is. Measured where thirty processes share two cores, 50,000 take 13 s; after
+# 35 s the front door cuts an answer off. A spreadsheet holds twenty times as many.
 MOST_IN_CSV = 50_000
 
 
