@@ -28,7 +28,7 @@ VALUES ('INR', %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING payment_id"""
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    service = Service(**SETTINGS)
+    service = Service(0, **SETTINGS)
     try:
         with service.database() as run:
             write_history(run)
