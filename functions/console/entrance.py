@@ -121,7 +121,7 @@ class Entrance:
     def comes_from_us(self, call: Call) -> bool:
         """Whether a page of our own sends what would change something, or a program that bears a token: no other page can
         have a browser send one."""
-        return _bears_a_token(call) or is_from_our_own_page(call, self.sign_in.client.url if self.sign_in else "")
+        return _bears_a_token(call) or is_from_our_own_page(call, self._settings.console_url)
 
 
 def _bears_a_token(call: Call) -> bool:

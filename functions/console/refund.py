@@ -171,11 +171,13 @@ def _result(desk: Desk, call: Call, payment_id: int, filled: dict[str, str], use
 
 
 def _settled_or_pending(desk: Desk, used: Row) -> dict[str, Any]:
-    """The refund as it was settled, or as it stands; nothing where so many came after it that it is on no first page."""
+    """The refund as it was settled, or as it stands; only that it is pending where so many came after it that it is on no first
+    page."""
     if used["answer"]:
         return _read_json(used["answer"])
     page = _read_json(payments.refunds(desk.deps.database, used["payment_id"], Page(GREATEST_LIMIT)))
-    return next((each for each in page["data"] if each["refund_id"] == used["refund_id"]), {"status": "PENDING"})
+    unseen = {"status": "PENDING", "reference": None}
+    return next((each for each in page["data"] if each["refund_id"] == used["refund_id"]), unseen)
 
 
 def _read_json(text: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from shared.charging.by_hand import NotSettled
 from shared.charging.lease import Lease
 from shared.web.answers import Answer
 from shared.web.call import Call
+from shared.web.problems import Problem
 
 OUTCOMES = {"succeeded": "It succeeded: the money moved", "failed": "It failed: no money moved"}
 REASONS = (
@@ -27,14 +28,14 @@ FIELDS = ("outcome", "reason", "comment", "force")
 def form(desk: Desk, call: Call) -> Answer:
     read_address(call)
     try:
-        return _form_page(desk, call, by_hand.pending(desk.deps, call.parameters["reference"]))
+        return _form_page(desk, call, by_hand.pending(desk.deps, _which(call)))
     except NotSettled as refusal:
         return _not_pending(call, refusal)
 
 
 def settle(desk: Desk, call: Call) -> Answer:
     """Settles it, unless the gateway says otherwise: then the form has the choice to settle it all the same."""
-    which, filled = call.parameters["reference"], read_form(call, *FIELDS)
+    which, filled = _which(call), read_form(call, *FIELDS)
     try:
         named = by_hand.pending(desk.deps, which)
         if faults := _faults(filled):
@@ -49,6 +50,14 @@ def settle(desk: Desk, call: Call) -> Answer:
     except NotSettled as refusal:
         return _not_pending(call, refusal)
     return redirect(f"/console/payments/{named.payment_id}")
+
+
+def _which(call: Call) -> str:
+    """What the address names. Raises Problem not_found for what no name holds."""
+    which = call.parameters["reference"]
+    if "\0" in which:
+        raise Problem("not_found", "Nothing has such a name.")
+    return which
 
 
 def _faults(filled: dict[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from socket import socket
 
 from prometheus_client import CollectorRegistry, MetricsHandler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from shared.platform import counting
@@ -62,7 +63,12 @@ class _Request(MetricsHandler):
     timeout = LONGEST
 
     def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
-        if self.path.partition("?")[0] == "/metrics":
-            super().do_GET()
-        else:
+        if self.path.partition("?")[0] != "/metrics":
             self.send_error(404)
+            return
+        try:
+            choose_encoder(self.headers.get("Accept", ""))
+        except (TypeError, ValueError):
+            self.send_error(400, "Accept names no version of a format")
+            return
+        super().do_GET()

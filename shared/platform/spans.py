@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from shared.platform.settings import stop
+
 if TYPE_CHECKING:
     from shared.platform.tracer import Tracer
 
@@ -52,9 +54,12 @@ def begin(endpoint: str, function: str) -> None:
     with one clear line where a setting of OpenTelemetry's own is wrong."""
     global _tracer
     if endpoint and _tracer is None:
-        from shared.platform.tracer import Tracer
+        try:  # some of its variables are read when it is imported
+            from shared.platform.tracer import Tracer
 
-        _tracer = Tracer(function)
+            _tracer = Tracer(function)
+        except (ValueError, OSError) as wrong:  # their text may hold the value of a variable
+            stop(f"a variable OTEL_* is wrong ({type(wrong).__name__})")
 
 
 def span(name: str, kind: Kind = "internal", about: About = _NOTHING_MORE, *, parent: Context | None = None) -> Span:

@@ -21,7 +21,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared import VERSION
 from shared.platform import spans
 from shared.platform.log import correlation_id, log
-from shared.platform.settings import stop
 
 # Seconds for which the end of a process waits for its last spans to be taken.
 GRACE = 1.5
@@ -34,15 +33,14 @@ _propagator = TraceContextTextMapPropagator()
 
 class Tracer:
     """Makes spans, and sends them in batches from a thread of its own. Its queue is bounded (OTEL_BSP_MAX_QUEUE_SIZE): where
-    spans are not taken, they are dropped, and nothing waits for them. Forked, a process sends its own."""
+    spans are not taken, they are dropped, and nothing waits for them. Forked, a process sends its own.
+
+    Raises ValueError or OSError where a variable of OpenTelemetry's is wrong."""
 
     def __init__(self, function: str) -> None:
         _say_seldom()
-        try:
-            self._provider = TracerProvider(resource=_resource(function), shutdown_on_exit=False)
-            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_session())))
-        except (ValueError, OSError) as wrong:  # their text may hold the value of a variable
-            stop(f"a variable OTEL_* is wrong ({type(wrong).__name__})")
+        self._provider = TracerProvider(resource=_resource(function), shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_session())))
         self._tracer = self._provider.get_tracer("payment-service", VERSION)
         atexit.register(self.end)
 

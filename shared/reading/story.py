@@ -121,7 +121,7 @@ def story(database: Database, payment_id: int) -> Story:
     standings = {row["refund_id"]: _standing(row, askings[row["refund_id"]]) for row in stands}
     moments: list[Moment] = [asking for each in askings.values() for asking in each]
     moments += [lost for row in stands for lost in _lost(row, askings[row["refund_id"]])]
-    moments += _happened(database, payment_id, standings)
+    moments += _happened(database, payment_id, charge["created_at"], standings)
     return Story(
         payment_id=payment_id,
         payment=charge["payment"],
@@ -168,11 +168,15 @@ def _lost(row: Row, askings: list[Asking]) -> Iterator[Lost]:
         yield Lost(began, refund_id, row["asked"], 1, under_way=True)
 
 
-def _happened(database: Database, payment_id: int, standings: dict[int | None, Standing]) -> Iterator[Moment]:
-    """What happened to the money, and how its events are delivered: of the charge, and of the refunds that are shown."""
-    rows = database.run_again(
-        "payment_events", payment_id=payment_id, before="infinity", before_id=GREATEST_ID, limit=HAPPENED
-    )
+def _happened(
+    database: Database, payment_id: int, claimed_at: datetime, standings: dict[int | None, Standing]
+) -> Iterator[Moment]:
+    """What happened to the money, and how its events are delivered: of the charge, and of the refunds that are shown; of very
+    much the newest, and the charge's claim."""
+    subject: Row = {"payment_id": payment_id, "limit": HAPPENED}
+    rows = database.run_again("payment_events", before="infinity", before_id=GREATEST_ID, **subject)
+    if all(row["place"] for row in rows):  # of so many none is the first, the charge's claim
+        rows += database.run_again("payment_events", before=claimed_at, before_id=1, **subject)
     happened = [(row["created_at"], json.loads(row["shown"])) for row in rows if row["place"] is not None]
     happened = [(at, told) for at, told in happened if told["refund_id"] in standings]
     yield from (_moment(at, told, standings[told["refund_id"]]) for at, told in happened)

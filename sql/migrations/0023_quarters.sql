@@ -36,8 +36,9 @@ SELECT quarter_of(created_at), currency, status, count(*), sum(amount), sum(refu
 -- When it happened. NULL: in quarters already, or before there were any.
 ALTER TABLE totals_entries ADD COLUMN at timestamptz;
 ALTER TABLE totals_entries ALTER COLUMN at SET DEFAULT now();
+-- Not when this transaction began: what was paid while it waited for its locks is not there.
 INSERT INTO figures_since (since)
-SELECT CASE WHEN EXISTS (SELECT FROM payments WHERE gateway IS NOT NULL) THEN now() ELSE '-infinity' END;
+SELECT CASE WHEN EXISTS (SELECT FROM payments WHERE gateway IS NOT NULL) THEN clock_timestamp() ELSE '-infinity' END;
 
 -- As totals_counted (0020_fold_past_writers).
 CREATE VIEW figures_counted AS

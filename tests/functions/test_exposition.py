@@ -96,4 +96,5 @@ def test_a_scrape_is_no_request_and_no_line_in_the_log(functions: Scraped) -> No
     before = functions.log("notify")
     functions.scrape("notify")
     functions.scrape("notify", "/other")
+    assert functions.scrape("notify", accept="text/plain; version=x.y").status == 400
     assert functions.log("notify") == before

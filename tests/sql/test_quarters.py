@@ -3,6 +3,7 @@ That they are what the tables say, however rows get there and whoever folds, is 
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -117,6 +118,21 @@ def test_what_was_paid_before_is_not_in_the_figures_which_say_since_when_all_is(
         sql.run("UPDATE payments SET status = 'SUCCESS' WHERE payment_id = %s", (pending,))
         a_payment(sql)
         assert sql.run(LATELY) == [{"status": "PENDING", "count": -1}, {"status": "SUCCESS", "count": 2}]
+
+
+def test_what_is_paid_while_it_waits_for_a_lock_is_of_before(before: dict[str, str]) -> None:
+    with Sql(before) as vacuum, Sql(before) as sql:
+        vacuum.run("BEGIN")
+        vacuum.run("LOCK TABLE payments IN SHARE UPDATE EXCLUSIVE MODE")
+        migration = threading.Thread(target=migrate.migrate, args=(before,))
+        migration.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE relation = 'payments'::regclass AND NOT granted"
+        while migration.is_alive() and not sql.value(waits):
+            time.sleep(0.01)
+        a_payment(sql)
+        vacuum.run("COMMIT")
+        migration.join()
+        assert sql.value("SELECT since > (SELECT max(updated_at) FROM payments) FROM figures_since")
 
 
 def test_functions_of_the_version_before_pay_and_fold_while_it_is_applied(before: dict[str, str]) -> None:

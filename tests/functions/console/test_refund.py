@@ -171,6 +171,16 @@ def test_a_form_that_is_being_worked_on_says_so(visitor: Visitor, till: Till, pl
     assert till.gateway.verbs().count("refund") == 1
 
 
+def test_a_refund_that_is_not_known_yet_is_found_behind_a_hundred_others(
+    visitor: Visitor, till: Till, payment_id: int
+) -> None:
+    till.gateway.next(Unknown("time-out"))
+    answer = sent(visitor, payment_id, **confirmed(visitor, payment_id).fields)
+    for _ in range(101):
+        till.refund(payment_id, "0.01")
+    assert "Not known yet" in result(visitor, answer).text
+
+
 def test_a_wrong_amount_is_shown_beside_its_field_and_the_form_stays_filled(
     visitor: Visitor, till: Till, payment_id: int
 ) -> None:

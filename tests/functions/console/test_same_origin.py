@@ -57,6 +57,16 @@ def test_every_other_is_refused_and_nothing_is_done(visitor: Visitor, till: Till
     assert till.gateway.verbs() == ["charge"]
 
 
+def test_at_the_address_of_the_settings_alone_where_they_name_one(
+    visitor: Visitor, till: Till, payment_id: int
+) -> None:
+    till.change(console_url="https://pay.example")
+    ours, rebound = {"Origin": "https://pay.example"}, {"Origin": "https://evil.example", "Host": "evil.example"}
+    by_browser = {"Sec-Fetch-Site": "same-origin"}
+    assert [refunded(visitor, payment_id, headers) for headers in (ours, ours | by_browser, by_browser)] == [303] * 3
+    assert [refunded(visitor, payment_id, headers) for headers in (rebound, rebound | by_browser, {})] == [403] * 3
+
+
 def test_the_refusal_is_a_page_that_says_why(visitor: Visitor) -> None:
     for address in ("/console/payments/1/refund", "/console/payments/1/ask", "/console/settle/PAY-1"):
         page = visitor.post(address, {"Origin": "https://evil.example"})

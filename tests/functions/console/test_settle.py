@@ -131,3 +131,8 @@ def test_what_somebody_is_asking_about_is_not_settled(visitor: Visitor, place: P
     place.sql.run("UPDATE idempotency_keys SET locked_at = clock_timestamp()")
     page = settled(visitor, stuck, **KNOWN)
     assert (page.status, "Try again in a minute" in page.text) == (409, True)
+
+
+def test_what_no_name_holds_names_nothing(visitor: Visitor) -> None:
+    for address in ("/console/settle/%00", "/console/settle/1%00"):
+        assert [page.status for page in (visitor.get(address), visitor.post(address, **KNOWN))] == [404, 404]

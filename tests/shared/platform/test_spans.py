@@ -2,6 +2,8 @@
 
 import atexit
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -103,9 +105,17 @@ def test_a_variable_that_is_wrong_is_said_without_what_it_holds(
     atexit.unregister(Tracer("tests").end)
     assert ["Header format invalid" in str(vars(each)["why"]) for each in logged] == [True]
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    monkeypatch.setattr(spans, "_tracer", None)
     with pytest.raises(SystemExit, match="OTEL_") as stopped:
-        Tracer("tests")
+        spans.begin("http://127.0.0.1:9", "tests")
     assert "a-secret" not in f"{[vars(each) for each in logged]} {stopped.value}"
+
+
+def test_so_is_one_that_is_read_before_there_is_a_tracer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many")
+    begins = "from shared.platform import spans; spans.begin('http://127.0.0.1:9', 'tests')"
+    started = subprocess.run([sys.executable, "-c", begins], capture_output=True, text=True, timeout=60)
+    assert started.stderr == "payment-service cannot start: a variable OTEL_* is wrong (ValueError)\n"
 
 
 def test_the_notification_service_is_told_in_the_event_s_own_trace(

@@ -235,6 +235,18 @@ def test_of_very_many_the_newest_are_there_and_the_others_counted(
     assert only(found, Lost) == []
 
 
+@pytest.mark.parametrize("happened", [1, 5, 6])
+def test_it_begins_with_the_claim_however_much_happened_since(
+    till: Till, monkeypatch: pytest.MonkeyPatch, happened: int
+) -> None:
+    monkeypatch.setattr(reading, "HAPPENED", happened)
+    payment_id = shown(till.pay(caller=TRIPS))["payment_id"]
+    for _ in range(2):
+        till.refund(payment_id, "1.00")
+    [first] = [each for each in only(of(till), Claimed) if each.refund_id is None]
+    assert (first, first.actor) == (of(till).moments[0], TRIPS.name)
+
+
 def test_no_payment_has_no_story(till: Till) -> None:
     with pytest.raises(Problem) as refused:
         story(till.database, 1)
