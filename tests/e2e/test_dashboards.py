@@ -34,7 +34,7 @@ kube_pod_status_phase{{{POD},phase="Running"}} 1
 """
 # What a run without a fault has no series of.
 OF_A_FAULT = {
-    # There only once a request was refused a connection; tests/functions/test_exposition.py has one, where there is no database.
+    # Only once a request was refused a connection; tests/functions/test_exposition.py has one, where there is no database.
     'payment_pool_wait_seconds_count{namespace="payments", outcome="refused"}',
 }
 # promtool would leave _total to counters and _count to histograms; these are the contract's gauges, which fall too.
