@@ -280,6 +280,13 @@ def test_a_wrong_value_is_told_beside_its_field_and_the_form_stays_filled(
         assert page.fields[name] == text
 
 
+def test_a_day_that_is_none_stays_readable_and_its_fault_keeps_its_capitals(reader: Visitor) -> None:
+    page = reader.get(address(("from", "2026-13-01"), ("status", "NOPE")))
+    kinds = {str(each["name"]): each.get("type") for _, each in page.tags if each.get("name") in ("from", "to")}
+    assert kinds == {"from": "text", "to": "date"}  # a date field shows nothing of what is no date
+    assert "Must be one of PENDING, SUCCESS" in page.text
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
