@@ -44,7 +44,10 @@ class Shown(HTMLParser):
 
     @property
     def links(self) -> list[str]:
-        return [str(attributes.get("href")) for tag, attributes in self.tags if tag == "a"]
+        """Where it leads: by a link, or by a button that does no more."""
+        ways = {"a": "href", "form": "action"}
+        leading = [each for each in self.tags if each[0] == "a" or each[1].get("method") == "get"]
+        return [str(attributes.get(ways[tag])) for tag, attributes in leading]
 
     @property
     def fields(self) -> dict[str, str]:
