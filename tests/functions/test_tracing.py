@@ -132,7 +132,7 @@ def test_what_goes_wrong_is_marked_and_nothing_that_is_secret_is_told(traced: Tr
     trips.reset()
     unknown = "7bf92f3577b34da6a3ce929d0e0e4736"
     assert traced.pay(unknown, metadata={"simulate": "timeout", "note": "a-secret-note"}).status == 202
-    asked = traced.collector.of_trace(unknown, "POST /payments", "release_key")["gateway charge"]
+    asked = traced.collector.of_trace(unknown, "POST /payments", "keep_askings; release_key")["gateway charge"]
     assert (asked.failed, asked.attributes["outcome"]) == (True, "unknown")
     assert "x-key" in traced.collector.headers[0]
     told = b"".join(traced.collector.bodies)
