@@ -97,6 +97,11 @@ lock: venv-for-upkeep
 audit: venv-for-upkeep
 	@$(BIN)/python -m tools.audit $(UPKEEP)/bin/pip-audit $(filter-out requirements/run.txt requirements/local.txt,$(LOCKED:%=requirements/%.txt))
 
+# The README's pictures, anew.
+.PHONY: screenshots
+screenshots: venv-for-tests
+	@$(BIN)/python -m tools.screenshots
+
 # What the console's pages load of others, and the fonts of receipts, from the npm packages that tools/vendored and tools/fonts pin.
 .PHONY: vendor
 vendor: venv-for-tests

@@ -61,6 +61,11 @@ SAYINGS = {
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 
 
+def gateway(name: str | None) -> str:
+    """What people call a gateway; nobody charged a row of history."""
+    return name.capitalize() if name else "None (history)"
+
+
 def failure(code: str | None) -> str:
     """What a failure code means, with the code itself; only the code where its meaning is not known."""
     meaning = FAILURES.get(code or "")

@@ -40,12 +40,15 @@ def form(desk: Desk, call: Call) -> Answer:
 
 
 def confirm(desk: Desk, call: Call) -> Answer:
-    """Asks whether it is meant. Refunds nothing."""
+    """Asks whether it is meant, or leads to what came of it, for whoever goes back after it was. Refunds nothing."""
     payment_id, filled = read_payment_id(call.parameters["payment_id"]), read_address(call, *FIELDS)
     try:
-        if refunding.known(desk.deps, _key(filled), call.caller):
-            raise Problem("idempotency_key_reused", "This form was sent already.")
+        used = refunding.known(desk.deps, _key(filled), call.caller)
         request = _read(filled)
+        if used and refunding.is_same(used, payment_id, request):
+            return redirect(_place(payment_id, form=filled["form"]))
+        if used:
+            raise Problem("idempotency_key_reused", "This form was sent already.")
         amount = _wanted(request)
         refunding.refuse(desk.deps, payment_id, request)
         left, currency = refunding.left(desk.deps, payment_id)

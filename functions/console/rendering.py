@@ -59,6 +59,8 @@ def _environment() -> "Environment":
     )
     environment.globals |= {
         "failure": codes.failure,
+        "failures": codes.FAILURES,
+        "gateway": codes.gateway,
         "statuses": codes.STATUSES,
         "tones": codes.TONES,
         "refund_tones": codes.REFUND_TONES,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from functions.console.codes import failure
+from functions.console.codes import failure, gateway
 from shared.reading import story
 from shared.reading.story import Story
 
@@ -61,7 +61,7 @@ def refund_numbers(told: Story) -> dict[int, int]:
 
 
 def _gateway(told: Story) -> str:
-    return (told.gateway or "gateway").capitalize()
+    return gateway(told.gateway) if told.gateway else "The gateway"
 
 
 # Tone, title, a sentence, and details whose value may be missing.
@@ -95,11 +95,11 @@ def _asking(moment: story.Asking, told: Story, words: "Words") -> _Told:
 
 
 def _lost(moment: story.Lost, told: Story, _: "Words") -> _Told:
-    gateway = _gateway(told)
+    asked = _gateway(told)
     if moment.under_way:
-        return "open", f"{gateway} is being asked at this moment", "", [("Attempt", moment.asked)]
+        return "open", f"{asked} is being asked at this moment", "", [("Attempt", moment.asked)]
     note = "Whoever asked ended before the answer was written down, or was of an older version."
-    title = f"What {gateway} answered is not known"
+    title = f"What {asked} answered is not known"
     return "open", title, note, [("Times", moment.times if moment.times > 1 else None), ("Attempt", moment.asked)]
 
 

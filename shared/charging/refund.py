@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from shared.charging.attempt import attempt
 from shared.charging.dependencies import Dependencies
-from shared.charging.idempotency import IdempotencyKey, hash_key
+from shared.charging.idempotency import IdempotencyKey, fingerprint, hash_key
 from shared.charging.lease import Lease, lease_of
 from shared.charging.look import RACES, in_progress, look
 from shared.gateways.protocol import account_name
@@ -27,8 +27,8 @@ def refund(deps: Dependencies, payment_id: int, request: RefundRequest, key: str
     Raises Problem for a refusal, which uses up nothing, and DatabaseUnavailable where the claim's outcome is not known;
     once it is, every failure answers 202.
     """
-    path = f"/payments/{payment_id}/refunds"
-    idempotency_key = IdempotencyKey.of(key, path, content(request), origin, deps.settings.auth_open_keys)
+    asked_for = content(request)
+    idempotency_key = IdempotencyKey.of(key, _path(payment_id), asked_for, origin, deps.settings.auth_open_keys)
     for _ in range(RACES):
         if answer := look(deps, idempotency_key):
             return answer
@@ -92,6 +92,15 @@ def known(deps: Dependencies, key: str, caller: Caller | None) -> Row | None:
     used. Only reads."""
     key_hash = hash_key(key, caller, deps.settings.auth_open_keys)
     return deps.database.one("look", key_hash=key_hash, lease_seconds=deps.settings.idempotency_lock_timeout)
+
+
+def is_same(used: Row, payment_id: int, request: RefundRequest) -> bool:
+    """Whether what is known of a key (`known`) came with the same request."""
+    return bytes(used["fingerprint"]) == fingerprint(_path(payment_id), content(request))
+
+
+def _path(payment_id: int) -> str:
+    return f"/payments/{payment_id}/refunds"
 
 
 def _refundable(deps: Dependencies, payment_id: int) -> Row:

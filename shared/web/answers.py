@@ -14,7 +14,7 @@ class Answer(NamedTuple):
     the request's line in the log; of `cookies` each is a Set-Cookie."""
 
     status: int
-    body: str | Iterable[bytes] = ""
+    body: str | bytes | Iterable[bytes] = ""
     content_type: str = JSON
     headers: Mapping[str, str] = _NONE
     about: Mapping[str, int] = _NONE

@@ -118,7 +118,7 @@ def _count(call: Call, method: str, status: int, seconds: float) -> None:
 
 
 def _response(answer: Answer, call: Call) -> flask.Response:
-    body: Any = answer.body if isinstance(answer.body, str) else _or_cut_off(answer.body)
+    body: Any = answer.body if isinstance(answer.body, str | bytes) else _or_cut_off(answer.body)
     has_body = flask.request.content_length or flask.request.headers.get("Transfer-Encoding")
     if has_body and not call.body_was_read:
         body = _after_draining(body)
@@ -143,7 +143,7 @@ def _or_cut_off(parts: Iterable[bytes]) -> Iterable[bytes]:
         raise
 
 
-def _after_draining(body: str | Iterable[bytes]) -> Any:
+def _after_draining(body: str | bytes | Iterable[bytes]) -> Any:
     """Reads on for a while so that the client, still sending, gets to read its answer, but keeps nothing. A streamed answer
     keeps the framework from reading the rest of the body into memory."""
     stream = flask.request.stream
@@ -151,4 +151,5 @@ def _after_draining(body: str | Iterable[bytes]) -> Any:
         for _ in range(DRAINED // LARGEST_BODY):
             if not stream.read(LARGEST_BODY):
                 break
-    return iter([body.encode()] if isinstance(body, str) else body)
+    whole = body.encode() if isinstance(body, str) else body
+    return iter([whole] if isinstance(whole, bytes) else whole)

@@ -159,7 +159,10 @@ def test_the_totals_always_equal_the_tables(client: Client, rows: Any) -> None:
 
 @both_prefixes
 def test_prometheus_gets_its_own_text_by_path_and_by_accept(client: Client, prefix: str) -> None:
-    for answer in (client.get(f"{prefix}/metrics", accept=PROMETHEUS), client.get(f"{prefix}/metrics/prometheus")):
+    openmetrics = client.get(f"{prefix}/metrics", accept=PROMETHEUS)
+    assert openmetrics.type.startswith("application/openmetrics-text; version=1.0.0"), "what it prefers"
+    assert openmetrics.text.endswith("# EOF\n")
+    for answer in (client.get(f"{prefix}/metrics", accept="text/plain"), client.get(f"{prefix}/metrics/prometheus")):
         assert answer.type.startswith("text/plain; version=0.0.4")
         names = {family.name for family in text_string_to_metric_families(answer.text)}
         assert {"payment_total", "payment_method_total", "payment_pending_count", "outbox_undelivered_count"} <= names

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.web.door import LARGEST_BODY
+from shared.web.call import LARGEST_BODY
 
 GOOD = b'{"trip_id": 101, "method": "CARD", "amount": 150.00}'
 KEY = {"Idempotency-Key": "k", "Content-Type": "application/json"}

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from playwright.sync_api import Error, Page, Request, Response, sync_playwright
+from playwright.sync_api import Error, Page, Request, Response, expect, sync_playwright
 
 WIDTH, HEIGHT = 800, 1000
 # Seconds. A page is shown, and whatever is waited for in it is there, by then.
 PATIENCE = 30.0
+expect.set_options(timeout=PATIENCE * 1000)
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",

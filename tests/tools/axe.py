@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.tools import npm
 from tests.tools.kept import keep
 
-PACKAGES = Path(__file__).with_name("axe")
+PACKAGES = Path(__file__).parent / "pinned" / "axe"
 
 
 def axe() -> str:

@@ -12,7 +12,7 @@ from tests.tools import npm
 from tests.tools.kept import NotToBeHad, is_kept, keep
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PACKAGES = Path(__file__).with_name("chromium")
+PACKAGES = Path(__file__).parent / "pinned" / "chromium"
 LOCK = PACKAGES / "package-lock.json"
 INSTALL = "apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium"
 # The shipped one brings the libraries and the fonts that an empty machine lacks.

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.tools import npm
 from tests.tools.kept import NotToBeHad, keep
 
-PACKAGES = Path(__file__).with_name("kustomize")
+PACKAGES = Path(__file__).parent / "pinned" / "kustomize"
 
 
 def kustomize() -> str:

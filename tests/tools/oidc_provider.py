@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.tools import npm
 from tests.tools.kept import keep
 
-PACKAGES = Path(__file__).with_name("oidc_provider")
+PACKAGES = Path(__file__).parent / "pinned" / "oidc_provider"
 
 
 def oidc_provider() -> Path:

@@ -23,7 +23,7 @@ LEADING = 1.4  # of the size
 def pdf_receipt(receipt: Receipt, settings: Settings, headers: Mapping[str, str]) -> Answer:
     """The receipt as a file that a browser shows, named after its number."""
     named = {"Content-Disposition": f'inline; filename="receipt-{receipt.number}.pdf"'}
-    return Answer(200, [drawn(sheet_of(receipt, settings))], PDF, {**headers, **named})
+    return Answer(200, drawn(sheet_of(receipt, settings)), PDF, {**headers, **named})
 
 
 def drawn(sheet: Sheet) -> bytes:

@@ -66,7 +66,7 @@ def test_what_is_pending_for_longer_than_a_minute_is_listed_oldest_first(visitor
     page = visitor.get(PAGE)
     assert has(page, "3 charges and refunds pending for longer than a minute")
     assert "3 hours 4 times" in page.text
-    assert "₹36.50 stripe" in page.text
+    assert "₹36.50 Stripe" in page.text
     assert f"refund of payment {refunded}" in page.text
     links = [each for each in page.links if each.startswith("/console/payments/")]
     assert links == [f"/console/payments/{payment_id}" for payment_id in (later, refunded, late)]

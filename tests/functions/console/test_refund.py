@@ -91,6 +91,19 @@ def test_a_double_click_a_reload_and_the_back_button_refund_once(
     assert till.gateway.verbs().count("refund") == 1
 
 
+def test_whoever_goes_back_to_the_confirmation_is_led_to_what_came_of_it(
+    visitor: Visitor, place: Place, payment_id: int
+) -> None:
+    fields = confirmed(visitor, payment_id).fields
+    sent(visitor, payment_id, **fields)
+    again = confirmed(visitor, payment_id, form=fields["form"])
+    assert (again.status, again.headers["Location"]) == (
+        303,
+        f"/console/payments/{payment_id}/refund?form={fields['form']}",
+    )
+    assert given_back(place) == [Decimal("50.00")]
+
+
 def test_the_same_form_with_another_amount_says_that_it_was_sent_before(
     visitor: Visitor, place: Place, payment_id: int
 ) -> None:

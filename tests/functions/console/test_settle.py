@@ -121,7 +121,7 @@ def test_a_refund_is_settled_by_its_reference(visitor: Visitor, till: Till, plac
     till.gateway.next(Unknown("time-out"))
     reference = shown(till.refund(payment_id, "50.00"))["reference"]
     till.gateway.finding = Unknown("busy")
-    assert "Refund₹50.00, Pending" in visitor.get(f"/console/settle/{reference}").text
+    assert "Refund₹50.00 Pending" in visitor.get(f"/console/settle/{reference}").text
     answer = settled(visitor, reference, **KNOWN | {"outcome": "succeeded"})
     assert answer.headers["Location"] == f"/console/payments/{payment_id}"
     assert place.sql.value("SELECT status FROM payment_refunds") == "REFUNDED"

@@ -71,7 +71,7 @@ def test_a_day_of_the_past_has_its_own_page_in_the_settings_time_zone_and_curren
         r'<tr><th scope="row">(?:<a [^>]*>)?([^<]*)(?:</a>)?</th>\s*<td>(\d+)</td>', answer.get_data(as_text=True)
     )
     assert [row for row in rows if row[1] != "0"] == [("00:00", "1"), ("01:00", "1"), ("23:00", "1"), ("Together", "3")]
-    assert "hx-get" not in answer.get_data(as_text=True)  # it does not change
+    assert "every 10s" not in answer.get_data(as_text=True)  # it does not change
 
 
 def test_a_day_with_25_hours_has_25_bars(today: Served) -> None:

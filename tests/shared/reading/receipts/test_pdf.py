@@ -14,7 +14,7 @@ from tests.support.receipts import FULL, SELLING, SETTINGS, receipt
 
 
 def file(of: Receipt, settings: Settings = SETTINGS) -> bytes:
-    [whole] = pdf_receipt(of, settings, {}).body
+    whole = pdf_receipt(of, settings, {}).body
     assert isinstance(whole, bytes)
     return whole
 
