@@ -130,7 +130,7 @@ class Provider:
             if refused.error == "invalid_grant":
                 raise SignInFailed(400, SPENT, "invalid_grant") from None
             _unusable(f"no tokens: it answered {reply.status}, {refused.error}")
-        except (ValueError, TypeError, AttributeError, RecursionError) as failure:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as failure:
             _unusable(f"no tokens: it answered {reply.status}, {type(failure).__name__}")
 
     def _identity(self, token: Any, nonce: str) -> tuple[Claims, float]:

@@ -2,11 +2,12 @@
 variables (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, OTEL_BSP_*, ...) are read by the SDK itself."""
 
 import atexit
+import io
 import logging
 import threading
 import time
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 import requests
 from opentelemetry import context as contexts
@@ -17,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from requests.adapters import HTTPAdapter
 
 from shared import VERSION
 from shared.platform import spans
@@ -24,6 +26,8 @@ from shared.platform.log import correlation_id, log
 
 # Seconds for which the end of a process waits for its last spans to be taken.
 GRACE = 1.5
+# Bytes of an answer: all that a collector has to say is its status.
+LONGEST_ANSWER = 64 * 1024
 # Seconds between two lines about spans that could not be sent.
 SAID_EVERY = 60.0
 
@@ -104,7 +108,20 @@ def _session() -> requests.Session:
     """As the rest of the service: no proxy or password is read from the environment."""
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Brief())
     return session
+
+
+class _Brief(HTTPAdapter):
+    """Reads no more of an answer than this: whatever answers in place of a collector could fill the memory."""
+
+    def send(self, *given: Any, **options: Any) -> requests.Response:
+        response = super().send(*given, **options)
+        body = response.raw.read(LONGEST_ANSWER, decode_content=True)
+        response.raw.close()
+        response.raw = io.BytesIO(body)
+        return response
 
 
 def _context_of(came: spans.Context) -> contexts.Context:

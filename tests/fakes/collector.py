@@ -35,11 +35,13 @@ class Seen:
 class Collector:
     """The server, in threads, ready when the constructor returns; a context manager that ends it.
 
-    `status` is what it answers. `hang()` makes it answer nobody until it ends.
+    `status` and `answer` are what it answers, `cut_off` whether somebody did not hear it out. `hang()` makes it answer nobody
+    until it ends.
     """
 
     def __init__(self) -> None:
-        self.status = 200
+        self.status, self.answer = 200, b""
+        self.cut_off = threading.Event()
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.asked = threading.Event()
@@ -92,8 +94,12 @@ class Collector:
                 self._spans += _spans_in(body)
             self._changed.notify_all()
         handler.send_response(self.status)
-        handler.send_header("Content-Length", "0")
+        handler.send_header("Content-Length", str(len(self.answer)))
         handler.end_headers()
+        try:
+            handler.wfile.write(self.answer)
+        except ConnectionError:
+            self.cut_off.set()
 
 
 def _spans_in(body: bytes) -> list[Seen]:

@@ -333,6 +333,7 @@ TROUBLES: dict[str, tuple[int, Any, int, str]] = {
     "no tokens": (200, {}, 502, sign_in_provider.UNUSABLE),
     "no object": (200, ["access_token"], 502, sign_in_provider.UNUSABLE),
     "strange times": (200, {"access_token": "x", "expires_in": "soon"}, 502, sign_in_provider.UNUSABLE),
+    "times without end": (200, {"access_token": "x", "expires_in": float("inf")}, 502, sign_in_provider.UNUSABLE),
     "a redirect": (302, {}, 502, sign_in_provider.UNUSABLE),
 }
 

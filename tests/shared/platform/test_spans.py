@@ -118,6 +118,20 @@ def test_so_is_one_that_is_read_before_there_is_a_tracer(monkeypatch: pytest.Mon
     assert started.stderr == "payment-service cannot start: a variable OTEL_* is wrong (ValueError)\n"
 
 
+def test_of_an_answer_that_is_none_of_a_collector_little_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collector() as collector:
+        collector.answer = bytes(32 << 20)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        tracer = Tracer("tests")
+        monkeypatch.setattr(spans, "_tracer", tracer)
+        with span("outer", "server", parent=CAME):
+            pass
+        tracer.end()
+        atexit.unregister(tracer.end)
+        assert collector.cut_off.wait(5)
+        assert [each.name for each in collector.spans] == ["outer"]
+
+
 def test_the_notification_service_is_told_in_the_event_s_own_trace(
     told: Callable[[], dict[str, Seen]], sink: Sink
 ) -> None:
