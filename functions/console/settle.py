@@ -42,7 +42,9 @@ def settle(desk: Desk, call: Call) -> Answer:
             return _form_page(desk, call, named, filled, faults=faults, status=400)
         succeeded, reason = filled["outcome"] == "succeeded", f"{filled['reason']}: {filled['comment']}"
         try:
-            done = by_hand.settle_by_hand(desk.deps, which, succeeded, who(call), reason, force=filled["force"] == "yes")
+            done = by_hand.settle_by_hand(
+                desk.deps, which, succeeded, who(call), reason, force=filled["force"] == "yes"
+            )
         except NotSettled as refusal:
             if refusal.why not in ("gateway_disagrees", "under_way"):
                 raise
