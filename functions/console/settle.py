@@ -4,7 +4,7 @@ from typing import Any
 
 from functions.console.desk import Desk
 from functions.console.forms import read_address, read_form
-from functions.console.permitted import who
+from functions.console.permitted import may, who
 from functions.console.rendering import redirect, render
 from shared.charging import by_hand
 from shared.charging.by_hand import NotSettled
@@ -42,13 +42,17 @@ def settle(desk: Desk, call: Call) -> Answer:
             return _form_page(desk, call, named, filled, faults=faults, status=400)
         succeeded, reason = filled["outcome"] == "succeeded", f"{filled['reason']}: {filled['comment']}"
         try:
-            by_hand.settle_by_hand(desk.deps, which, succeeded, who(call), reason, force=filled["force"] == "yes")
+            done = by_hand.settle_by_hand(
+                desk.deps, which, succeeded, who(call), reason, force=filled["force"] == "yes"
+            )
         except NotSettled as refusal:
             if refusal.why not in ("gateway_disagrees", "under_way"):
                 raise
             return _form_page(desk, call, named, filled, refusal=refusal, status=409)
     except NotSettled as refusal:
         return _not_pending(call, refusal)
+    if not may(call, "payments:read"):
+        return render("settled.html", call, done=done)  # the payment's page would say that nothing is permitted
     return redirect(f"/console/payments/{named.payment_id}")
 
 

@@ -45,7 +45,7 @@ def test_the_audit_trail_has_the_same_entry_as_by_the_command(
     visitor: Visitor, till: Till, place: Place, stuck: str
 ) -> None:
     till.gateway.finding = Unknown("busy")
-    visitor.caller = a_caller("asha")
+    visitor.caller = a_caller("asha")._replace(permissions=frozenset({"payments:read", "payments:settle"}))
     answer = settled(visitor, stuck, **KNOWN)
     assert (answer.status, answer.headers["Location"]) == (303, "/console/payments/1")
     other = a_stuck_one(till)
@@ -131,6 +131,13 @@ def test_what_somebody_is_asking_about_is_not_settled(visitor: Visitor, place: P
     place.sql.run("UPDATE idempotency_keys SET locked_at = clock_timestamp()")
     page = settled(visitor, stuck, **KNOWN)
     assert (page.status, "Try again in a minute" in page.text) == (409, True)
+
+
+def test_whoever_may_settle_and_not_look_is_told_that_it_is_done(visitor: Visitor, till: Till, stuck: str) -> None:
+    till.gateway.finding = Unknown("busy")
+    visitor.caller = a_caller("asha")._replace(permissions=frozenset({"payments:settle"}))
+    page = settled(visitor, stuck, **KNOWN)
+    assert (page.status, "payment 1 is settled as failed" in page.text) == (200, True)
 
 
 def test_what_no_name_holds_names_nothing(visitor: Visitor) -> None:
