@@ -56,7 +56,7 @@ def pages(told: dict[str, Any]) -> list[str]:
     of_payments = [f"/console/payments/{payment['payment_id']}" for payment in told.values()]
     refund = f"{of_payments[0]}/refund?form={uuid.uuid4()}"
     return [
-        *[f"/console?period={period}" for period in ("hour", "day", "week", "month")],
+        *[f"/console?period={period}" for period in ("day", "month")],
         "/console/payments",
         "/console/payments?status=FAILED&amount_from=0.01",
         "/console/attention",

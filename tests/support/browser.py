@@ -48,7 +48,7 @@ class Tab:
         self.page.on("console", lambda said: self._complain(said.text) if said.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self._complain(str(error)))
         self.page.on("request", self._note)
-        self.page.on("requestfailed", lambda request: self._complain(f"{request.failure} {request.url}"))
+        self.page.on("requestfailed", self._lament)
         self.page.on("response", self._judge)
 
     def _complain(self, text: str) -> None:
@@ -57,6 +57,12 @@ class Tab:
     def _note(self, request: Request) -> None:
         if not request.url.startswith(("data:", "about:")):
             self.asked.append(request.url)
+
+    def _lament(self, request: Request) -> None:
+        if (
+            request.failure != "net::ERR_ABORTED"
+        ):  # whoever goes on to another page no longer waits for what this one asked
+            self._complain(f"{request.failure} {request.url}")
 
     def _judge(self, response: Response) -> None:
         if response.status >= 400:
