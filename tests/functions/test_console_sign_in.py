@@ -532,6 +532,7 @@ def test_signing_out_ends_the_session_and_says_where_the_provider_s_ends(
     assert answer.status_code == 200
     assert f'href="{issuer.url}/logout?x=1&amp;client_id=the%3Aconsole"' in answer.text
     assert "Signed in as" not in answer.text
+    assert "hx-get" not in answer.text, "it would be told to load the page anew, for ever"
     assert browser.get(NOTHING).status_code == 303
 
 
