@@ -65,7 +65,8 @@ class Sql:
     def _opened(self) -> extensions.connection:
         if self._connection is None:
             self._connection = connected(self._settings)
-            self.run("SET statement_timeout = 0")
+            # Without the second, a vacuum finds the rows visible to all whose commit happened to be written out by then.
+            self.run("SET statement_timeout = 0; SET synchronous_commit = on")
         return self._connection
 
 
