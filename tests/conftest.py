@@ -168,6 +168,8 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz", "local", "model")
 
 
+# First: where xdist is asked first, it finds no groups, and deals out test by test.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(CHECKOUT / "tests").parts[0]

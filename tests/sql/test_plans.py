@@ -59,9 +59,6 @@ ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
 """
 
-# Until the migration that makes it is merged.
-NAMED = "CREATE INDEX IF NOT EXISTS idx_payments_gateway_id ON payments (gateway_id) WHERE gateway_id IS NOT NULL"
-
 MEANT = {
     "declines_by_code": "idx_payments_status",
     "delete_expired_keys": "idx_idempotency_expires",
@@ -96,7 +93,6 @@ def full(cluster: Cluster) -> Iterator[Sql]:
     """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
     with cluster.database() as place:
         place.sql.run(MANY)
-        place.sql.run(NAMED)
         place.sql.run("VACUUM")
         yield place.sql
 
