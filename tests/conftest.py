@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import find
 from hypothesis import strategies as st
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-from local.place import CHECKOUT
 from local.ports import pick
 from local.postgres import Postgres
 from shared.events.publisher import Publisher
@@ -163,14 +164,19 @@ def logged() -> Iterator[list[logging.LogRecord]]:
     log.removeHandler(kept)
 
 
-# Whole systems of processes: one after the other, on one of the two workers, so that they have the machine nearly to
-# themselves. The other files share the other worker, each as a whole.
+# Whole systems of processes: one after the other, on one of the workers, so that they have the machine nearly to themselves.
+# The other files share the other workers, each as a whole.
 SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz", "local", "model")
 
 
-# First: where xdist is asked first, it finds no groups, and deals out test by test.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.relative_to(CHECKOUT / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group("systems" if folder in SYSTEMS else str(item.path)))
+class ByFile(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "systems" if file.split("/")[1] in SYSTEMS else file
+
+
+# Instead of xdist's groups, which pytest 9.2 has put out of effect without a word
+# (https://github.com/pytest-dev/pytest-xdist/issues/1386).
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
