@@ -100,11 +100,13 @@ class Between(socketserver.StreamRequestHandler):
         method, path, _ = line.decode().split()
         name = path.rpartition("/")[2]
         if name == "parts":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + MARK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + MARK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
             read.wait(10)
             self.wfile.write(b"4\r\nlast\r\n0\r\n\r\n")
             return
         said = FUNCTION[name] if name in FUNCTION else PLATFORM[name][0]
+        # Said beforehand: who hangs up without a word may do so just as the front door asks on.
+        said = said.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
         with suppress(ConnectionError):  # the front door does not wait for words that it drops
             self.wfile.write(said.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else said)
 

@@ -14,6 +14,7 @@ from shared.web.tracing import Trace
 
 # Seconds for all that is asked, whoever is slow: a receipt is there without names.
 PATIENCE = 1.0
+THREAD = "asking for a name"
 LONGEST_NAME = 80
 LONGEST_ID = 100
 IN_A_TRIP = ("rider_id", "riderId", "driver_id", "driverId")
@@ -37,7 +38,7 @@ class _Later:
 
     def __init__(self, find: Callable[[], str | None]) -> None:
         self._found: str | None = None
-        self._thread = Thread(target=copy_context().run, args=(self._run, find), daemon=True)
+        self._thread = Thread(target=copy_context().run, args=(self._run, find), name=THREAD, daemon=True)
         try:
             self._thread.start()
         except RuntimeError:

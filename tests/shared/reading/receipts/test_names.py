@@ -1,14 +1,16 @@
 """Names of riders and drivers: in whatever form they are given, bounded, and nobody waits for them longer than a second."""
 
 import logging
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.platform.log import log
-from shared.reading.receipts.names import LONGEST_NAME, PATIENCE, read_names, readable_name
+from shared.reading.receipts.names import LONGEST_NAME, PATIENCE, THREAD, read_names, readable_name
 from shared.reading.receipts.receipt import Names
 from shared.web.tracing import Trace
 from tests.fakes.trips import COMPLETED, Cut, Drips, Held, Says, TripServer
@@ -45,6 +47,14 @@ def a_trip_with_both(trips: TripServer) -> None:
     trips.says(101, COMPLETED | {"trip_id": 101, "rider_id": 7, "driver_id": "d-9/x"})
     trips.says_at("/riders/7", {"id": 7, "name": "Priya Iyer"})
     trips.says_at("/drivers/d-9%2Fx", {"name": "आदित्य कृष्णमूर्ति"})
+
+
+@pytest.fixture(autouse=True)
+def nobody_asks_for_the_test_before() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(BUSY)
 
 
 def test_rider_and_driver_are_named() -> None:
