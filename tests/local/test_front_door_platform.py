@@ -100,7 +100,9 @@ class Between(socketserver.StreamRequestHandler):
         method, path, _ = line.decode().split()
         name = path.rpartition("/")[2]
         if name == "parts":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + MARK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + MARK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+            )
             read.wait(10)
             self.wfile.write(b"4\r\nlast\r\n0\r\n\r\n")
             return
