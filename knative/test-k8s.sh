@@ -41,6 +41,8 @@ clean_up() {
 }
 
 forward_a_port() {
+  # Read below perhaps before what is in the background has come to make it.
+  : >"$work/forwarded"
   # Not by k: of a function in the background only the shell would be ended, and kubectl stay.
   kubectl ${KUBE_CONTEXT:+--context "$KUBE_CONTEXT"} --namespace "$namespace" port-forward service/payment-service :8082 \
     >"$work/forwarded" 2>&1 &

@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.knative.machine import TO_A_CLUSTER, Deployed, Machine, succeeded
+from tests.knative.machine import TO_A_CLUSTER, Deployed, Machine, machine_in, succeeded
 from tests.tools.kustomize import kustomize as the_kustomize
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,11 +85,11 @@ FORMS = (
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory, built_text: Callable[[str], str]) -> Deployed:
-    machine = Machine(tmp_path_factory.mktemp("first"), built_text)
-    for tool in ("minikube", "docker"):
-        (machine.path / tool).unlink()
-    done = machine.deploy(*TO_A_CLUSTER)
-    return Deployed(succeeded(done) + done.stderr, machine.calls, machine.state)
+    with machine_in(tmp_path_factory.mktemp("first"), built_text) as machine:
+        for tool in ("minikube", "docker"):
+            (machine.path / tool).unlink()
+        done = machine.deploy(*TO_A_CLUSTER)
+        return Deployed(succeeded(done) + done.stderr, machine.calls, machine.state)
 
 
 @pytest.fixture
@@ -100,5 +100,6 @@ def second(machine: Machine, deployed: Deployed) -> Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, built_text: Callable[[str], str]) -> Machine:
-    return Machine(tmp_path, built_text)
+def machine(tmp_path: Path, built_text: Callable[[str], str]) -> Iterator[Machine]:
+    with machine_in(tmp_path, built_text) as machine:
+        yield machine

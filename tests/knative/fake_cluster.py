@@ -1,297 +1,248 @@
-#!/usr/bin/env python3
-"""Stands for kubectl, minikube and docker: remembers what it was told, answers as a cluster would, and breaks when told to.
+"""Stands for kubectl, minikube and docker: remembers what it was told, answers as a cluster would, and breaks when told to."""
 
-State is a JSON file (FAKE_STATE); every call is appended to FAKE_CALLS with what came on standard input.
-"""
-
-import fcntl
+import base64
 import json
-import os
-import sys
 import time
+from pathlib import Path
+from shlex import quote
+from typing import Any
 
-# Few imports: a test starts this a hundred times.
-STATE, CALLS = os.environ["FAKE_STATE"], os.environ["FAKE_CALLS"]
-State = dict
+from tests.knative.as_kubectl import Manifest, chosen, columns_of, key_of, labels_of, manifests_of, plural_of, said_of
+from tests.knative.stand_ins import STAYS, Answer, failed, line, lines, whether
 
-
-def main() -> int:
-    tool, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
-    fed = ""
-    if "--stdin" in arguments or "/dev/stdin" in arguments:
-        fed = sys.stdin.read()
-    with open(CALLS, "a") as calls:
-        fcntl.flock(calls, fcntl.LOCK_EX)
-        calls.write(json.dumps({"tool": tool, "arguments": arguments, "fed": fed}) + "\n")
-        calls.flush()
-        state = json.loads(read(STATE))
-        status = {"kubectl": kubectl, "minikube": minikube, "docker": docker}[tool](state, arguments, fed)
-        changed = json.dumps(state)
-        with open(STATE, "w") as file:
-            file.write(changed)
-    if status == FORWARD:
-        print(f"Forwarding from 127.0.0.1:{state['service_port']} -> 8082", flush=True)
-        time.sleep(60)
-    return status
+KOURIER = "kourier.ingress.networking.knative.dev"
 
 
-FORWARD = -1
+class FakeCluster:
+    """Has its state from a test, and keeps every call with what came on standard input. A manifest is replaced, never changed:
+    another cluster may have the same one."""
 
+    def __init__(self, built: Path) -> None:
+        self.built = built
+        self.state: dict[str, Any] = {}
+        self.calls: list[dict[str, Any]] = []
 
-def read(path: str) -> str:
-    with open(path) as file:
-        return file.read()
+    def answer(self, tool: str, arguments: list[str], fed: str) -> Answer:
+        self.calls.append({"tool": tool, "arguments": arguments, "fed": fed})
+        if tool == "minikube":
+            return self.minikube(arguments)
+        if tool == "docker":
+            return self.docker(arguments)
+        return self.kubectl(arguments, fed)
 
+    def minikube(self, arguments: list[str]) -> Answer:
+        state = self.state
+        match arguments:
+            case ["status", *_]:
+                return Answer(end=f"exit {0 if state['minikube'] == 'running' else 7}")
+            case ["profile", "list", *_]:
+                found = [] if state["minikube"] == "absent" else [{"Name": "minikube"}]
+                return line(json.dumps({"valid": found}))
+            case ["start", *_]:
+                state["minikube"] = "running"
+            case ["image", "ls", *_]:
+                return lines(state["images"])
+            case ["image", "load", name, *_]:
+                state["images"].append(name)
+            case ["ip", *_]:
+                return line(state["node"])
+        return Answer()
 
-def minikube(state: State, arguments: list[str], fed: str) -> int:
-    match arguments:
-        case ["status", *_]:
-            return 0 if state["minikube"] == "running" else 7
-        case ["profile", "list", *_]:
-            found = [] if state["minikube"] == "absent" else [{"Name": "minikube"}]
-            print(json.dumps({"valid": found}))
-        case ["start", *_]:
-            state["minikube"] = "running"
-        case ["image", "ls", *_]:
-            print("\n".join(state["images"]))
-        case ["image", "load", name, *_]:
-            state["images"].append(name)
-        case ["ip", *_]:
-            print(state["node"])
-    return 0
+    def docker(self, arguments: list[str]) -> Answer:
+        match arguments:
+            case ["info"]:
+                return whether(self.state["docker"])
+            case ["image", "inspect", name]:
+                return whether(name in self.state["built"])
+            case ["build", "--tag", name, _]:
+                self.state["built"].append(name)
+        return Answer()
 
+    def kubectl(self, arguments: list[str], fed: str) -> Answer:
+        if arguments[:1] == ["kustomize"]:
+            return Answer(end=f"exec cat {quote(str(self.built / Path(arguments[1]).name))}")
+        assert arguments[0] == "--context", arguments
+        words = [word for word in arguments[2:] if word not in ("--namespace", "payments", "-n")]
+        match words:
+            case ["version"]:
+                return whether(self.state["reachable"])
+            case ["api-versions"]:
+                return lines(self.state["versions"])
+            case ["apply", "--filename", source, *rest]:
+                return self.apply(source, option(rest, "--selector"))
+            case ["patch", "secret", name, *_]:
+                self.patch_the_secret(name, json.loads(fed)["stringData"])
+            case ["patch", "configmap", "config-network", *_]:
+                self.state["ingress_class"] = KOURIER
+            case ["get", *what]:
+                return self.get(what)
+            case ["rollout", "status", name, *_] | ["wait", _, name, *_]:
+                return self.wait_for(name)
+            case ["delete", *what]:
+                return self.delete(what)
+            case ["port-forward", *_]:
+                return Answer(f"Forwarding from 127.0.0.1:{self.state['service_port']} -> 8082\n", end=STAYS)
+            case ["logs", *_]:
+                return line("a line of the log that tells why")
+            case ["exec", "deployment/trip-service", *_]:
+                return line(self.state["trip_is_paid"])
+            case ["exec", *rest] if "python" in rest:
+                return line(json.dumps(self.state.get("notifications", [])))
+            case ["create", "token", name, "--audience", audience, *_]:
+                if name in self.state["accounts"]:
+                    return line(f"{name}.for.{audience}")
+                return failed(f'error: failed to create token: serviceaccounts "{name}" not found')
+        return Answer()
 
-def docker(state: State, arguments: list[str], fed: str) -> int:
-    match arguments:
-        case ["info"]:
-            return 0 if state["docker"] else 1
-        case ["image", "inspect", name]:
-            return 0 if name in state["built"] else 1
-        case ["build", "--tag", name, _]:
-            state["built"].append(name)
-    return 0
+    def wait_for(self, name: str) -> Answer:
+        if any(broken in name for broken in self.state["broken"]):
+            return failed(f"timed out waiting for {name}")
+        return Answer()
 
+    def apply(self, source: str, selector: str | None) -> Answer:
+        state = self.state
+        if state["refusals"] > 0:
+            state["refusals"] -= 1
+            return failed("failed calling webhook: connection refused")
+        if source.startswith("https://"):
+            self.install(source)
+            return Answer()
+        said = ""
+        for manifest in chosen(manifests_of(Path(source).read_text()), selector):
+            there = state["objects"].get(key_of(manifest))
+            if there and manifest["kind"] == "Job" and there["spec"] != manifest["spec"]:
+                return Answer(said, "spec.template: Invalid value: field is immutable\n", "exit 1")
+            # Also where nothing comes of it, as after a webhook or a default; only the version tells.
+            said += f"{said_of(manifest)} {'created' if there is None else 'configured'}\n"
+            self.keep(manifest, there)
+        return Answer(said)
 
-def kubectl(state: State, arguments: list[str], fed: str) -> int:
-    if arguments[:1] == ["kustomize"]:
-        print(read(os.path.join(os.environ["FAKE_BUILT"], os.path.basename(arguments[1]))), end="")
-        return 0
-    assert arguments[0] == "--context", arguments
-    words = [word for word in arguments[2:] if word not in ("--namespace", "payments", "-n")]
-    match words:
-        case ["version"]:
-            return 0 if state["reachable"] else 1
-        case ["api-versions"]:
-            print("\n".join(state["versions"]))
-        case ["apply", "--filename", source, *rest]:
-            return apply(state, source, option(rest, "--selector"))
-        case ["patch", "secret", name, *_]:
-            import base64
-
-            changed = json.loads(fed)["stringData"]
-            data = state["objects"][f"Secret/{name}"]["data"]
-            data.update({key: base64.b64encode(value.encode()).decode() for key, value in changed.items()})
-        case ["patch", "configmap", "config-network", *_]:
-            state["ingress_class"] = "kourier.ingress.networking.knative.dev"
-        case ["get", *what]:
-            return get(state, what)
-        case ["rollout", "status", name, *_]:
-            return settled(state, name)
-        case ["wait", _, name, *_]:
-            return settled(state, name)
-        case ["delete", "namespace", *_]:
-            state["objects"].clear()
-        case ["delete", "job", name, *_]:
-            delete(state, f"Job/{name}")
-        case ["delete", *names]:
-            for key, found in list(state["objects"].items()):
-                if "apiVersion" in found and said_of(found) in names:
-                    delete(state, key)
-                    print(f"{said_of(found)} deleted")
-        case ["port-forward", *_]:
-            return FORWARD
-        case ["logs", *_]:
-            print("a line of the log that tells why")
-        case ["exec", "deployment/trip-service", *rest]:
-            print(state["trip_is_paid"])
-        case ["exec", *rest] if "python" in rest:
-            print(json.dumps(state.get("notifications", [])))
-        case ["create", "token", name, "--audience", audience, *_]:
-            if name not in state["accounts"]:
-                print(f'error: failed to create token: serviceaccounts "{name}" not found', file=sys.stderr)
-                return 1
-            print(f"{name}.for.{audience}")
-    return 0
-
-
-def option(words: list[str], name: str) -> str | None:
-    return words[words.index(name) + 1] if name in words else None
-
-
-def key_of(manifest: dict) -> str:
-    group = manifest["apiVersion"].rpartition("/")[0]
-    kind = (
-        manifest["kind"]
-        if group in ("", "apps", "batch", "policy", "networking.k8s.io")
-        else f"{manifest['kind']}.{group}"
-    )
-    return f"{kind}/{manifest['metadata']['name']}"
-
-
-def said_of(manifest: dict) -> str:
-    """The name as kubectl writes it."""
-    group = manifest["apiVersion"].rpartition("/")[0]
-    return f"{manifest['kind'].lower()}{'.' + group if group else ''}/{manifest['metadata']['name']}"
-
-
-def chosen(source: str, selector: str | None) -> list[dict]:
-    sys.path.append(os.environ["FAKE_PACKAGES"])  # started without site packages, which is many times faster
-    import yaml
-
-    manifests = list(yaml.load_all(read(source), yaml.CSafeLoader))
-    if selector is None:
-        return manifests
-    import re
-
-    name, operator, values = re.fullmatch(r"([\w./-]+)(!=|=| in )\(?([\w,-]+)\)?", selector).groups()
-    inside = [m for m in manifests if m["metadata"].get("labels", {}).get(name) in values.split(",")]
-    return [m for m in manifests if m not in inside] if operator == "!=" else inside
-
-
-def apply(state: State, source: str, selector: str | None) -> int:
-    if state["refusals"] > 0:
-        state["refusals"] -= 1
-        print("failed calling webhook: connection refused", file=sys.stderr)
-        return 1
-    if source.startswith("https://"):
-        state["installed"].append(source)
+    def install(self, source: str) -> None:
+        self.state["installed"].append(source)
         for word, found in (
             ("serving-core", ["crd services.serving.knative.dev", "deployment/controller"]),
             ("kourier", ["service/kourier-internal"]),
             ("mt-channel", ["crd brokers.eventing.knative.dev", "deployment/eventing-controller"]),
         ):
             if word in source:
-                state["present"] += found
-        return 0
-    for manifest in chosen(source, selector):
-        key = key_of(manifest)
-        there = state["objects"].get(key)
-        merged = manifest
+                self.state["present"] += found
+
+    def keep(self, manifest: Manifest, there: Manifest | None) -> None:
+        state, key, merged = self.state, key_of(manifest), manifest
         if there and manifest["kind"] == "Secret":
             merged = {**manifest, "data": {**there["data"], **manifest["data"]}}
-        if there and manifest["kind"] == "Job" and there["spec"] != manifest["spec"]:
-            print("spec.template: Invalid value: field is immutable", file=sys.stderr)
-            return 1
-        # Also where nothing comes of it, as after a webhook or a default; only the version tells.
-        print(f"{said_of(manifest)} {'created' if there is None else 'configured'}")
         if there != merged:
             state["clock"] += 1
             state["resource_versions"][key] = state["clock"]
         state["objects"][key] = merged
         if manifest["kind"] == "StatefulSet":
             state["objects"].setdefault("PersistentVolumeClaim/data-payment-postgres-0", {"made": time.time()})
-    return 0
+
+    def patch_the_secret(self, name: str, changed: dict[str, str]) -> None:
+        objects, key = self.state["objects"], f"Secret/{name}"
+        encoded = {field: base64.b64encode(value.encode()).decode() for field, value in changed.items()}
+        objects[key] = {**objects[key], "data": {**objects[key]["data"], **encoded}}
+
+    def delete(self, words: list[str]) -> Answer:
+        objects = self.state["objects"]
+        match words:
+            case ["namespace", *_]:
+                objects.clear()
+                return Answer()
+            case ["job", name, *_]:
+                self.forget(f"Job/{name}")
+                return Answer()
+        going = {key: said_of(m) for key, m in objects.items() if "apiVersion" in m and said_of(m) in words}
+        for key in going:
+            self.forget(key)
+        return Answer("".join(f"{said} deleted\n" for said in going.values()))
+
+    def forget(self, key: str) -> None:
+        self.state["objects"].pop(key, None)
+        self.state["resource_versions"].pop(key, None)
+
+    def get(self, words: list[str]) -> Answer:
+        if words[0] in self.state["unanswered"]:
+            return failed("the server was unable to return a response in the time allotted")
+        path = (option(words, "--output") or "").removeprefix("jsonpath=")
+        return self.get_of_the_cluster(words) or self.get_of_the_service(words, path) or Answer()
+
+    def get_of_the_cluster(self, words: list[str]) -> Answer | None:
+        """What is there before the service: Kubernetes and Knative."""
+        state = self.state
+        match words:
+            case ["--raw", address]:
+                found = state["raw"][address]
+                return failed("Error from server (Forbidden)") if found is None else Answer(found)
+            case ["configmap", "config-features", *_]:
+                return Answer(state["authentication_oidc"])
+            case ["configmap", "config-network", *_]:
+                return Answer(state["ingress_class"])
+            case ["crd", name, *_]:
+                return whether(f"crd {name}" in state["present"])
+            case ["knative-serving" | "knative-eventing" | "kourier-system", name, *_]:
+                return whether(name in state["present"])
+            case ["nodes", *_]:
+                return line(state["node"])
+        return None
+
+    def get_of_the_service(self, words: list[str], path: str) -> Answer | None:
+        state = self.state
+        match words:
+            case [kinds, "--selector", selector, *_] if "," in kinds:
+                return self.list_labelled(kinds.split(","), selector)
+            case [sender, *_] if sender.startswith(
+                ("triggers.eventing.knative.dev/", "pingsources.sources.knative.dev/")
+            ):
+                return Answer(state["senders"].get(sender.partition("/")[2], ""))
+            case ["brokers.eventing.knative.dev/payment-events", *_]:
+                return Answer(state["broker"])
+            case ["revisions.serving.knative.dev", *_]:
+                return lines(state["named_by_revisions"])
+            case ["services.serving.knative.dev", *_]:
+                return lines([f"{name}-00002" for name in ("create-payment", "notify")])
+            case ["pods", *_]:
+                return self.get_pods(words, path)
+            case ["secret", name, *_]:
+                secret = state["objects"].get(f"Secret/{name}")
+                field = path.removeprefix("{.data.").removesuffix("}")
+                return Answer(secret["data"].get(field, "")) if secret else whether(False)
+            case ["job", name, *_]:
+                job = state["objects"].get(f"Job/{name}")
+                return Answer(self.told_of(job, path) if job else "")
+            case ["service", *_]:
+                return Answer(str(state["node_port"] or ""))
+            case ["deployment", name, *_]:
+                return whether(f"Deployment/{name}" in state["objects"])
+            case ["events", *_]:
+                return line("Warning  Failed  pod/payment-postgres-0  no such image")
+        return None
+
+    def list_labelled(self, plurals: list[str], selector: str) -> Answer:
+        label, value = selector.split("=")
+        found = {key: m for key, m in self.state["objects"].items() if labels_of(m).get(label) == value}
+        versions = self.state["resource_versions"]
+        rows = [columns_of(m, versions.get(key, 1)) for key, m in found.items() if plural_of(m) in plurals]
+        return Answer("".join(f"{row}\n" for row in rows))
+
+    def get_pods(self, words: list[str], path: str) -> Answer:
+        if words[1:3] == ["--selector", "serving.knative.dev/revision"]:
+            old = self.state["old_pods"]
+            self.state["old_pods"] = max(old - 1, 0)
+            return lines(["create-payment-00002", *(["create-payment-00001"] if old else [])])
+        if "serving.knative.dev/service=get-payment" in words:
+            return line("pod/get-payment" if self.state["awake"] else "")
+        if path.startswith("{range"):
+            return line("payment-postgres-0 false")
+        return line("payment-postgres-0   0/1   ImagePullBackOff")
+
+    def told_of(self, job: Manifest, path: str) -> str:
+        if "annotations" in path:
+            return str(job["metadata"]["annotations"]["payments/template"])
+        if '"Complete"' in path:
+            return "True" if self.state["migration"] == "succeeds" else ""
+        return "True" if '"Failed"' in path and self.state["migration"] == "fails" else ""
 
 
-def delete(state: State, key: str) -> None:
-    state["objects"].pop(key, None)
-    state["resource_versions"].pop(key, None)
-
-
-def list_labelled(state: State, plurals: list[str], selector: str) -> None:
-    """Every object of these kinds that has the label, in the columns that deploy.sh asks for."""
-    label, value = selector.split("=")
-    for key, found in state["objects"].items():
-        metadata = found.get("metadata", {})
-        if metadata.get("labels", {}).get(label) != value:
-            continue
-        group = found["apiVersion"].rpartition("/")[0]
-        kind = found["kind"].lower()
-        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-        if (f"{plural}.{group}" if group else plural) in plurals:
-            owners = ",".join(owner["kind"] for owner in metadata.get("ownerReferences", [])) or "<none>"
-            kept = metadata["labels"].get("payments/kept", "<none>")
-            version = state["resource_versions"].get(key, 1)
-            print(f"{found['apiVersion']}   {found['kind']}   {metadata['name']}   {version}   {kept}   {owners}")
-
-
-def settled(state: State, name: str) -> int:
-    if any(broken in name for broken in state["broken"]):
-        print(f"timed out waiting for {name}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def get(state: State, words: list[str]) -> int:
-    path = (option(words, "--output") or "").removeprefix("jsonpath=")
-    if words[0] in state["unanswered"]:
-        print("the server was unable to return a response in the time allotted", file=sys.stderr)
-        return 1
-    match words:
-        case ["--raw", address]:
-            if state["raw"][address] is None:
-                print("Error from server (Forbidden)", file=sys.stderr)
-                return 1
-            print(state["raw"][address], end="")
-        case ["configmap", "config-features", *_]:
-            print(state["authentication_oidc"], end="")
-        case [
-            "triggers.eventing.knative.dev/notify-of-payments" | "pingsources.sources.knative.dev/sweep-clock" as one,
-            *_,
-        ]:
-            print(state["senders"].get(one.partition("/")[2], ""), end="")
-        case ["crd", name, *_]:
-            return 0 if f"crd {name}" in state["present"] else 1
-        case ["knative-serving" | "knative-eventing" | "kourier-system", name, *_]:
-            return 0 if name in state["present"] else 1
-        case ["kourier-system", *_]:
-            return 0
-        case [kinds, "--selector", selector, *_] if "," in kinds:
-            list_labelled(state, kinds.split(","), selector)
-        case ["revisions.serving.knative.dev", *_]:
-            print("\n".join(state["named_by_revisions"]))
-        case ["services.serving.knative.dev", *_]:
-            print("\n".join(f"{name}-00002" for name in ("create-payment", "notify")))
-        case ["pods", "--selector", "serving.knative.dev/revision", *_]:
-            print("create-payment-00002")
-            if state["old_pods"] > 0:
-                state["old_pods"] -= 1
-                print("create-payment-00001")
-        case ["configmap", "config-network", *_]:
-            print(state["ingress_class"], end="")
-        case ["secret", name, *_]:
-            secret = state["objects"].get(f"Secret/{name}")
-            if secret is None:
-                return 1
-            print(secret["data"].get(path.removeprefix("{.data.").removesuffix("}"), ""), end="")
-        case ["job", name, *_]:
-            job = state["objects"].get(f"Job/{name}")
-            if job is None:
-                return 0
-            if "annotations" in path:
-                print(job["metadata"]["annotations"]["payments/template"], end="")
-            elif '"Complete"' in path:
-                print("True" if state["migration"] == "succeeds" else "", end="")
-            elif '"Failed"' in path:
-                print("True" if state["migration"] == "fails" else "", end="")
-        case ["service", *_]:
-            print(state["node_port"] or "", end="")
-        case ["nodes", *_]:
-            print(state["node"])
-        case ["brokers.eventing.knative.dev/payment-events", *_]:
-            print(state["broker"], end="")
-        case ["deployment", name, *_]:
-            return 0 if f"Deployment/{name}" in state["objects"] else 1
-        case ["pods", *_]:
-            if "serving.knative.dev/service=get-payment" in words:
-                print("pod/get-payment" if state["awake"] else "", end="")
-            elif path.startswith("{range"):
-                print("payment-postgres-0 false")
-            else:
-                print("payment-postgres-0   0/1   ImagePullBackOff")
-        case ["events", *_]:
-            print("Warning  Failed  pod/payment-postgres-0  no such image")
-    return 0
-
-
-sys.exit(main())
+def option(words: list[str], name: str) -> str | None:
+    return words[words.index(name) + 1] if name in words else None

@@ -4,19 +4,21 @@ import base64
 import json
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
+
+from tests.knative.fake_cluster import KOURIER, FakeCluster
+from tests.knative.stand_ins import answered_by, put_on_the_path
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "knative" / "deploy.sh"
-FAKE = Path(__file__).with_name("fake_cluster.py")
 # What the scripts use of a machine besides the three tools.
 MACHINE = frozenset(
     [
@@ -59,8 +61,8 @@ TO_A_CLUSTER = ("--context", "there", "--image", IMAGE)
 class Machine:
     """A machine with only what it is given, and a cluster that remembers."""
 
-    def __init__(self, folder: Path, built_text: Callable[[str], str]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, built_text: Callable[[str], str], cluster: FakeCluster, port: int) -> None:
+        self.folder, self.cluster = folder, cluster
         (folder / "built").mkdir()
         (folder / "built" / "minikube").write_text(built_text("overlays/minikube"))
         # As whoever uses it completes it.
@@ -70,27 +72,16 @@ class Machine:
         for name in MACHINE:
             if found := shutil.which(name):
                 (self.path / name).symlink_to(found)
-        for tool in ("kubectl", "minikube", "docker"):
-            (self.path / tool).write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{folder}/tools/{tool}" "$@"\n')
-            (self.path / tool).chmod(0o755)
-        (folder / "tools").mkdir()
-        for tool in ("kubectl", "minikube", "docker"):
-            (folder / "tools" / tool).symlink_to(FAKE)
-        self.state_file, self.calls_file = folder / "state.json", folder / "calls"
+        put_on_the_path(self.path, ("kubectl", "minikube", "docker"), port)
         self.environment = {
             "PATH": str(self.path),
             "HOME": str(folder),
             "TMPDIR": str(folder),
-            "FAKE_BUILT": str(folder / "built"),
-            "FAKE_STATE": str(self.state_file),
-            "FAKE_CALLS": str(self.calls_file),
-            "FAKE_PACKAGES": str(Path(yaml.__file__).parent.parent),
             "WAIT_STEP": "0.05",
             "ANSWER_WAIT": "1",
             # Nothing of ours obeys a proxy: this one answers nobody.
             **dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"),
         }
-        self.calls_file.touch()
         self.set(
             minikube="running",
             docker=True,
@@ -115,7 +106,7 @@ class Machine:
             broken=[],
             refusals=0,
             migration="succeeds",
-            ingress_class="kourier.ingress.networking.knative.dev",
+            ingress_class=KOURIER,
             broker="http://broker-ingress.knative-eventing.svc.cluster.local/payments/payment-events",
             raw={DISCOVERY: json.dumps({"issuer": ISSUER, "jwks_uri": "https://192.0.2.1/openid/v1/jwks"}), JWKS: KEYS},
             authentication_oidc="",
@@ -130,23 +121,21 @@ class Machine:
 
     @property
     def state(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.state_file.read_text())
-        return value
+        return deepcopy(self.cluster.state)
 
     def set(self, **changes: Any) -> None:
-        before = self.state if self.state_file.exists() else {}
-        self.state_file.write_text(json.dumps({**before, **changes}))
+        self.cluster.state.update(deepcopy(changes))
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.calls_file.read_text().splitlines()]
+        return list(self.cluster.calls)
 
     def said(self, *words: str) -> list[dict[str, Any]]:
         """The calls that have these words, in this order, anywhere."""
         return [call for call in self.calls if " ".join(words) in f"{call['tool']} {' '.join(call['arguments'])}"]
 
     def deploy(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        self.calls_file.write_text("")
+        self.cluster.calls.clear()
         command = [str(self.path / "bash"), str(DEPLOY), "--timeout", "1", "--no-test", *options]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
@@ -167,6 +156,13 @@ class Machine:
     def secret(self) -> dict[str, str]:
         data = self.state["objects"]["Secret/payment-database"]["data"]
         return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+@contextmanager
+def machine_in(folder: Path, built_text: Callable[[str], str]) -> Iterator[Machine]:
+    cluster = FakeCluster(folder / "built")
+    with answered_by(cluster.answer) as port:
+        yield Machine(folder, built_text, cluster, port)
 
 
 @dataclass(frozen=True)

@@ -99,22 +99,20 @@ def test_a_cluster_that_does_not_vouch_for_its_accounts_gets_nothing(
 
 
 def test_a_cluster_is_not_asked_where_another_issuer_is_trusted(machine: Machine, built_text: BuiltText) -> None:
-    text = built_text("overlays/minikube")
-    manifests = list(yaml.safe_load_all(text))
-    (settings,) = [m["data"] for m in manifests if "AUTH_ISSUERS" in m.get("data", {})]
-    settings["AUTH_ISSUERS"] = '[{"issuer": "https://id.example.com"}]'
+    text = with_settings(built_text("overlays/minikube"), AUTH_ISSUERS='[{"issuer": "https://id.example.com"}]')
     machine.set(raw={})
-    succeeded(machine.deploy(*TO_A_CLUSTER, *overlay(machine, yaml.safe_dump_all(manifests, sort_keys=False))))
+    succeeded(machine.deploy(*TO_A_CLUSTER, *overlay(machine, text)))
     assert not machine.said("--raw")
     assert CONFIG_MAP not in machine.state["objects"]
 
 
 def with_settings(text: str, **changed: str) -> str:
     """The manifests with these settings."""
-    manifests = list(yaml.safe_load_all(text))
+    manifests = list(yaml.load_all(text, yaml.CSafeLoader))
     (settings,) = [m["data"] for m in manifests if "AUTH_ISSUERS" in m.get("data", {})]
     settings.update(changed)
-    return yaml.safe_dump_all(manifests, sort_keys=False)
+    changed_text: str = yaml.dump_all(manifests, Dumper=yaml.CSafeDumper, sort_keys=False)
+    return changed_text
 
 
 def test_where_people_sign_in_the_key_of_their_sessions_is_made_once_and_never_shown(
