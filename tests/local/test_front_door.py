@@ -18,7 +18,7 @@ from local.ports import free, pick
 from tests.local.doors import HOST, Answer, Door, Function, Stub
 
 # Retries and time-outs shorter than the real ones, so that a fault costs no second of waiting.
-SHORT = {"timeout: 35s": "timeout: 0.5s", "num_retries: 16": "num_retries: 2"}
+SHORT = {"timeout: 35s": "timeout: 3s", "num_retries: 16": "num_retries: 2"}
 READ = ("GET", "HEAD")
 OTHER = ("PUT", "PATCH", "DELETE", "OPTIONS")
 TABLE = [
