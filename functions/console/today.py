@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from functions.console.chart import chart
 from functions.console.desk import Desk
-from functions.console.rendering import render
+from functions.console.rendering import is_fragment, render
 from shared.reading.figures import MOST_EXAMINED, Figures, Happened, read_figures
 from shared.reading.periods import KINDS, Period, period_of, read_period
 from shared.reading.totals import MOST_COUNTED
@@ -43,7 +43,7 @@ def today(desk: Desk, call: Call) -> Answer:
     range_ = _range(period, words)
     rows = _rows(figures, words, now)
     return render(
-        "today_figures.html" if call.headers.get("HX-Request") == "true" else "today.html",
+        "today_figures.html" if is_fragment(call) else "today.html",
         call,
         heading=NOW[period.kind] if is_live else range_,
         range=range_,
@@ -125,10 +125,8 @@ def _rows(figures: Figures, words: "Words", now: datetime) -> list[Row]:
     finer = {"day": "hour", "week": "day", "month": "day"}.get(period.kind)
     for start, happened in zip(period.starts[:-1], figures.columns, strict=True):
         name = words.day(start) if finer == "day" else _clock(start, period)
-        opens = finer and start <= now
-        rows.append(
-            Row(name, _address(period_of(finer, start, period.zone), now) if finer and opens else None, happened)
-        )
+        address = _address(period_of(finer, start, period.zone), now) if finer and start <= now else None
+        rows.append(Row(name, address, happened))
     return rows
 
 

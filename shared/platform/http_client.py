@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -116,50 +117,32 @@ def request(
     """
     deadline = time.monotonic() + timeout
     with spans.span(f"{method} {template}" if template else method, "client") as span:
-        if span is spans.NOTHING:
-            return _call(through, method, url, headers, body, deadline, status_says_all)
-        # What a trace may know of a call: not its path, which may hold ids and searches of others.
-        span.note({"http.request.method": method, "server.address": urlsplit(url).hostname or ""})
-        headers = {**headers, **spans.carried()}
-        answer = _call(through, method, url, headers, body, deadline, status_says_all)
+        if span is not spans.NOTHING:
+            # What a trace may know of a call: not its path, which may hold ids and searches of others.
+            span.note({"http.request.method": method, "server.address": urlsplit(url).hostname or ""})
+            headers = {**headers, **spans.carried()}
+        answer = _call(partial(through, method, url, headers, body, deadline), deadline, status_says_all)
         span.note({"http.response.status_code": answer.status})
         if answer.status >= 400:
             span.fail(str(answer.status))
         return answer
 
 
-def _call(
-    through: Send,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    deadline: float,
-    status_says_all: bool,
-) -> Response:
+def _call(ask: Callable[[], Exchange], deadline: float, status_says_all: bool) -> Response:
     try:
         try:
-            return _call_once(through, method, url, headers, body, deadline, status_says_all)
+            return _call_once(ask, deadline, status_says_all)
         except Broken:
-            again = _call_once(through, method, url, headers, body, deadline, status_says_all)
-            return again._replace(repeated=True)
+            return _call_once(ask, deadline, status_says_all)._replace(repeated=True)
     except Broken as failure:
         # What went wrong, without the address and whatever it holds.
         raise NoResponse(str(failure)) from failure
 
 
-def _call_once(
-    through: Send,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    deadline: float,
-    status_says_all: bool,
-) -> Response:
+def _call_once(ask: Callable[[], Exchange], deadline: float, status_says_all: bool) -> Response:
     if deadline <= time.monotonic():
         raise NoResponse("no answer in time")
-    exchange = through(method, url, headers, body, deadline)
+    exchange = ask()
     try:
         if status_says_all:
             _pass_over(exchange)
