@@ -3,10 +3,7 @@
 from shared.platform import spans
 from shared.web.answers import Answer
 from shared.web.call import Call
-from shared.web.routes import LIVENESS
-
-# As many names as there are methods that anybody knows, whatever a client makes up.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+from shared.web.routes import LIVENESS, METHODS
 
 
 def request_span(call: Call, method: str) -> spans.Span:
@@ -30,4 +27,5 @@ def ended(span: spans.Span, call: Call, method: str, answer: Answer) -> None:
 
 
 def _known(method: str) -> str:
-    return method if method in _METHODS else "_OTHER"
+    """As many names as there are methods that anybody knows, whatever a client makes up."""
+    return method if method in METHODS else "_OTHER"
