@@ -1,14 +1,15 @@
 """The books of the version before, migrated while its functions go on working: nothing fails, and nothing is miscounted."""
 
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from sql import migrate
+from tests.sql.migrating import migrate_beside
 from tests.sql.rows import a_payment, a_refund
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
@@ -98,12 +99,10 @@ def test_a_database_without_a_row_is_migrated_too(place: dict[str, str], sql: Sq
 
 
 def test_functions_of_the_version_before_work_while_it_is_applied_and_after(place: dict[str, str], sql: Sql) -> None:
-    migrated = threading.Event()
-    done: list[int] = []
-    failures: list[BaseException] = []
+    currencies = cycle(("INR", "USD"))
 
     def pay(own: Sql) -> None:
-        a_payment(own, currency=("INR", "USD")[len(done) % 2])
+        a_payment(own, currency=next(currencies))
 
     def refund(own: Sql) -> None:
         payment_id = a_payment(own, amount="50")
@@ -114,27 +113,7 @@ def test_functions_of_the_version_before_work_while_it_is_applied_and_after(plac
         own.run(PAYMENT_TOTALS)
         own.run(REFUND_TOTALS)
 
-    def work(step: Callable[[Sql], None]) -> None:
-        after = 0
-        try:
-            with Sql(place) as own:
-                while after < 20:
-                    after += migrated.is_set()
-                    step(own)
-                    done.append(1)
-        except BaseException as failure:
-            failures.append(failure)
-
-    workers = [threading.Thread(target=work, args=(step,)) for step in (pay, refund, refund, refund, read)]
-    for worker in workers:
-        worker.start()
-    try:
-        migrate.migrate(place)
-    finally:
-        migrated.set()
-        for worker in workers:
-            worker.join()
-    assert failures == []
+    migrate_beside(place, {}, (pay, refund, refund, refund, read))
     assert sql.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
     for name in TRUE:
         assert sql.run(KEPT[name]) == sql.run(TRUE[name]), name

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from re import sub
 
 import pytest
@@ -16,6 +17,7 @@ from seed.load import load
 from shared.platform.database.statements import statement
 from sql import migrate
 from sql.rights import RIGHTS
+from tests.sql.migrating import migrate_beside
 from tests.sql.rows import CLAIM, a_payment, a_refund
 from tests.sql.test_totals import totals_equal_the_tables
 from tests.support.cluster import ROLE, Cluster, Place
@@ -137,27 +139,13 @@ def test_what_is_paid_while_it_waits_for_a_lock_is_of_before(before: dict[str, s
 
 def test_functions_of_the_version_before_pay_and_fold_while_it_is_applied(before: dict[str, str]) -> None:
     """With the rights that they have: those of `sql/rights.sql` come only after the last migration."""
-    migrated, failures = threading.Event(), list[BaseException]()
+    turns = count(1)
 
-    def work(worker: int) -> None:
-        try:
-            with Sql(before | {"DB_USER": ROLE["DB_APP_USER"], "DB_PASS": ROLE["DB_APP_PASS"]}) as own:
-                turn = 0
-                while turn < 20 or not migrated.is_set():
-                    turn += 1
-                    claim = {"key_hash": f"{worker} {turn}".encode().ljust(32), "reference": f"PAY-{worker}-{turn}"}
-                    own.run(statement("claim_payment"), CLAIM | claim)
-                    own.run(FOLD)
-        except BaseException as failure:
-            failures.append(failure)
+    def pay_and_fold(own: Sql) -> None:
+        turn = next(turns)
+        claim = {"key_hash": str(turn).encode().ljust(32), "reference": f"PAY-{turn}"}
+        own.run(statement("claim_payment"), CLAIM | claim)
+        own.run(FOLD)
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    for worker in workers:
-        worker.start()
-    try:
-        migrate.migrate(before)
-    finally:
-        migrated.set()
-        for worker in workers:
-            worker.join()
-    assert failures == []
+    role = {"DB_USER": ROLE["DB_APP_USER"], "DB_PASS": ROLE["DB_APP_PASS"]}
+    migrate_beside(before, role, 3 * [pay_and_fold])
