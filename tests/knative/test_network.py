@@ -11,6 +11,9 @@ from tests.knative.manifests import containers, functions, named, of_kind, pod_t
 Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
 
+# Everywhere; with eventing dead-letters too.
+USE_THE_DATABASE = {"create-payment", "create-refund", "get-payment", "health", "metrics", "console", "sweep"}
+
 
 def _may_come_in(manifests: list[Manifest], pod: dict[str, str], port: int) -> list[Manifest]:
     """The peers that the policies let in to a pod at a port; an empty peer is anybody."""
@@ -38,16 +41,7 @@ def test_only_functions_that_use_the_database_and_the_job_reach_it(built: Built,
     (peer,) = _may_come_in(manifests, _labels(database), 5432)
     assert peer.keys() == {"podSelector"}
     let_in = {m["metadata"]["name"] for m, t in pods(manifests) if selects(peer["podSelector"], _labels(t))}
-    wanted = {
-        "create-payment",
-        "create-refund",
-        "get-payment",
-        "health",
-        "metrics",
-        "console",
-        "sweep",
-        "payment-migrate",
-    }
+    wanted = USE_THE_DATABASE | {"payment-migrate"}
     wanted |= {"dead-letters"} if of_kind(manifests, "Broker") else set()
     assert let_in == wanted
     # And these are the ones that are given a role.
@@ -79,16 +73,7 @@ def test_every_function_that_uses_the_database_reaches_its_pooler(
     manifests = built(form)
     (peer,) = _may_come_in(manifests, pooler, 5432)
     let_in = {m["metadata"]["name"] for m, t in pods(manifests) if selects(peer["podSelector"], _labels(t))}
-    assert let_in == {
-        "create-payment",
-        "create-refund",
-        "get-payment",
-        "health",
-        "metrics",
-        "console",
-        "sweep",
-        "dead-letters",
-    }
+    assert let_in == USE_THE_DATABASE | {"dead-letters"}
 
 
 @pytest.mark.parametrize("form", FORMS)
