@@ -46,9 +46,10 @@ def refusal(port: int, address: str = HOST) -> OSError | None:
         return None
 
 
-def pick(count: int) -> list[int]:
-    """That many different free ports, at random so that two starts at once hardly meet."""
-    candidates = list(_outside_ephemeral())
+def pick(count: int, but: int | None = None) -> list[int]:
+    """That many different free ports, at random so that two starts at once hardly meet. Never `but`: somebody will listen
+    there."""
+    candidates = [port for port in _outside_ephemeral() if port != but]
     random.SystemRandom().shuffle(candidates)
     picked: list[int] = []
     for port in candidates:

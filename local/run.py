@@ -107,7 +107,7 @@ def _run(ending: ExitStack) -> None:
 def _prepare(environment: dict[str, str]) -> Start:
     door = _door(environment.get("SERVICE_PORT") or str(DEFAULT_PORT))
     wanted = [*system.FUNCTIONS, *system.NEIGHBOURS, "postgres"]
-    picked = pick(len(wanted) + len(system.SCRAPED))
+    picked = pick(len(wanted) + len(system.SCRAPED), but=door)
     ports = dict(zip(wanted, picked, strict=False))
     scraped = dict(zip(system.SCRAPED, picked[len(wanted) :], strict=True))
     postgres = None if environment.get("DB_HOST") else Postgres(place.DATA, ports["postgres"])
