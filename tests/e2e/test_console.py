@@ -17,6 +17,8 @@ from tests.support.hostile import BIDI, MARKUP, SCHEME
 from tests.tools.axe import axe
 
 PHONE = {"width": 360, "height": 740}
+# A browser ends a paragraph before what has no place in one, and what follows is no longer laid out with it.
+ENDS_A_PARAGRAPH = re.compile(r"<p\b[^>]*>(?:(?!</p>).)*?<(?:form|div|dl|p|section|table|ul)\b[^>]*>", re.DOTALL)
 # Of a page, one finding a line: how bad, what, and where.
 FINDINGS = """async () => (await axe.run()).violations.flatMap((each) =>
   each.nodes.map((node) => `${each.impact}: ${each.help}: ${node.html}`))"""
@@ -208,5 +210,7 @@ def script_of_axe() -> str:
 
 def test_every_page_has_nothing_to_complain_about_and_asks_nobody_else(tab: Tab, told: dict[str, Any]) -> None:
     for address in pages(told):
-        tab.page.goto(address, wait_until="networkidle" if address.startswith("/console?") else "load")
+        answer = tab.page.goto(address, wait_until="networkidle" if address.startswith("/console?") else "load")
         assert tab.page.title(), address
+        assert answer
+        assert not ENDS_A_PARAGRAPH.search(answer.text()), address
