@@ -17,6 +17,7 @@ from tests.chaos.clients import Client
 from tests.chaos.diary import FUNCTIONS, Answered, Diary, Wish, compare
 from tests.chaos.killer import Killer
 from tests.chaos.plan import REAL, SHORT, Plan
+from tests.chaos.recovery import TAKE_PAYMENTS
 from tests.chaos.report import Report, draw_up
 from tests.chaos.watch import Watch
 from tests.chaos.world import Clock, World, ask, running, tick
@@ -44,6 +45,7 @@ def chaos(plan: Plan) -> Report:
             clients = _storm(world, diary, killer)
             _calm(world, clients, killer)
             _settle(world)
+        _recover(world, diary)
         _repeat_all(world, diary)
         return draw_up(world, diary, killer, clock, watch)
 
@@ -115,16 +117,35 @@ def _settle(world: World) -> None:
         time.sleep(world.plan.times.sweep_every)
 
 
+def _recover(world: World, diary: Diary) -> None:
+    """Each function answers a repeat. After an outage one may leave the database alone for some seconds, but no longer than
+    `recovered_within`."""
+    of_a_function = {FUNCTIONS[wish.kind]: wish for wish in diary.finished}
+    ends = time.monotonic() + world.plan.times.recovered_within
+    for instance in world.instances:
+        wish = of_a_function.get(instance.function)
+        while wish and instance.up and _repeated(wish, instance.port).status == 503:
+            if time.monotonic() > ends:
+                world.complain(TAKE_PAYMENTS, f"the storm: {instance.name} does not answer a repeat")
+                break
+            time.sleep(0.1)
+
+
+def _repeated(wish: Wish, port: int) -> Answered:
+    """Raises OSError or HTTPException."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
+    return Answered(*ask(port, "POST", wish.path, json.dumps(wish.body).encode(), headers, 30))
+
+
 def _repeat_all(world: World, diary: Diary) -> None:
     """Every finished request once more, now that nothing is in the way of an answer."""
 
     def repeat(wish: Wish) -> None:
         function = FUNCTIONS[wish.kind]
         port = world.port_of(function, random.Random(wish.key))
-        headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
         try:
             assert port is not None, f"no {function} is up"
-            compare(world, wish, Answered(*ask(port, "POST", wish.path, json.dumps(wish.body).encode(), headers, 30)))
+            compare(world, wish, _repeated(wish, port))
         except (OSError, HTTPException, AssertionError) as failure:
             world.complain("a repeat gives the same status and body", f"{wish.key}: {failure!r}")
 
