@@ -19,8 +19,9 @@ def kill(processes: Sequence[psutil.Process], seconds: float = 10) -> None:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether it still does anything. A dead one is listed for as long as whoever inherited it takes no notice."""
+    """Whether it still does anything. A dead one is listed for as long as whoever inherited it takes no notice; while other
+    threads of it are still ending, it keeps its ports."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.NoSuchProcess:
         return False
