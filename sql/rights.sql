@@ -7,13 +7,13 @@
 -- What was asked for is written once; what became of it is moved on, by the moves of 0009_moves alone. Nothing is deleted.
 GRANT SELECT,
       INSERT (trip_id, amount, currency, method, status, reference, gateway, gateway_account, payment_token, payment_customer,
-              base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id),
+              base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id, customer_present),
       UPDATE (status, failure_code, gateway_id, payment_token, payment_customer, reserved_amount, refunded_amount, updated_at,
-              asked_ms)
+              asked_ms, next_action, reversed_amount, disputed_amount, late_charge_id)
    ON payments TO {role};
 GRANT SELECT,
-      INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id),
-      UPDATE (status, failure_code, gateway_id, updated_at, asked_ms)
+      INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id, source, charge_id, gateway_id),
+      UPDATE (status, failure_code, gateway_id, updated_at, asked_ms, reversed_at)
    ON payment_refunds TO {role};
 GRANT SELECT, INSERT (payment_id, amount, currency) ON payment_receipts TO {role};
 
@@ -21,7 +21,7 @@ GRANT SELECT, INSERT (payment_id, amount, currency) ON payment_receipts TO {role
 GRANT SELECT, DELETE,
       INSERT (key_hash, fingerprint, payment_id, refund_id, correlation_id, traceparent, locked_at, asked, ask_after,
               answer_status, answer, expires_at),
-      UPDATE (locked_at, asked, ask_after, search_place, answer_status, answer, expires_at)
+      UPDATE (locked_at, asked, ask_after, search_place, answer_status, answer, expires_at, act_by)
    ON idempotency_keys TO {role};
 
 -- Events end too. What one says is written once; how its delivery goes is noted, until it is delivered (0021_callers).
@@ -35,6 +35,15 @@ GRANT SELECT, INSERT (actor, action, payment_id, refund_id, outcome, reason, gat
 GRANT SELECT,
       INSERT (payment_id, refund_id, asked, step, how, said, code, why, gateway_id, duration_ms, actor)
    ON gateway_askings TO {role};
+GRANT SELECT,
+      INSERT (payment_id, gateway, gateway_id, amount, currency, status, reason, evidence_due_by, opened_at, closed_at),
+      UPDATE (status, reason, evidence_due_by, closed_at, updated_at)
+   ON payment_disputes TO {role};
+
+-- What a gateway said is only written to; what it rang for is put off, and ends when it was read.
+GRANT SELECT, INSERT (gateway, source, event_id, type, object_id, charge_id, said) ON gateway_said TO {role};
+GRANT SELECT, DELETE, INSERT (gateway, kind, object_id, ask_after, why), UPDATE (rings, tries, ask_after, why) ON gateway_rings TO {role};
+GRANT SELECT, INSERT (gateway, read_until, read_after), UPDATE (read_until, place, read_after) ON gateway_cursors TO {role};
 
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
 GRANT SELECT, INSERT (currency, status, method, count, amount, refunded, at), DELETE ON totals_entries TO {role};
@@ -45,4 +54,5 @@ GRANT SELECT, UPDATE (requests, events, expired, delivered, noted_at, noted_by, 
 GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
 
 -- Views.
-GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals, figures_counted TO {role};
+GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals, dispute_totals,
+      figures_counted TO {role};

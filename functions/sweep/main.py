@@ -3,7 +3,7 @@
 import functions_framework
 
 from shared.charging.dependencies import Dependencies
-from shared.charging.sweep import sweep as sweep_once
+from shared.sweeping.sweep import sweep as sweep_once
 from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call

@@ -2,6 +2,7 @@
 
 import math
 
+from shared.gateways.facts import Kind
 from shared.gateways.protocol import GatewayRequest, Succeeded
 
 
@@ -22,6 +23,9 @@ class Cash:
         return Succeeded()
 
     refund = find_charge = find_refund = charge
+
+    def read(self, kind: Kind, gateway_id: str, timeout: float) -> None:
+        return None
 
     def dashboard(self, gateway_id: str) -> None:
         return None

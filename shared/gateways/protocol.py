@@ -1,8 +1,10 @@
-"""What every gateway understands, and the three things it can say."""
+"""What every gateway understands, and the four things it can say."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from shared.gateways.facts import Fact, Kind
 
 
 class Succeeded(NamedTuple):
@@ -32,7 +34,27 @@ class Unknown(NamedTuple):
     search_cursor: str | None = None
 
 
-Outcome = Succeeded | Declined | Unknown
+class NextAction(NamedTuple):
+    """What the customer is to do before a charge goes on, as the app needs it. `kind`: `confirm` with the gateway's client library,
+    by `client_secret`; `redirect` to `url`; `upi`: open `url` (an intent or a page of instructions), or show the code at
+    `qr_code_url`. `expires_at` is the gateway's own limit, where it has one."""
+
+    kind: Literal["confirm", "redirect", "upi"]
+    client_secret: str | None = None
+    url: str | None = None
+    qr_code_url: str | None = None
+    expires_at: datetime | None = None
+
+
+class Waiting(NamedTuple):
+    """The money has not moved: the gateway waits for the customer, who is there (`customer_present`). Whoever reads it later learns
+    what became of it."""
+
+    next_action: NextAction
+    gateway_id: str
+
+
+Outcome = Succeeded | Declined | Unknown | Waiting
 
 
 def describe(outcome: Outcome | None) -> str:
@@ -46,6 +68,8 @@ def describe(outcome: Outcome | None) -> str:
             return f"declined ({code})"
         case Unknown(why=why):
             return f"not known ({why})"
+        case Waiting():
+            return "waits for the customer"
 
 
 class GatewayRequest(NamedTuple):
@@ -57,6 +81,10 @@ class GatewayRequest(NamedTuple):
     time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it, as
     far as known, and `search_cursor` where looking for it goes on (see Unknown). `charge_id` is what it calls the charge that
     a refund gives back. `simulate` is for the simulated gateway alone.
+
+    `customer_present`: whether the customer can be asked; None where the claim does not say, and the gateway is not told either.
+    `waits` is for how many seconds after the claim the customer is waited for, and then no longer. `made_elsewhere`: a refund that
+    somebody made at the gateway, which does not bear our reference.
     """
 
     reference: str
@@ -73,6 +101,15 @@ class GatewayRequest(NamedTuple):
     search_cursor: str | None = None
     charge_id: str | None = None
     simulate: str | None = None
+    method: str = "CARD"
+    customer_present: bool | None = None
+    waits: float = 0.0
+    made_elsewhere: bool = False
+
+    @property
+    def customer_is_late(self) -> bool:
+        """Whether the customer is waited for no longer: a charge that still needs one is cancelled."""
+        return self.age >= self.waits
 
 
 def account_name(account: str) -> str:
@@ -108,6 +145,10 @@ class Gateway(Protocol):
 
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
         """What became of a refund, as `find_charge`."""
+
+    def read(self, kind: Kind, gateway_id: str, timeout: float) -> "Fact | Unknown | None":
+        """What an object of the gateway's is now, by its id, within `timeout` seconds: None where it shows no such object. Raises
+        nothing."""
 
     def dashboard(self, gateway_id: str) -> str | None:
         """Where a person sees a charge in the gateway's own pages: None where it has none."""

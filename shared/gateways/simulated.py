@@ -4,6 +4,7 @@ import hashlib
 import math
 import time
 
+from shared.gateways.facts import Kind
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 
 # Seconds, the contract's: as slow as gateways get on a bad day, and long enough unknown for a repeat or a sweep to find out.
@@ -43,6 +44,9 @@ class Simulated:
 
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
         return self._decide(request, 1.0)
+
+    def read(self, kind: Kind, gateway_id: str, timeout: float) -> None:
+        return None
 
     def dashboard(self, gateway_id: str) -> None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.timer import PATIENCE
-from shared.charging.sweep import LATEST, LONGEST, STRAGGLERS
+from shared.sweeping.sweep import LATEST, LONGEST, STRAGGLERS
 from shared.events.delivery import DELIVERY_TIMEOUT
 from tests.knative.conftest import ROOT
 from tests.knative.manifests import named, of_kind, operations

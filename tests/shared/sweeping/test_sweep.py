@@ -102,7 +102,7 @@ def test_while_the_gateway_is_asked_events_go_out_and_keys_are_deleted(
 def test_a_sink_that_hangs_keeps_no_charge_from_being_settled(
     till: Till, place: Place, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.charging.sweep.LATEST", 1.0)
+    monkeypatch.setattr("shared.sweeping.sweep.LATEST", 1.0)
     sink.hold()
     something_for_each_job(place)
     figures = till.sweep()
@@ -181,8 +181,8 @@ def test_a_statement_that_fails_for_every_row_ends_its_job(till: Till, place: Pl
 def test_what_is_open_is_counted_no_further_than_needed_and_said_so(
     till: Till, place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.charging.sweep.MOST_COUNTED", 3)
-    monkeypatch.setattr("shared.charging.sweep.LONGEST", 0)
+    monkeypatch.setattr("shared.sweeping.sweep.MOST_COUNTED", 3)
+    monkeypatch.setattr("shared.sweeping.sweep.LONGEST", 0)
     abandoned_charges(place.sql, 2, "scripted")
     with heard(caplog):
         till.sweep()
