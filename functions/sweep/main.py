@@ -3,8 +3,8 @@
 import functions_framework
 
 from shared.charging.dependencies import Dependencies
-from shared.sweeping.sweep import sweep as sweep_once
 from shared.platform.settings import read_settings
+from shared.sweeping.sweep import sweep as sweep_once
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door

@@ -10,9 +10,9 @@ DisputeStatus = Literal["INQUIRY", "OPEN", "WON", "LOST", "WITHDRAWN"]
 
 
 class ChargeFact(NamedTuple):
-    """A charge. `reference` is ours, where it bears one: what bears none was never asked for by us. `status`: `canceled` is final,
-    `open` is everything that is not. `amount` in `currency`; `code` says why it was declined. `said` is the object as it was read,
-    without secrets and card data."""
+    """A charge. `reference` is ours, where it bears one: what bears none was never asked for by us. `status`:
+    `canceled` is final, `open` is everything that is not. `amount` in `currency`; `code` says why it was declined.
+    `said` is the object as it was read, without secrets and card data."""
 
     gateway_id: str
     reference: str | None
@@ -54,9 +54,10 @@ Fact = ChargeFact | RefundFact | DisputeFact
 
 
 class Event(NamedTuple):
-    """What a gateway rang with, or lists: it may be late, repeated, out of order or forged, so only the names in it are used. `kind`
-    is None where it is about nothing that the books follow. `succeeded`: it says that the charge was paid, which needs no reading
-    where the books say so already. `said` is the event, without secrets and card data."""
+    """What a gateway rang with, or lists: it may be late, repeated, out of order or forged, so only the names in it
+    are used. `kind` is None where it is about nothing that the books follow. `succeeded`: it says that the charge was
+    paid, which needs no reading where the books say so already. `said` is the event, without secrets and card
+    data."""
 
     event_id: str
     type: str

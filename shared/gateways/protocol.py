@@ -23,9 +23,9 @@ class Declined(NamedTuple):
 class Unknown(NamedTuple):
     """Whether the money moved is not known: it may have, or may yet. `why` is for the log.
 
-    `answered` is False where the gateway gave no answer at all, or said that it cannot serve now: that is an outage, not a
-    payment that is not final. `search_cursor` is where a search for it goes on at the next try, in the gateway's own words;
-    empty: from the beginning; None: where it would have gone on before.
+    `answered` is False where the gateway gave no answer at all, or said that it cannot serve now: that is an outage,
+    not a payment that is not final. `search_cursor` is where a search for it goes on at the next try, in the
+    gateway's own words; empty: from the beginning; None: where it would have gone on before.
     """
 
     why: str
@@ -35,9 +35,9 @@ class Unknown(NamedTuple):
 
 
 class NextAction(NamedTuple):
-    """What the customer is to do before a charge goes on, as the app needs it. `kind`: `confirm` with the gateway's client library,
-    by `client_secret`; `redirect` to `url`; `upi`: open `url` (an intent or a page of instructions), or show the code at
-    `qr_code_url`. `expires_at` is the gateway's own limit, where it has one."""
+    """What the customer is to do before a charge goes on, as the app needs it. `kind`: `confirm` with the gateway's
+    client library, by `client_secret`; `redirect` to `url`; `upi`: open `url` (an intent or a page of instructions),
+    or show the code at `qr_code_url`. `expires_at` is the gateway's own limit, where it has one."""
 
     kind: Literal["confirm", "redirect", "upi"]
     client_secret: str | None = None
@@ -47,8 +47,8 @@ class NextAction(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """The money has not moved: the gateway waits for the customer, who is there (`customer_present`). Whoever reads it later learns
-    what became of it."""
+    """The money has not moved: the gateway waits for the customer, who is there (`customer_present`). Whoever reads
+    it later learns what became of it."""
 
     next_action: NextAction
     gateway_id: str
@@ -73,18 +73,18 @@ def describe(outcome: Outcome | None) -> str:
 
 
 class GatewayRequest(NamedTuple):
-    """A charge, or a refund, as the gateway is asked for it: the same however often it is asked, but for `age`, `asked` and
-    `search_cursor`, which are in no request.
+    """A charge, or a refund, as the gateway is asked for it: the same however often it is asked, but for `age`,
+    `asked` and `search_cursor`, which are in no request.
 
     `amount` in `currency`; `reference` is ours and the idempotency key; `created_at` is when it was claimed, by the
     database's clock, and `age` how long ago that was, in seconds; `asked` is how often somebody was to ask for it, this
-    time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it, as
-    far as known, and `search_cursor` where looking for it goes on (see Unknown). `charge_id` is what it calls the charge that
-    a refund gives back. `simulate` is for the simulated gateway alone.
+    time included: from 2 on, an earlier request may have been carried out. `gateway_id` is what the gateway calls it,
+    as far as known, and `search_cursor` where looking for it goes on (see Unknown). `charge_id` is what it calls the
+    charge that a refund gives back. `simulate` is for the simulated gateway alone.
 
-    `customer_present`: whether the customer can be asked; None where the claim does not say, and the gateway is not told either.
-    `waits` is for how many seconds after the claim the customer is waited for, and then no longer. `made_elsewhere`: a refund that
-    somebody made at the gateway, which does not bear our reference.
+    `customer_present`: whether the customer can be asked; None where the claim does not say, and the gateway is not
+    told either. `waits` is for how many seconds after the claim the customer is waited for, and then no longer.
+    `made_elsewhere`: a refund that somebody made at the gateway, which does not bear our reference.
     """
 
     reference: str
@@ -120,9 +120,9 @@ def account_name(account: str) -> str:
 class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
-    time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what
-    was asked of one account is not known to another. `methods` are those it can charge. `settles_at_once`: there is nobody to
-    ask, so a charge is done when it is written down.
+    time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key
+    (`name#key`): what was asked of one account is not known to another. `methods` are those it can charge.
+    `settles_at_once`: there is nobody to ask, so a charge is done when it is written down.
     """
 
     name: str
@@ -140,15 +140,15 @@ class Gateway(Protocol):
     def refund(self, request: GatewayRequest) -> Outcome: ...
 
     def find_charge(self, request: GatewayRequest) -> Outcome | None:
-        """What became of a charge, without asking for it again: None where it provably never was. Declined only where the
-        gateway shows the charge itself."""
+        """What became of a charge, without asking for it again: None where it provably never was. Declined only where
+        the gateway shows the charge itself."""
 
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
         """What became of a refund, as `find_charge`."""
 
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> "Fact | Unknown | None":
-        """What an object of the gateway's is now, by its id, within `timeout` seconds: None where it shows no such object. Raises
-        nothing."""
+        """What an object of the gateway's is now, by its id, within `timeout` seconds: None where it shows no such
+        object. Raises nothing."""
 
     def dashboard(self, gateway_id: str) -> str | None:
         """Where a person sees a charge in the gateway's own pages: None where it has none."""

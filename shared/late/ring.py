@@ -7,8 +7,8 @@ from shared.platform.database import Database
 
 
 class Ring(NamedTuple):
-    """One object that was rung for. `rings` is how often, and `age` for how long, in seconds; `tries` how often it was answered in
-    vain."""
+    """One object that was rung for. `rings` is how often, and `age` for how long, in seconds; `tries` how often it
+    was answered in vain."""
 
     gateway: str
     kind: Kind

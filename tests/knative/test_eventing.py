@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local.timer import PATIENCE
-from shared.sweeping.sweep import LATEST, LONGEST, STRAGGLERS
 from shared.events.delivery import DELIVERY_TIMEOUT
+from shared.sweeping.sweep import LATEST, LONGEST, STRAGGLERS
 from tests.knative.conftest import ROOT
 from tests.knative.manifests import named, of_kind, operations
 
