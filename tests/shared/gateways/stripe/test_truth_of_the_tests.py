@@ -28,10 +28,10 @@ CHARGE = {
 UPI = {"payment_method_types[]": "upi", "payment_method_data[type]": "upi"}
 
 
-def post(gateway: StripeLike, path: str = "payment_intents", **changed: str | None) -> requests.Response:
+def post(gateway: StripeLike, **changed: str | None) -> requests.Response:
     fields = {name: value for name, value in (CHARGE | changed).items() if value is not None}
     headers = {"Authorization": "Bearer sk_test_1"}
-    return requests.post(f"{gateway.url}/v1/{path}", fields, headers=headers, timeout=5)
+    return requests.post(f"{gateway.url}/v1/payment_intents", fields, headers=headers, timeout=5)
 
 
 def get(gateway: StripeLike, path: str, *query: tuple[str, str]) -> Any:
