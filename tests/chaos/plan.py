@@ -50,8 +50,8 @@ class Times:
     gateway takes. So long after the storm, the pauses between askings and deliveries, which have grown to minutes in it, are
     taken as over. `read_only` is how long the database's name leads to a standby, `no_standby`, `names_silent` and
     `network_forgets` about how long those outages last; a connection is forgotten once it was idle for about
-    `idle_until_forgotten`; a customer is waited for as long as `customer_waits`. After an outage a function has to take a payment
-    within `recovered_within`, longer than the longest pause between its tries (15 s)."""
+    `idle_until_forgotten`; a customer is waited for as long as `customer_waits`. After an outage a function has to take a
+    payment within `recovered_within`, longer than the longest pause between its tries (15 s)."""
 
     gateway_timeout: float
     trip_timeout: float
