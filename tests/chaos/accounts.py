@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.chaos.diary import Diary, Wish
 from tests.chaos.world import World
+from tests.support.outcomes import CHARGED, outcomes_of_payment, outcomes_of_refund
 
 Row = dict[str, Any]
-CHARGED = ("SUCCESS", "REFUNDED")
 NOTHING = {"succeeded": 0, "amount": 0}
 
 QUERIES = {
@@ -75,9 +75,9 @@ class Books:
     def settled(self) -> Iterator[tuple[str, Row]]:
         """Everything that a payment and a refund came to, one after the other, with what its event is called."""
         for payment in self.payments.values():
-            yield from ((outcome, payment) for outcome in _outcomes_of_payment(payment))
+            yield from ((outcome, payment) for outcome in outcomes_of_payment(payment))
         for refund in self.refunds.values():
-            yield from ((outcome, refund) for outcome in _outcomes_of_refund(refund))
+            yield from ((outcome, refund) for outcome in outcomes_of_refund(refund))
 
     def truth_of(self, payment: Row) -> list[Row]:
         """What the gateway has under a payment's reference: charges, each with its refunds and disputes."""
@@ -89,18 +89,6 @@ class Books:
         for charge in self.gateway["by_charge"].values():
             charges[charge["reference"]].append(charge)
         return charges
-
-
-def _outcomes_of_payment(payment: Row) -> tuple[str, ...]:
-    if payment["status"] in CHARGED:
-        return ("failed", "succeeded") if payment["late_charge_id"] else ("succeeded",)
-    return ("failed",) if payment["status"] == "FAILED" else ()
-
-
-def _outcomes_of_refund(refund: Row) -> tuple[str, ...]:
-    done = "given_back" if refund["source"] == "late_payment" else "refunded"
-    outcomes = {"REFUNDED": (done,), "REVERSED": (done, "reversed"), "FAILED": ("failed",)}
-    return outcomes.get(refund["status"], ())
 
 
 def read_books(world: World, diary: Diary) -> Books:

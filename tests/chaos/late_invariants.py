@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from tests.chaos.accounts import CHARGED, Books, Row, cents
+from tests.chaos.accounts import Books, Row, cents
 from tests.chaos.invariants import INVARIANTS, invariant
+from tests.support.outcomes import CHARGED
 
 __all__ = ["INVARIANTS"]  # with those of this file
 

@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.chaos.accounts import CHARGED, Books, read_books
+from tests.chaos.accounts import Books, read_books
 from tests.chaos.diary import Diary
 from tests.chaos.killer import Killer
 from tests.chaos.late_invariants import INVARIANTS
 from tests.chaos.recovery import ALIVE, ONE_PAYS, REFUSED, TAKE_PAYMENTS
 from tests.chaos.watch import FEW, Watch
 from tests.chaos.world import Clock, World
+from tests.support.outcomes import CHARGED
 
 NOT_CANCELLED = "no wait for the standby is cancelled: the commit would be reported without it"
 EXPECTED = re.compile(r"\bDatabaseUnavailable:")
