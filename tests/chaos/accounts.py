@@ -22,6 +22,7 @@ QUERIES = {
     "disputes": "SELECT * FROM payment_disputes ORDER BY dispute_id",
     "rings": "SELECT kind, object_id, tries, why FROM gateway_rings",
     "said": "SELECT event_id FROM gateway_said WHERE event_id IS NOT NULL",
+    "read": "SELECT object_id, said ->> 'status' AS status FROM gateway_said WHERE source = 'read'",
     "receipts": "SELECT * FROM payment_receipts",
     "keys": "SELECT encode(key_hash, 'hex') AS hash, payment_id, refund_id, answer_status, answer::text AS answer, locked_at"
     " FROM idempotency_keys",

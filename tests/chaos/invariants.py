@@ -81,17 +81,20 @@ def receipts(books: Books) -> Iterator[str]:
 
 @invariant("what settled a payment or refund, the gateway said, and that is kept")
 def askings_kept(books: Books) -> Iterator[str]:
-    """Each is settled by what somebody heard, who stored the one with the other; of those that died before nothing is known."""
-    said: dict[tuple[int, int | None], list[Row]] = defaultdict(list)
+    """Each is settled by what somebody heard, who stored the one with the other, or read because it was rung for; of those that
+    died before nothing is known."""
+    said: dict[tuple[int, int | None], set[str]] = defaultdict(set)
     for row in books.tables["askings"]:
-        said[row["payment_id"], row["refund_id"]].append(row)
-    final = {"succeeded": {"succeeded"}, "refunded": {"succeeded"}, "given_back": {"succeeded"}}
-    final["failed"] = {"declined", "never_heard"}
+        said[row["payment_id"], row["refund_id"]].add(row["said"])
+    read = {(row["object_id"], row["status"]) for row in books.tables["read"]}
+    declined = {"declined", "never_heard"}
     for outcome, row in books.settled():
         cash = books.payments[row["payment_id"]]["gateway"] == "cash"
-        read_later = outcome == "reversed" or (outcome == "succeeded" and row["late_charge_id"])
-        heard = [each["said"] for each in said[row["payment_id"], row.get("refund_id")]]
-        if not cash and not read_later and not final[outcome] & set(heard):
+        heard = said[row["payment_id"], row.get("refund_id")]
+        status = "failed" if outcome == "reversed" else "succeeded"
+        was_read = outcome != "failed" and (row["gateway_id"], status) in read
+        asked = (outcome == "failed" and heard & declined) or (outcome != "reversed" and "succeeded" in heard)
+        if not cash and not was_read and not asked:
             yield f"{row['reference']}, {outcome}: the gateway said {heard}"
 
 
