@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from tests.chaos.accounts import Books, Row, json_of, wrongly_charged, wrongly_refunded
+from tests.chaos.accounts import Books, json_of, wrongly_charged, wrongly_refunded
 from tests.support.outcomes import CHARGED
 
 Invariant = Callable[[Books], Iterator[str]]
