@@ -7,7 +7,7 @@ from tests.fakes.gateway import StripeLike
 from tests.faults.service import Service, eventually, new_key
 from tests.support.cluster import Place
 
-SECRETS = ["whsec_new", "whsec_old"]
+SECRETS = ["whsec_new_secret", "whsec_old_secret"]
 LATER = 3600.0
 SOON = 2.0
 
