@@ -90,7 +90,8 @@ def breaches(sql: Sql, bank: Bank) -> Iterator[str]:
     for refund in refunds:
         yield from _refund(refund, bank)
     known = {row["reference"] for row in [*payments, *refunds]}
-    ours = {thing.reference for thing in (*bank.truth.charges, *bank.truth.refunds) if thing.reference}
+    ours = {charge.reference for charge in bank.truth.charges}
+    ours |= {refund.reference for refund in bank.truth.refunds if refund.reference}
     yield from (f"{reference} is known to the bank alone" for reference in ours - known)
     yield from bank.wrong
     fares = [row["trip_id"] for row in payments if row["base_fare"] is not None and row["status"] != "FAILED"]

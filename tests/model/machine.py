@@ -117,7 +117,7 @@ class Payments(LateMoves):
     )
     def pay(self, key: str, trip_id: int, method: str, amount: str | None, present: bool, **circumstances: Any) -> None:
         content = ("pay", trip_id, method, amount, present)
-        who = {"customer_present": True} if present else {}
+        who: dict[str, Any] = {"customer_present": True} if present else {}
         self._ask(key, content, lambda: self.till.pay(key, trip_id, method, amount, **who), **circumstances)
 
     @rule(
