@@ -1,5 +1,6 @@
 """The model's moves after the gateway's first word: customers, banks and people at the dashboard act, and the gateway rings."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, get_args
@@ -11,8 +12,10 @@ from shared.late.answer import answer_now
 from shared.gateways.facts import DisputeStatus, Event
 from shared.platform import json_text
 from shared.platform.database import DatabaseUnavailable
+from shared.web.answers import Answer
 from tests.model.bank import MOODS, Bank
-from tests.model.doubles import FragileDatabase
+from tests.model.doubles import WELL, Asked, FragileDatabase
+from tests.model.truth import Charge, Refund
 from tests.support.till import Died, Till
 
 # What happens at one of these, as in the machine.
@@ -39,7 +42,35 @@ class LateMoves(RuleBasedStateMachine):
     bank: Bank
     database: FragileDatabase
     till: Till
+    asked: dict[str, Asked]
     freezes: str
+
+    @rule(
+        trip_id=st.integers(1, 6),
+        first=st.sampled_from(["declined", "cancelled", "waits", "refunded"]),
+        confirms=st.booleans(),
+        rings=st.booleans(),
+        mood=moods,
+    )
+    def the_bank_changes_its_word(self, trip_id: int, first: str, confirms: bool, rings: bool, mood: str) -> None:
+        """Of a charge, or of a refund of the first payment; and it rings at once, or is heard of some time."""
+        key = f"changes-{len(self.asked)}"
+        if first == "refunded":
+            self._ask(key, ("refund", 1, "0.01"), lambda: self.till.refund(1, "0.01", key), **WELL)
+        else:
+            present: dict[str, Any] = {"customer_present": True} if first == "waits" else {}
+            content = ("pay", trip_id, "CARD", "10.00", bool(present))
+            well = WELL | {"mood": "declined" if first == "declined" else "waits"}
+            self._ask(key, content, lambda: self.till.pay(key, trip_id, "CARD", "10.00", **present), **well)
+        newest = list(self.bank.truth.things.values())[-1]
+        if isinstance(newest, Refund):
+            self.bank.truth.comes_back(newest)
+        elif isinstance(newest, Charge) and first == "waits":
+            self.bank.truth.customer_acts(newest, confirms=confirms)
+        elif isinstance(newest, Charge):
+            self.bank.truth.turns_out_paid(newest)
+        if rings:
+            self.ring(self.bank.truth.events[-1], mood=mood, accident=None, freezes="")
 
     @precondition(lambda self: any(each.status == "waiting" for each in self.bank.truth.charges))
     @rule(data=st.data(), confirms=st.booleans())
@@ -88,6 +119,10 @@ class LateMoves(RuleBasedStateMachine):
             lie = {"event_id": f"forged_{event.event_id}", "succeeded": True, "charge_id": "charge_nothing"}
             event = event._replace(**lie)
         self.ring(event, freezes={"a": "after asking"}.get(freezes, ""), **circumstances)
+
+    def _ask(self, key: str, content: tuple[object, ...], ask: Callable[[], Answer], **circumstances: Any) -> None:
+        """A client's request, and what must hold of its answer."""
+        raise NotImplementedError
 
     def ring(self, event: Event, mood: str, accident: Any, freezes: str) -> None:
         """As the function that webhooks come to does it."""

@@ -31,9 +31,8 @@ from shared.web.problems import Problem
 from tests.fakes.sink import Sink
 from tests.model.bank import MOODS, Bank
 from tests.model.books import HEARD, OPEN, PASS, TABLES, at_the_end, breaches
-from tests.model.doubles import Asked, Frozen, PromptPublisher
+from tests.model.doubles import WELL, Asked, Frozen, PromptPublisher
 from tests.model.late import LateMoves
-from tests.model.truth import Charge, Refund
 from tests.support.cluster import Place
 from tests.support.till import Died, Till, shown
 
@@ -66,7 +65,6 @@ amounts = st.sampled_from(["0.01", "10.00", "36.50", "100.00"])
 
 # Whoever carries a request to its end, and may freeze on the way.
 ATTEMPTING = (charge, refund, look, abandoned, late_charge, late_refund, made_elsewhere)
-WELL: dict[str, Any] = {"mood": "well", "accident": None, "delivers": True, "freezes": ""}
 
 
 class Payments(LateMoves):
@@ -143,33 +141,6 @@ class Payments(LateMoves):
             self._ask(key, ("refund", 1, "0.01"), lambda: self.till.refund(1, "0.01", key), **frozen)
         else:
             self._ask(key, ("pay", 3, "UPI", "10.00", False), lambda: self.till.pay(key, 3, "UPI", "10.00"), **frozen)
-
-    @rule(
-        trip_id=st.integers(1, 6),
-        first=st.sampled_from(["declined", "cancelled", "waits", "refunded"]),
-        confirms=st.booleans(),
-        rings=st.booleans(),
-        mood=moods,
-    )
-    def the_bank_changes_its_word(self, trip_id: int, first: str, confirms: bool, rings: bool, mood: str) -> None:
-        """Of a charge, or of a refund of the first payment; and it rings at once, or is heard of some time."""
-        key = f"changes-{len(self.asked)}"
-        if first == "refunded":
-            self._ask(key, ("refund", 1, "0.01"), lambda: self.till.refund(1, "0.01", key), **WELL)
-        else:
-            present = {"customer_present": True} if first == "waits" else {}
-            content = ("pay", trip_id, "CARD", "10.00", bool(present))
-            well = WELL | {"mood": "declined" if first == "declined" else "waits"}
-            self._ask(key, content, lambda: self.till.pay(key, trip_id, "CARD", "10.00", **present), **well)
-        newest = list(self.bank.truth.things.values())[-1]
-        if isinstance(newest, Refund):
-            self.bank.truth.comes_back(newest)
-        elif isinstance(newest, Charge) and first == "waits":
-            self.bank.truth.customer_acts(newest, confirms=confirms)
-        elif isinstance(newest, Charge):
-            self.bank.truth.turns_out_paid(newest)
-        if rings:
-            self.ring(self.bank.truth.events[-1], mood=mood, accident=None, freezes="")
 
     @precondition(lambda self: self.asked)
     @rule(

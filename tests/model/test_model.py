@@ -39,7 +39,7 @@ def test_whatever_fails_every_step_leaves_the_books_right_and_everything_comes_t
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=25,
             deadline=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
