@@ -120,7 +120,16 @@ class LateMoves(RuleBasedStateMachine):
             event = event._replace(**lie)
         self.ring(event, freezes={"a": "after asking"}.get(freezes, ""), **circumstances)
 
-    def _ask(self, key: str, content: tuple[object, ...], ask: Callable[[], Answer], **circumstances: Any) -> None:
+    def _ask(
+        self,
+        key: str,
+        content: tuple[object, ...],
+        ask: Callable[[], Answer],
+        mood: str,
+        accident: Any,
+        delivers: bool,
+        freezes: str,
+    ) -> None:
         """A client's request, and what must hold of its answer."""
         raise NotImplementedError
 
