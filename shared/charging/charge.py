@@ -75,6 +75,7 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
         "gateway_account": gateway.account,
         "payment_token": request.payment_token,
         "payment_customer": request.payment_customer,
+        "customer_present": bool(request.customer_present),
         "base_fare": price.fare and price.fare.base_fare,
         "distance_km": price.fare and price.fare.distance_km,
         "rate_per_km": price.fare and price.fare.rate_per_km,
