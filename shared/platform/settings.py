@@ -77,6 +77,7 @@ class Settings:
     next_action_timeout: float = _setting("600", values.seconds)
     stripe_api_key: str = _setting("", values.stripe_key, secret=True)
     stripe_account: str = _setting("", values.stripe_account)
+    stripe_methods: frozenset[str] = _setting("CARD,WALLET", values.stripe_methods)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
     auth_issuers: tuple[Issuer, ...] = _setting("", access.issuers)
     auth_audience: str = _setting("payment-service", access.audience)

@@ -21,6 +21,7 @@ CONTRACT = {
     "GATEWAY_TIMEOUT": 10,
     "GATEWAY_KEY_RETENTION": 23 * 3600,
     "GATEWAY_SUCCESS_RATE": 1,
+    "STRIPE_METHODS": {"CARD", "WALLET"},
     "TRIP_SERVICE_TIMEOUT": 5,
     "RATE_LIMIT": "1000/second",
     "RATE_LIMIT_STORAGE": "",
@@ -92,6 +93,7 @@ WRONG = {
     "GATEWAY": ["", "paypal"],
     "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
     "STRIPE_API_KEY": ["pk_live_1", "sk_1", "sk_live_", "live_1", "sk_test_1\n", "sk_test_ 1", "sk_test_é", "whsec_1"],
+    "STRIPE_METHODS": ["", "card", "CARD,", "CARD;UPI", "CARD, UPI", "CASH", "PAYPAL"],
     "STRIPE_ACCOUNT": ["acct_", "acct 1", "cus_1", "acct_1/live"],
     "TRIP_SERVICE_URL": [
         "",
