@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.gateways.protocol import Declined, Unknown
+from shared.gateways.protocol import Declined, NextAction, Unknown, Waiting
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Visitor
 from tests.sql.rows import a_payment
@@ -82,6 +82,18 @@ def test_asking_again_leads_back_to_what_the_gateway_said(visitor: Visitor, till
     assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
 
 
+def test_that_it_waits_for_its_customer_is_shown_and_not_what_they_are_to_do(visitor: Visitor, till: Till) -> None:
+    action = NextAction("redirect", client_secret="s3cr3t-of-the-charge", url="https://bank.example/s3cr3t")
+    till.gateway.next(Waiting(action, "pi_1"))
+    till.gateway.finding = Waiting(action, "pi_1")
+    assert "s3cr3t" in till.pay(customer_present=True).body
+    page = visitor.get("/console/payments/1")
+    assert "Scripted was asked to charge: waits for the customer" in page.text
+    assert "Waits for the customer" in page.text
+    seen = [page.html, *(visitor.get(path).html for path in ("/console/payments/1/json", "/console/payments"))]
+    assert not any("s3cr3t" in each for each in seen)
+
+
 def test_a_refund_is_asked_about_by_itself(visitor: Visitor, till: Till, payment_id: int) -> None:
     refund_id = shown(till.refund(payment_id, "5.00"))["refund_id"]
     visitor.post(f"/console/payments/{payment_id}/ask", refund_id=str(refund_id))
@@ -109,7 +121,7 @@ def test_a_gateway_that_says_otherwise_is_marked(visitor: Visitor, till: Till, p
 def test_the_json_is_what_the_api_gives(visitor: Visitor, till: Till, payment_id: int) -> None:
     answer = visitor.get(f"/console/payments/{payment_id}/json").answer
     assert answer.content_type == "application/json"
-    assert answer.body == till.database.one("payment", payment_id=payment_id)["shown"]  # type: ignore[index]
+    assert answer.body == till.database.one("payment", payment_id=payment_id, to_act_on=True)["shown"]  # type: ignore[index]
 
 
 def test_nobody_sees_what_he_may_not_do(visitor: Visitor, till: Till, payment_id: int) -> None:
