@@ -103,7 +103,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
-    "payment": {"payment_id": 7, "to_act_on": True},
+    "payment": {"payment_id": 7},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
