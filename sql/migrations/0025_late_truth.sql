@@ -117,6 +117,7 @@ CREATE TABLE IF NOT EXISTS gateway_rings (
     PRIMARY KEY (gateway, kind, object_id)
 );
 CREATE INDEX IF NOT EXISTS idx_gateway_rings_ask_after ON gateway_rings (ask_after);
+CREATE INDEX IF NOT EXISTS idx_gateway_rings_rung_at ON gateway_rings (rung_at);
 -- Few rows that come and go.
 ALTER TABLE gateway_rings SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 

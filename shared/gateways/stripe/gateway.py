@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.gateways.abilities import ABILITIES
+from shared.gateways.facts import Fact, Kind
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.gateways.stripe import listing
+from shared.gateways.stripe import facts, listing
 from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, code_or_id
 from shared.gateways.stripe.asked import charge_fields, metadata
@@ -101,6 +102,9 @@ class Stripe:
         if request.gateway_id is not None:
             return self._read_refund(request, request.gateway_id, deadline)
         return self._search_refund(request, deadline)
+
+    def read(self, kind: Kind, gateway_id: str, timeout: float) -> Fact | Unknown | None:
+        return facts.read(self._api, kind, gateway_id, Deadline(timeout))
 
     def dashboard(self, gateway_id: str) -> str | None:
         return self._account.dashboard(gateway_id)
