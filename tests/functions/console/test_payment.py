@@ -90,6 +90,7 @@ def test_that_it_waits_for_its_customer_is_shown_and_not_what_they_are_to_do(vis
     page = visitor.get("/console/payments/1")
     assert "Scripted was asked to charge: waits for the customer" in page.text
     assert "Waits for the customer" in page.text
+    assert "each waits for its customer" in visitor.get("/console").text
     seen = [page.html, *(visitor.get(path).html for path in ("/console/payments/1/json", "/console/payments"))]
     assert not any("s3cr3t" in each for each in seen)
 
