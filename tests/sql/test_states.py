@@ -211,7 +211,7 @@ def disputes_said(sql: Sql, name: str) -> Iterator[dict[str, Any]]:
     """A dispute in each status, or none yet, of a payment with a charge; and what its gateway says it is by then."""
     if name != "follow_dispute":
         return
-    payment_id = a_payment(sql, gateway_id="pi_1")
+    payment_id = a_payment(sql, gateway_id="pi_1", disputed_amount="50.00")
     for stored, said in product((None, *DISPUTE_STATUSES), DISPUTE_STATUSES):
         sql.run("SAVEPOINT scene")
         if stored:
