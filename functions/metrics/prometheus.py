@@ -54,7 +54,7 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily(
         "payment_dispute_evidence_due_seconds",
         "Until the evidence of the open dispute that is due next is due; +Inf where none is.",
-        # Not absent (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics), and never too soon for an alert.
+        # Not absent (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics), and no alert's business.
         value=math.inf if totals.evidence_due is None else totals.evidence_due,
     )
     for name, meaning, value in (

@@ -50,8 +50,8 @@ class Declines(NamedTuple):
 
 class Attention(NamedTuple):
     """What needs attention: `pending` and `undelivered` for longer than a minute, `refused` and set aside, oldest first;
-    `contradictions`, newest first; and `disputes` that are not decided, whose evidence is due next first. Each list ends at MOST,
-    which then means "at least"."""
+    `contradictions`, newest first; and `disputes` that are not decided, whose evidence is due next first. Each list ends at
+    MOST, which then means "at least"."""
 
     pending: list[Row]
     undelivered: list[Row]

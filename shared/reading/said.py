@@ -11,8 +11,8 @@ MOST = 50
 
 
 class Said(NamedTuple):
-    """One event of the gateway's, or one read because of such: `source` says which. `said` is all of it, but for secrets and card
-    data, as JSON text in lines."""
+    """One event of the gateway's, or one read because of such: `source` says which. `said` is all of it, but for secrets and
+    card data, as JSON text in lines."""
 
     at: datetime
     source: str

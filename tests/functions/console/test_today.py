@@ -21,7 +21,8 @@ DECLINED_BY = "card_declined"
 
 @pytest.fixture(scope="module")
 def place(cluster: Cluster) -> Iterator[Place]:
-    """Three payments of now, one of them declined and one given back in part and disputed in part; and on a day of the past four imported ones."""
+    """Three payments of now, one of them declined and one given back and disputed in part; and of a day of the past four that
+    were imported."""
     with cluster.database() as place:
         a_payment(place.sql)
         payment_id = a_payment(place.sql, refunded_amount="10.00")
