@@ -16,9 +16,9 @@ DISPUTE = "DISPUTE "
 
 class Figures(NamedTuple):
     """What the books hold of one currency, amounts in it. Every known status and method is counted, at nothing too, and any
-    other that is found; so is every status of a dispute. `disputed_amount` is of disputes that are open or lost. Revenue is what
-    was charged minus what was refunded, over SUCCESS and REFUNDED, minus what is disputed; the average is over payments of status
-    SUCCESS."""
+    other that is found; so is every status of a dispute. `disputed_amount` is of disputes that are open or lost. Revenue is
+    what was charged minus what was refunded, over SUCCESS and REFUNDED, minus what is disputed; the average is over payments of
+    status SUCCESS."""
 
     by_status: dict[str, int]
     by_method: dict[str, int]

@@ -48,8 +48,8 @@ REFUND_MOVES = (
     Move("PENDING", "FAILED", "settled by hand", "settle_refund"),
 )
 
-# What a gateway says a dispute is, whenever it is read: some of the way may have been missed. What is over is over, but what was
-# won may be lost and what was lost won, and what was withdrawn may come back.
+# What a gateway says a dispute is, whenever it is read: some of the way may have been missed. What is over is over, but what
+# was won may be lost and what was lost won, and what was withdrawn may come back.
 DISPUTE_MOVES = (
     Move(None, "INQUIRY", "the bank asks", "follow_dispute"),
     Move(None, "OPEN", "opened", "follow_dispute"),
