@@ -76,6 +76,7 @@ class Settings:
     gateway_key_retention: float = _setting("82800", values.seconds)
     stripe_api_key: str = _setting("", values.stripe_key, secret=True)
     stripe_account: str = _setting("", values.stripe_account)
+    stripe_methods: frozenset[str] = _setting("CARD,WALLET", values.stripe_methods)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
     stripe_webhook_secret: tuple[str, ...] = _setting("", values.webhook_secrets, secret=True)
     late_payment: str = _setting("refund", values.late_payment)

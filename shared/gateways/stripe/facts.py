@@ -11,7 +11,6 @@ from shared.gateways.protocol import Unknown
 from shared.gateways.redaction import redacted
 from shared.gateways.stripe.api import Api, Deadline, Refused, code_or_id
 from shared.gateways.stripe.money import of_minor_units
-from shared.gateways.stripe.objects import last_decline
 
 # What Stripe's ids are made of. What is not is none of them, and in a path it might name something else.
 _ID = re.compile("[A-Za-z0-9_]{1,255}")
@@ -74,7 +73,7 @@ def _charge(gateway_id: str, intent: dict[str, Any]) -> ChargeFact:
         status=_CHARGES.get(status, "open"),
         amount=amount,
         currency=currency,
-        code=last_decline(intent),
+        code=_why_not(intent),
         said=redacted(intent),
     )
 
@@ -151,6 +150,13 @@ def _money(found: dict[str, Any]) -> tuple[Decimal, str]:
 def _reference(found: dict[str, Any]) -> str | None:
     metadata = found.get("metadata")
     return code_or_id(metadata.get("reference")) if isinstance(metadata, dict) else None
+
+
+def _why_not(intent: dict[str, Any]) -> str | None:
+    """Why the last try to pay an intent failed, where one did."""
+    error = intent.get("last_payment_error")
+    names = ("decline_code", "code", "type")
+    return next(filter(None, (code_or_id(error.get(name)) for name in names)), None) if isinstance(error, dict) else None
 
 
 def _moment(seconds: object) -> datetime | None:
