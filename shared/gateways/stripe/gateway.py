@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from shared.gateways.abilities import ABILITIES
 from shared.gateways.facts import Fact, Kind
-from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown, Waiting
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe import facts, listing
 from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, code_or_id
@@ -71,11 +71,7 @@ class Stripe:
             return self._refused(request, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
         answer = self._api.post(INTENTS, charge_fields(request, amount), request.reference, deadline)
         if not isinstance(answer, Refused):
-            charged = self._charged(request, answer, deadline)
-            if isinstance(charged, Waiting) and request.asked > 1:  # a replay, perhaps, of what is over by now
-                known = request._replace(gateway_id=charged.gateway_id)
-                return self._read_charge(known, charged.gateway_id, deadline)
-            return charged
+            return self._charged(request, answer, deadline)
         if answer.intent is not None:
             return self._refused_with_intent(request, answer, answer.intent, deadline)
         return self._refused(request, answer, self._search_charge, deadline)
