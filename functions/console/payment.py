@@ -77,7 +77,7 @@ def _as_text(value: object) -> str:
 
 
 def raw(desk: Desk, call: Call) -> Answer:
-    """Exactly what GET /payments/{payment_id} gives."""
+    """What GET /payments/{payment_id} gives, but for what the customer is to do: whoever has that can act in their place."""
     read_address(call)
     return Answer(200, payments.payment(desk.deps.database, read_payment_id(call.parameters["payment_id"])))
 

@@ -55,7 +55,7 @@ def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: s
 def refuse_if_not_chargeable(gateway: Gateway, request: PaymentRequest, currency: str) -> None:
     """Raises the Problem that says why this gateway cannot be asked for such a payment. It comes after the look: what was
     claimed under other settings is answered as it was."""
-    able, present = gateway.abilities, False
+    able, present = gateway.abilities, request.customer_present is True
     if why_not := able.why_not(request.method, currency, customer_present=present):
         raise Problem("method_not_supported", f"The gateway {gateway.name} {why_not}.")
     if able.needs_token and request.payment_token is None and not present:
@@ -75,6 +75,7 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
         "gateway_account": gateway.account,
         "payment_token": request.payment_token,
         "payment_customer": request.payment_customer,
+        "customer_present": bool(request.customer_present),
         "base_fare": price.fare and price.fare.base_fare,
         "distance_km": price.fare and price.fare.distance_km,
         "rate_per_km": price.fare and price.fare.rate_per_km,

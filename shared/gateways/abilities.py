@@ -14,10 +14,10 @@ class Method(NamedTuple):
 
 
 class Abilities(NamedTuple):
-    """A gateway's row. `methods`: those that it charges. `waits`: a charge may wait for a customer who is present. `needs_token`:
-    a charge without the customer is made with a payment token. `settles_at_once`: there is nobody to ask, so a charge is done
-    when it is written down. `webhooks`: it rings when something becomes of its objects, and shows them by their id.
-    `remembers`: for how many seconds it knows a reference again."""
+    """A gateway's row. `methods`: those that it charges. `waits`: a charge may wait for a customer who is present.
+    `needs_token`: a charge without the customer is made with a payment token. `settles_at_once`: there is nobody to ask, so
+    a charge is done when it is written down. `webhooks`: it rings when something becomes of its objects, and shows them by
+    their id. `remembers`: for how many seconds it knows a reference again."""
 
     methods: Mapping[str, Method]
     waits: bool

@@ -144,6 +144,15 @@ CREATE OR REPLACE TRIGGER refunds_moved AFTER UPDATE OF status ON payment_refund
           AND OLD.status || ' to ' || NEW.status
               <> ALL ('{PENDING to REFUNDED, PENDING to FAILED, REFUNDED to REVERSED}'::text[]))
     EXECUTE FUNCTION refuse_move();
+-- Functions of the version before settle a payment without erasing what its customer was to do.
+CREATE OR REPLACE FUNCTION erase_next_action() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.next_action := NULL;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER payments_acted_on BEFORE UPDATE OF status ON payments FOR EACH ROW
+    WHEN (NEW.next_action IS NOT NULL AND NEW.status <> 'PENDING')
+    EXECUTE FUNCTION erase_next_action();
 -- What is over is over, but banks win what they lost, and lose what they won.
 CREATE OR REPLACE TRIGGER disputes_moved AFTER UPDATE OF status ON payment_disputes FOR EACH ROW
     WHEN (OLD.status <> NEW.status

@@ -7,9 +7,9 @@ from shared.gateways.stripe.api import Fields
 def charge_fields(request: GatewayRequest, amount: int) -> Fields:
     """Of `amount` in the unit that Stripe counts the currency in.
 
-    A payment token is charged at once. Without one, the customer is there to give it: the intent is made, and the app's own form
-    of Stripe's confirms it by its secret. What neither names the customer as present nor as absent is a claim of the version
-    before, which asked with no more than this.
+    A payment token is charged at once. Without one, the customer is there to give it: the intent is made, and Stripe's form
+    in the app confirms it by its secret. A claim that does not say whether the customer is present is of the version before,
+    and a repeat of it is the same to the byte.
     """
     token = [("payment_method", request.payment_token or "")]
     confirmed = [] if request.customer_present and request.payment_token is None else [("confirm", "true"), *token]

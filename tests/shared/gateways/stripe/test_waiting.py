@@ -162,20 +162,6 @@ def test_without_the_customer_nobody_is_waited_for(gateway: StripeLike, stripe: 
     assert stripe.charge(request) == Declined("authentication_required", "pi_9")
 
 
-def test_a_repeat_is_told_what_is_and_not_what_stripe_stored_when_it_was_first_asked(
-    gateway: StripeLike, stripe: Stripe
-) -> None:
-    request = of_the_present()
-    gateway.say(200, intent(request, "requires_action"), Idempotent_Replayed="true")
-    gateway.say(200, intent(request, "succeeded"))
-    assert stripe.charge(request._replace(asked=2)) == Succeeded("pi_9")
-    gateway.say(200, intent(request, "requires_action"), Idempotent_Replayed="true")
-    gateway.say(402, {})
-    lost = stripe.charge(request._replace(asked=2))
-    assert isinstance(lost, Unknown)
-    assert lost.gateway_id == "pi_9"
-
-
 @pytest.mark.parametrize("secret", [None, "", "a b", 5])
 def test_an_intent_whose_secret_stripe_does_not_tell_is_unknown(
     gateway: StripeLike, stripe: Stripe, secret: Any
