@@ -93,6 +93,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
+    "keep_said": {
+        **{"gateway": "stripe", "source": "webhook", "event_id": "evt_1", "type": "payment_intent.succeeded"},
+        **{"kind": "charge", "object_id": "pi_1", "charge_id": "pi_1", "succeeded": True, "said": "{}"},
+    },
     "keep_up": {},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,

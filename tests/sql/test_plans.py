@@ -71,6 +71,7 @@ MEANT = {
     "declines": "idx_payments_status",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
+    "keep_said": "idx_payments_gateway_id",
     "look": "idempotency_keys_pkey",
     "open_request": "idempotency_keys_pkey",
     "payments": "idx_payments_status",
