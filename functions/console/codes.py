@@ -6,6 +6,8 @@ FAILURES = {
     "amount_too_large": "The amount is more than the gateway charges",
     "amount_too_small": "The amount is less than the gateway charges",
     "approve_with_id": "The bank could not authorise it; it may be tried again",
+    "authentication_expired": "The rider did not confirm it in time",
+    "authentication_failed": "The rider did not confirm it",
     "authentication_required": "The bank wants the rider to confirm it",
     "balance_insufficient": "The gateway's account has not enough money",
     "call_issuer": "The bank declined and gives no reason",
@@ -31,6 +33,7 @@ FAILURES = {
     "lost_or_stolen_card": "The card is reported lost or stolen",
     "no_action_taken": "The bank declined and gives no reason",
     "not_permitted": "The bank does not permit it",
+    "payment_intent_authentication_failure": "The rider did not confirm it",
     "pickup_card": "The card is reported lost or stolen",
     "processing_error": "The gateway erred while it charged",
     "refund_canceled": "The refund was cancelled at the gateway",
@@ -56,6 +59,7 @@ SAYINGS = {
     "declined": "Declined",
     "unknown": "No final answer",
     "never_heard": "Never heard of it",
+    "waiting": "Waits for the customer",
 }
 
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}

@@ -63,7 +63,7 @@ def _shown(desk: Desk, told: Story) -> dict[str, Any]:
         "fare": fare_lines(payment["amount"], told.currency, payment["fare"]) if payment["fare"] else [],
         "metadata": [(name, _as_text(value)) for name, value in payment["metadata"].items()],
         "refundable": payment["status"] == "SUCCESS" and gateway is not None,
-        "can_ask": gateway is not None and not gateway.settles_at_once,
+        "can_ask": gateway is not None and not gateway.abilities.settles_at_once,
         "dashboard": gateway.dashboard(known_as) if gateway and known_as else None,
     }
 
@@ -77,7 +77,7 @@ def _as_text(value: object) -> str:
 
 
 def raw(desk: Desk, call: Call) -> Answer:
-    """Exactly what GET /payments/{payment_id} gives."""
+    """What GET /payments/{payment_id} gives, but for what the customer is to do: whoever has that can act in their place."""
     read_address(call)
     return Answer(200, payments.payment(desk.deps.database, read_payment_id(call.parameters["payment_id"])))
 

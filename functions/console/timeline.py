@@ -19,6 +19,7 @@ _SAID: dict[str, tuple[str, Tone]] = {
     "declined": ("declined", "plain"),
     "unknown": ("no final answer", "open"),
     "never_heard": ("never heard of it", "open"),
+    "waiting": ("waits for the customer", "open"),
 }
 
 

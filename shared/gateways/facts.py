@@ -53,9 +53,13 @@ class DisputeFact(NamedTuple):
 Fact = ChargeFact | RefundFact | DisputeFact
 
 
+class NotSigned(Exception):
+    """A webhook does not bear the gateway's signature, or not one of now; the message says which, for the log."""
+
+
 class Event(NamedTuple):
     """What a gateway rang with, or lists: it may be late, repeated, out of order or forged, so only the names in it
-    are used. `kind` is None where it is about nothing that the books follow. `succeeded`: it says that the charge was
+    are used. `kind` is None where nothing is to be read because of it. `succeeded`: it says that the charge was
     paid, which needs no reading where the books say so already. `said` is the event, without secrets and card
     data."""
 

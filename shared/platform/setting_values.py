@@ -199,6 +199,13 @@ def late_payment(value: str) -> str:
     return value
 
 
+def stripe_methods(value: str) -> frozenset[str]:
+    methods = frozenset(value.split(","))
+    if not methods <= {"CARD", "UPI", "WALLET"}:
+        raise ValueError("one or more of CARD, UPI and WALLET with commas in between, such as CARD,WALLET")
+    return methods
+
+
 def rate(value: str) -> str:
     if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", value):
         raise ValueError("a rate such as 1000/second, or empty for none")

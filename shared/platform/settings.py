@@ -74,8 +74,10 @@ class Settings:
     gateway_timeout: float = _setting("10", values.seconds)
     gateway_success_rate: float = _setting("1", values.share)
     gateway_key_retention: float = _setting("82800", values.seconds)
+    next_action_timeout: float = _setting("600", values.seconds)
     stripe_api_key: str = _setting("", values.stripe_key, secret=True)
     stripe_account: str = _setting("", values.stripe_account)
+    stripe_methods: frozenset[str] = _setting("CARD,WALLET", values.stripe_methods)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
     stripe_webhook_secret: tuple[str, ...] = _setting("", values.webhook_secrets, secret=True)
     late_payment: str = _setting("refund", values.late_payment)
@@ -152,6 +154,8 @@ class Settings:
                 "TRIP_SERVICE_TIMEOUT, GATEWAY_TIMEOUT, DB_CONNECT_TIMEOUT and DB_STATEMENT_TIMEOUT together must be less"
                 f" than the {FRONT_DOOR:g} s that the front door waits"
             )
+        if self.next_action_timeout >= self.gateway_key_retention:
+            raise SettingError("NEXT_ACTION_TIMEOUT must be less than GATEWAY_KEY_RETENTION")
         self._refuse_what_opens_a_door()
         patience = max(RETRY_AFTER, WINDOWS[self.rate_limit.partition("/")[2]] if self.rate_limit else 0)
         if self.idempotency_key_ttl <= 2 * patience:

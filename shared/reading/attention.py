@@ -12,7 +12,8 @@ LATE = 60
 MOST = 50
 # The number beside the page's name ends here.
 MOST_COUNTED = 100
-# Entries of the audit trail that are looked through for contradictions: people write the others, a few a day.
+# Entries of the audit trail that are looked through for contradictions: people write the others, a few a day. And the oldest of
+# what is pending, for what does not wait for its customer: nobody waits for longer than NEXT_ACTION_TIMEOUT.
 LOOKED = 5_000
 # Seconds. Nobody takes a contradiction back: for a week after it was found it counts as something to do.
 RECENT = 7 * 24 * 3600
@@ -48,8 +49,9 @@ class Declines(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What needs attention: `pending` and `undelivered` for longer than a minute, `refused` and set aside, oldest first; and
-    `contradictions`, newest first. Each list ends at MOST, which then means "at least"."""
+    """What needs attention: `pending` (but for what waits for its customer) and `undelivered` for longer than a minute,
+    `refused` and set aside, oldest first; and `contradictions`, newest first. Each list ends at MOST, which then means "at
+    least"."""
 
     pending: list[Row]
     undelivered: list[Row]
@@ -70,12 +72,17 @@ def read_attention(database: Database) -> Attention:
     """Raises DatabaseUnavailable."""
     hour, day = database.run_again("declines", methods=list(METHODS), limit=SAMPLE)
     return Attention(
-        pending=[row for row in database.run_again("pending", limit=MOST) if row["age"] > LATE],
+        pending=[row for row in database.run_again("pending", looked=LOOKED, limit=MOST) if _overdue(row) > LATE],
         undelivered=database.run_again("undelivered_events", age=LATE, limit=MOST),
         refused=database.run_again("set_aside_events", limit=MOST),
         declines=Declines(Share(**hour), Share(**day)),
         contradictions=database.run_again("contradictions", looked=LOOKED, limit=MOST),
     )
+
+
+def _overdue(row: Row) -> float:
+    """For how many seconds it is pending, its customer not being waited for."""
+    return float(row["age"] - (row["waits"] or 0))
 
 
 def count_attention(database: Database) -> int:

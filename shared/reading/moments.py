@@ -31,7 +31,7 @@ class Asking(NamedTuple):
     asked: int
     step: int
     how: Literal["charge", "refund", "find"]
-    said: Literal["succeeded", "declined", "unknown", "never_heard"]
+    said: Literal["succeeded", "declined", "unknown", "never_heard", "waiting"]
     code: str | None
     why: str | None
     gateway_id: str | None

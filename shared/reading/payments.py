@@ -6,9 +6,10 @@ from shared.reading.queries import Page, PaymentQuery
 from shared.web.problems import Problem
 
 
-def payment(database: Database, payment_id: int) -> str:
-    """One payment, as JSON text. Raises Problem payment_not_found."""
-    row = database.one("payment", payment_id=payment_id)
+def payment(database: Database, payment_id: int, *, to_act_on: bool = False) -> str:
+    """One payment, as JSON text; `to_act_on`: with what its customer is to do, which is for whoever charges alone. Raises
+    Problem payment_not_found."""
+    row = database.one("payment", payment_id=payment_id, to_act_on=to_act_on)
     if row is None:
         raise not_found(payment_id)
     return str(row["shown"])

@@ -82,7 +82,7 @@ class Standing(NamedTuple):
     @property
     def agrees(self) -> bool | None:
         """Whether the last that the gateway said is what is stored; None where it said nothing final, or nothing is."""
-        if self.last is None or self.status == "PENDING" or self.last.said == "unknown":
+        if self.last is None or self.status == "PENDING" or self.last.said in ("unknown", "waiting"):
             return None
         return (self.last.said == "succeeded") == (self.status != "FAILED")
 

@@ -30,6 +30,8 @@ PAYMENT_MOVES = (
     Move("PENDING", "SUCCESS", "charged", "settle_payment"),
     Move("PENDING", "SUCCESS", "settled by hand", "settle_payment"),
     Move("PENDING", "FAILED", "declined", "settle_payment"),
+    Move("PENDING", "FAILED", "customer refused", "settle_payment"),
+    Move("PENDING", "FAILED", "customer too late", "settle_payment"),
     Move("PENDING", "FAILED", "unknown to the gateway", "settle_payment"),
     Move("PENDING", "FAILED", "settled by hand", "settle_payment"),
     Move("SUCCESS", "REFUNDED", "refunded in whole", "settle_refund"),

@@ -123,6 +123,7 @@ CREATE TABLE IF NOT EXISTS gateway_rings (
     PRIMARY KEY (gateway, kind, object_id)
 );
 CREATE INDEX IF NOT EXISTS idx_gateway_rings_ask_after ON gateway_rings (ask_after);
+CREATE INDEX IF NOT EXISTS idx_gateway_rings_rung_at ON gateway_rings (rung_at);
 -- Few rows that come and go.
 ALTER TABLE gateway_rings SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 
@@ -149,6 +150,15 @@ CREATE OR REPLACE TRIGGER refunds_moved AFTER UPDATE OF status ON payment_refund
           AND OLD.status || ' to ' || NEW.status
               <> ALL ('{PENDING to REFUNDED, PENDING to FAILED, REFUNDED to REVERSED}'::text[]))
     EXECUTE FUNCTION refuse_move();
+-- Functions of the version before settle a payment without erasing what its customer was to do.
+CREATE OR REPLACE FUNCTION erase_next_action() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.next_action := NULL;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER payments_acted_on BEFORE UPDATE OF status ON payments FOR EACH ROW
+    WHEN (NEW.next_action IS NOT NULL AND NEW.status <> 'PENDING')
+    EXECUTE FUNCTION erase_next_action();
 -- What is over is over, but banks win what they lost, and lose what they won.
 CREATE OR REPLACE TRIGGER disputes_moved AFTER UPDATE OF status ON payment_disputes FOR EACH ROW
     WHEN (OLD.status <> NEW.status

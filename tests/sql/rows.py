@@ -28,6 +28,7 @@ CLAIM = {
     "gateway_account": "simulated",
     "payment_token": None,
     "payment_customer": None,
+    "customer_present": False,
     "base_fare": None,
     "distance_km": None,
     "rate_per_km": None,

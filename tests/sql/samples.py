@@ -56,6 +56,8 @@ ASKED: dict[str, Any] = {
 }
 LOOKED = {name: value[:1] if isinstance(value, list) else value for name, value in ASKED.items()}
 LEASED = {"key_hash": KEY, "lease_seconds": 60}
+RELEASED = {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"}
+RELEASED |= {"next_action": '{"kind":"redirect"}', "act_by": "tomorrow"}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
@@ -101,12 +103,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
-    "payment": {"payment_id": 7},
+    "payment": {"payment_id": 7, "to_act_on": True},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
     "payments_of_trip": LISTING | {"trip_id": 7},
-    "pending": {"limit": 100},
+    "pending": {"looked": 5_000, "limit": 100},
     "pending_of": {"payment_id": 500, "refund_id": None, "looked_through": 1000, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
@@ -115,7 +117,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
-    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"},
+    "release_key": RELEASED,
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
     "story": {"payment_id": 7, "limit": 50, "most_counted": MOST_COUNTED},

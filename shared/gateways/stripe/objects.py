@@ -53,11 +53,3 @@ def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unkno
         )
         return Unknown("Stripe has another amount than ours", found["id"])
     return found
-
-
-def last_decline(intent: dict[str, Any]) -> str | None:
-    """Why the card was declined, where that is why the intent waits for another."""
-    error = intent.get("last_payment_error")
-    if not isinstance(error, dict) or error.get("type") != "card_error":
-        return None
-    return code_or_id(error.get("decline_code")) or code_or_id(error.get("code"))

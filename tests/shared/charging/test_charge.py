@@ -286,7 +286,7 @@ def test_a_fare_that_rounds_to_nothing_cannot_be_charged(till: Till, place: Plac
 
 
 def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, place: Place) -> None:
-    till.gateway.needs_token = True
+    till.gateway.abilities = till.gateway.abilities._replace(needs_token=True)
     with pytest.raises(Problem, match="invalid_request"):
         till.pay(key="k")
     assert nothing_is_written(place)
@@ -297,7 +297,7 @@ def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, plac
 def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_asked(
     till: Till, place: Place, trips: TripServer
 ) -> None:
-    till.gateway.methods = frozenset({"CARD"})
+    till.gateway.abilities = till.gateway.abilities.only({"CARD"})
     for method in ("UPI", "WALLET"):
         with pytest.raises(Problem) as refusal:
             till.pay(key="k", method=method, amount=None)
@@ -314,7 +314,7 @@ def test_a_finished_request_is_replayed_after_a_switch_to_a_gateway_that_would_r
     till.gateway.next(turn)
     first = till.pay(key="k", method="UPI")
     till.gateway = ScriptedGateway("another")
-    till.gateway.methods, till.gateway.needs_token = frozenset({"CARD"}), True
+    till.gateway.abilities = till.gateway.abilities.only({"CARD"})._replace(needs_token=True)
     again = till.pay(key="k", method="UPI")
     assert (again.status, again.body) == (first.status, first.body)
     assert till.gateway.calls == []
@@ -327,7 +327,7 @@ def test_a_pending_payment_is_asked_for_where_it_was_claimed_after_a_switch_of_g
     till.gateway.next(Unknown("time-out"))
     assert till.pay(key="k", method="UPI").status == 202
     till.gateway = claimed_with
-    till.gateway.methods = frozenset({"CARD"})
+    till.gateway.abilities = till.gateway.abilities.only({"CARD"})
     answer = till.pay(key="k", method="UPI")
     assert (answer.status, till.gateway.calls) == (201, [])
     assert str(place.sql.value("SELECT gateway_id FROM payments")).startswith("sim_PAY-")

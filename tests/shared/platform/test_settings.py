@@ -21,6 +21,7 @@ CONTRACT = {
     "GATEWAY_TIMEOUT": 10,
     "GATEWAY_KEY_RETENTION": 23 * 3600,
     "GATEWAY_SUCCESS_RATE": 1,
+    "STRIPE_METHODS": {"CARD", "WALLET"},
     "TRIP_SERVICE_TIMEOUT": 5,
     "RATE_LIMIT": "1000/second",
     "RATE_LIMIT_STORAGE": "",
@@ -106,6 +107,7 @@ WRONG = {
     ],
     "LATE_PAYMENT": ["", "keep", "Refund"],
     "WEBHOOK_RATE_LIMIT": ["fast", "0/second"],
+    "STRIPE_METHODS": ["", "card", "CARD,", "CARD;UPI", "CARD, UPI", "CASH", "PAYPAL"],
     "STRIPE_ACCOUNT": ["acct_", "acct 1", "cus_1", "acct_1/live"],
     "TRIP_SERVICE_URL": [
         "",
