@@ -34,11 +34,13 @@ PAYMENT_MOVES = (
     Move("PENDING", "FAILED", "customer too late", "settle_payment"),
     Move("PENDING", "FAILED", "unknown to the gateway", "settle_payment"),
     Move("PENDING", "FAILED", "settled by hand", "settle_payment"),
+    Move("FAILED", "SUCCESS", "paid late, adopted", "adopt_payment"),
     Move("SUCCESS", "REFUNDED", "refunded in whole", "settle_refund"),
 )
 
 REFUND_MOVES = (
     Move(None, "PENDING", "claim", "claim_refund"),
+    Move(None, "PENDING", "paid late", "give_back_payment"),
     Move("PENDING", "REFUNDED", "given back", "settle_refund"),
     Move("PENDING", "REFUNDED", "settled by hand", "settle_refund"),
     Move("PENDING", "FAILED", "declined", "settle_refund"),

@@ -61,7 +61,7 @@ def a_payment(sql: Sql, **fields: Any) -> int:
     if row["status"] == "PENDING" or row["gateway"] is None:
         return int(insert(sql, "payments", row)["payment_id"])
     end = {
-        name: row.pop(name) for name in ("status", "failure_code", "reserved_amount", "refunded_amount") if name in row
+        name: row.pop(name) for name in ("status", "failure_code", "reserved_amount", "refunded_amount", "late_charge_id") if name in row
     }
     payment_id = int(insert(sql, "payments", row | {"status": "PENDING"})["payment_id"])
     if end["status"] == "REFUNDED":

@@ -41,6 +41,7 @@ SETTLE = {
     "gateway_id": None,
     "key_ttl": 1,
     "asked_ms": 12,
+    "actor": "sweep",
 }
 ASKED: dict[str, Any] = {
     "payment_id": 500,
@@ -66,7 +67,9 @@ DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
 PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
+LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
 SAMPLES: dict[str, dict[str, Any]] = {
+    "adopt_payment": LATE,
     "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,
     "charge_at_once": NEW,
@@ -90,6 +93,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "figures": PERIOD | {"starts": STARTS},
     "figures_since": {},
+    "give_back_payment": LATE | {"reference": "REF-late", "lease_seconds": 60},
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
@@ -102,8 +106,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
-    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
+    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7, "differs": False, "rings": True},
     "payment": {"payment_id": 7, "to_act_on": True},
+    "payment_of_charge": {"reference": "PAY-7", "gateway_id": "pi_7", "gateway": "stripe"},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,

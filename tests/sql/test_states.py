@@ -18,6 +18,10 @@ from tests.support.sql import Sql
 # What a payment of 100.00 has in each status besides, so that no constraint stands in the way of a move.
 BALANCES: dict[str, dict[str, Any]] = {"REFUNDED": {"refunded_amount": "100.00"}}
 NOTHING_BACK = {"refunded_amount": 0}
+# What a move changes besides, where it does.
+WITH: dict[tuple[str, str], dict[str, Any]] = {
+    ("FAILED", "SUCCESS"): {"late_charge_id": "pi_1", "failed_at": "now"},
+}
 Moves = set[tuple[str, str | None, str]]
 
 
@@ -42,7 +46,7 @@ def sql(one_sql: Sql) -> Iterator[Sql]:
 @pytest.mark.parametrize(("source", "target"), [*permutations(STATUSES, 2)])
 def test_a_payment_makes_a_move_of_the_table_and_no_other(sql: Sql, source: str, target: str) -> None:
     payment_id = a_payment(sql, status=source, **BALANCES.get(source, {}))
-    fields = {"status": target} | BALANCES.get(target, NOTHING_BACK)
+    fields = {"status": target} | BALANCES.get(target, NOTHING_BACK) | WITH.get((source, target), {})
     if (source, target) in pairs(PAYMENT_MOVES):
         move(sql, "payments", {"payment_id": payment_id}, fields)
         assert sql.value("SELECT status FROM payments") == target
@@ -133,6 +137,10 @@ SCENES: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
             {"status": status, "amount": PART},
         )
         for status in REFUND_STATUSES
+    ),
+    (
+        {"status": "FAILED", "late_charge_id": "pi_1"},
+        {"status": "PENDING", "amount": WHOLE, "source": "late_payment", "charge_id": "pi_1"},
     ),
 ]
 # By the name of the statement, what it may be asked for.
