@@ -74,6 +74,7 @@ def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
         search_cursor=row["search_cursor"],
         charge_id=row["payment_gateway_id"] if is_refund else None,
         simulate=row["simulate"],
+        made_elsewhere=row.get("source") == "gateway",
     )
     seconds, call_seconds = deps.settings.idempotency_lock_timeout, deps.settings.gateway_timeout
     return Lease(

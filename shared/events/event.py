@@ -11,6 +11,7 @@ EVENT_TYPES = (
     "com.ridehailing.payment.failed.v1",
     "com.ridehailing.payment.refunded.v1",
     "com.ridehailing.refund.failed.v1",
+    "com.ridehailing.refund.reversed.v1",
 )
 # Nothing of a payment's comes before these: whatever else there is of it is told after them.
 FIRST_TYPES = frozenset(EVENT_TYPES[:2])

@@ -75,6 +75,9 @@ def a_refund(sql: Sql, payment_id: int, **fields: Any) -> int:
     row = REFUND | reference | {"payment_id": payment_id} | fields
     end = {name: row.pop(name) for name in ("status", "failure_code") if name in row}
     refund_id = int(insert(sql, "payment_refunds", row | {"status": "PENDING"})["refund_id"])
+    if end["status"] == "REVERSED":
+        move(sql, "payment_refunds", {"refund_id": refund_id}, {"status": "REFUNDED"})
+        end["reversed_at"] = "now"
     move(sql, "payment_refunds", {"refund_id": refund_id}, end)
     return refund_id
 

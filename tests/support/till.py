@@ -10,7 +10,6 @@ from typing import Any
 
 from shared.charging import charge as charging
 from shared.charging import refund as refunding
-from shared.charging import sweep
 from shared.charging.dependencies import Dependencies
 from shared.events.publisher import Publisher
 from shared.gateways.registry import Gateways, present
@@ -19,6 +18,7 @@ from shared.platform.database.prepared import Prepared
 from shared.platform.database.statements import STATEMENTS, statement
 from shared.platform.settings import Settings
 from shared.pricing.price import Pricing
+from shared.sweeping import sweep
 from shared.web.access.caller import Caller
 from shared.web.answers import Answer
 from shared.web.origin import Origin
