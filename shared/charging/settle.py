@@ -61,30 +61,19 @@ def settlement(
     return ["keep_askings", name], parameters | askings.columns()
 
 
-def note_contradiction(
-    deps: Dependencies,
-    lease: Lease,
-    outcome: Succeeded | Declined,
-    *,
-    differs: str | None = None,
-    rings: bool = True,
-) -> None:
+def note_contradiction(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> None:
     """Where the gateway says otherwise than what is stored of a settled charge or refund: an ERROR in the log and an entry in
-    the audit trail, once for each thing that it says. Money moved, or did not, against the books; a person must look.
-    `differs`: what was charged instead of what was asked for, which is noted whether it is settled or not. `rings`: unless
-    it was read just now, a gateway that shows its objects by their id is to be read again, which may put the books right.
-    Raises DatabaseUnavailable."""
+    the audit trail, once for each thing that it says. Money moved, or did not, against the books. What the gateway shows by
+    its id is rung for, which may put the books right; else a person must look. Raises DatabaseUnavailable."""
     gateway = deps.gateways.named(lease.gateway)
-    said = describe(outcome) if differs is None else f"{describe(outcome)}, {differs}"
-    answer = {"gateway_said": said, "gateway_id": outcome.gateway_id}
+    answer = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
     rows = deps.database.run_again(
         "note_contradiction",
         actor=acting(),
         payment_id=lease.payment_id,
         refund_id=lease.refund_id,
         outcome="succeeded" if isinstance(outcome, Succeeded) else "failed",
-        differs=differs is not None,
-        rings=rings and gateway is not None and gateway.abilities.webhooks,
+        rings=gateway is not None and gateway.abilities.webhooks,
         **answer,
     )
     for row in rows:

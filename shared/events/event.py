@@ -12,6 +12,7 @@ EVENT_TYPES = (
     "com.ridehailing.payment.refunded.v1",
     "com.ridehailing.refund.failed.v1",
     "com.ridehailing.payment.given_back.v1",
+    "com.ridehailing.refund.reversed.v1",
 )
 _FIRST_TYPES = frozenset(EVENT_TYPES[:2])
 

@@ -6,12 +6,13 @@ from shared.charging.askings import Askings
 from shared.charging.attempt import attempt
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import lease_of, take_over
-from shared.charging.settle import acting, note_contradiction, settle
+from shared.charging.settle import acting, settle
 from shared.events.event import event_in
 from shared.gateways.facts import ChargeFact
-from shared.gateways.protocol import Declined, Succeeded
+from shared.gateways.protocol import Succeeded
+from shared.late.contradiction import contradict
 from shared.late.ring import Left, Ring
-from shared.platform.database import Conflict, Row
+from shared.platform.database import Conflict
 from shared.platform.log import log
 from shared.rules.identifiers import new_reference
 
@@ -24,25 +25,25 @@ def follow_charge(deps: Dependencies, ring: Ring, fact: ChargeFact) -> Left:
     charge of another amount than was asked for, is noted, and changes nothing. Raises DatabaseUnavailable.
     """
     payment = deps.database.one(
-        "payment_of_charge", gateway=ring.gateway, reference=fact.reference, gateway_id=fact.gateway_id
+        "payment_read", gateway=ring.gateway, reference=fact.reference, gateway_id=fact.gateway_id
     )
     if payment is None:
         return None
     if (fact.amount, fact.currency) != (payment["amount"], payment["currency"]):
         if fact.status == "succeeded":
-            _contradict(deps, payment, Succeeded(fact.gateway_id), f"of {fact.amount} {fact.currency}")
+            contradict(deps, payment, fact, f"{payment['amount']} {payment['currency']} was asked for")
         return None
     match payment["status"], fact.status:
         case "PENDING", _:
             return _carry_on(deps, payment["payment_id"], fact)
         case "FAILED", "succeeded":
-            _contradict(deps, payment, Succeeded(fact.gateway_id))
+            contradict(deps, payment, fact)
             if payment["late_charge_id"] is None:
                 _paid_late(deps, payment["payment_id"], fact.gateway_id)
-        case _, "succeeded":
-            _contradict(deps, payment, Succeeded(fact.gateway_id))
-        case _, "canceled" if payment["gateway_id"] == fact.gateway_id:
-            _contradict(deps, payment, Declined(fact.code or "canceled", fact.gateway_id))
+        case _, "succeeded" if payment["gateway_id"] not in (None, fact.gateway_id):
+            contradict(deps, payment, fact)
+        case "SUCCESS" | "REFUNDED", "canceled" if payment["gateway_id"] == fact.gateway_id:
+            contradict(deps, payment, fact)
     return None
 
 
@@ -92,9 +93,3 @@ def _adopted(deps: Dependencies, payment_id: int, gateway_id: str) -> bool:
         log.warning("paid late: it is adopted", extra={"payment_id": payment_id})
         deps.publisher.publish(event_in(row)._replace(follows=True))
     return bool(rows)
-
-
-def _contradict(deps: Dependencies, payment: Row, said: Succeeded | Declined, differs: str | None = None) -> None:
-    for row in deps.database.run_again("asked_about", payment_id=payment["payment_id"], refund_id=None):
-        lease = lease_of(deps, row, taken_at=time.monotonic())  # not taken: nothing is asked
-        note_contradiction(deps, lease, said, differs=differs, rings=False)

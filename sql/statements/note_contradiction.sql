@@ -1,8 +1,7 @@
 -- Notes that the gateway says otherwise than what is stored of a settled payment or refund: succeeded after FAILED, declined
--- after SUCCESS, or succeeded under another name than the one that is stored; or, where it `differs`, something else than what was
--- asked for, settled or not. What agrees gives no row. Once for a payment or refund, outcome and name
--- (idx_audit_log_contradictions), however often and by however many at once.
--- What may be put right by reading it is rung for, as `ring` does: a charge that was paid after it had FAILED, and a refund.
+-- after SUCCESS, or succeeded under another name than the one that is stored. What is not settled, or agrees, gives no row.
+-- Once for a payment or refund, outcome and name (idx_audit_log_contradictions), however often and by however many at once.
+-- What may be put right by reading it is rung for, as `ring` does, where the gateway `rings`: a charge that was paid after it had FAILED, and a refund.
 WITH stored AS (
     SELECT p.payment_id, r.refund_id, coalesce(r.status, p.status) AS status, p.gateway,
            coalesce(r.failure_code, p.failure_code) AS failure_code,
@@ -15,9 +14,9 @@ WITH stored AS (
     SELECT %(actor)s, 'contradiction', payment_id, refund_id, %(outcome)s,
            'stored as ' || concat_ws(', ', status, failure_code, gateway_id), %(gateway_said)s, %(gateway_id)s
       FROM stored
-     WHERE CASE WHEN %(differs)s THEN true
-                WHEN %(outcome)s = 'succeeded' THEN status = 'FAILED' OR (status <> 'PENDING' AND gateway_id <> %(gateway_id)s)
-                ELSE status IN ('SUCCESS', 'REFUNDED') END
+     WHERE CASE %(outcome)s
+           WHEN 'succeeded' THEN status = 'FAILED' OR (status <> 'PENDING' AND gateway_id <> %(gateway_id)s)
+           ELSE status IN ('SUCCESS', 'REFUNDED') END
         ON CONFLICT DO NOTHING
     RETURNING reason
 ), rung AS (

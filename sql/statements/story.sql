@@ -2,7 +2,8 @@
 -- in each; of a payment that is not there none. What is still asked for has its key, which was written by the same claim
 -- (idx_idempotency_oldest). How many refunds there are is counted no further than `most_counted`.
 WITH subject AS (
-    (SELECT payment_id, NULL::bigint AS refund_id, reference, amount, status, failure_code, gateway_id, created_at, NULL AS source
+    (SELECT payment_id, NULL::bigint AS refund_id, reference, amount, status, failure_code, gateway_id, created_at,
+            NULL::text AS source
        FROM payments
       WHERE payment_id = %(payment_id)s)
      UNION ALL

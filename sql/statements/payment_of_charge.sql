@@ -1,9 +1,0 @@
--- The payment that a charge of a gateway's is of: the one whose reference it bears (the unique index on references), else the one that
--- is known to have its id (idx_payments_gateway_id). One row or none.
-SELECT payment_id, status, amount, currency, gateway_id, late_charge_id
-  FROM ((SELECT *, 1 AS place FROM payments WHERE reference = %(reference)s)
-         UNION ALL
-        (SELECT *, 2 FROM payments WHERE gateway_id = %(gateway_id)s)) AS p
- WHERE gateway = %(gateway)s
- ORDER BY place
- LIMIT 1
