@@ -18,6 +18,7 @@ OWN = {
     "create_payment": ("POST", "/payments"),
     "create_refund": ("POST", "/payments/351/refunds"),
     "dead_letters": ("POST", "/"),
+    "gateway_webhook": ("POST", "/webhooks/stripe"),
     "get_payment": ("GET", "/payments/351"),
     "health": ("GET", "/health"),
     "metrics": ("GET", "/metrics"),

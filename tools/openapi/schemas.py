@@ -245,6 +245,13 @@ SCHEMAS: Json = {
     "Metrics": _object(
         _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
     ),
+    "GatewayEvent": {
+        "type": "object",
+        "description": "As the gateway has it. Only its type, and the names of what it is about, are read.",
+        "required": ["id", "type", "data"],
+        "properties": {"id": _TEXT, "type": _TEXT, "data": {"type": "object"}},
+        "additionalProperties": True,
+    },
     "OpenApi": _object({"openapi": {"type": "string", "pattern": "^3\\.1\\."}, "info": _OBJECT, "paths": _OBJECT}),
     "Index": _object(
         {
