@@ -25,8 +25,8 @@ _free = BoundedSemaphore(MOST)
 
 
 def take(deps: Dependencies, gateway: str, headers: Mapping[str, str], body: bytes, within: float = WITHIN) -> Answer:
-    """Keeps the event of a webhook, and answers its ring for at most `within` seconds. A success says that what it leads to is
-    in the books, or will be: nothing is lost that was answered so.
+    """Keeps the event of a webhook, and answers its ring for at most `within` seconds. A success says that what it leads to
+    is in the books, or will be: nothing is lost that was answered so.
 
     Raises Problem not_found for a gateway that sends none here, invalid_signature and invalid_request where it is not the
     gateway's or no event, all of which change nothing; and DatabaseUnavailable, upon which a gateway sends it again.

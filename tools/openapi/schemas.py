@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from shared.gateways.protocol import NextAction
-from shared.rules.states import METHODS, REFUND_STATUSES, STATUSES
+from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
 
@@ -24,6 +24,7 @@ EVENT_KINDS = (
     "refund.requested",
     "payment.refunded",
     "refund.failed",
+    "refund.reversed",
     "refund.settled_by_hand",
     "refund.contradicted",
 )
@@ -68,6 +69,10 @@ _FIGURES: Json = {
     "average_payment_amount": _MONEY,
     "total_revenue": {"type": "number"},
     "refunds": _object({"count": _COUNT, "amount": _MONEY}),
+    "disputes": {
+        "description": "The amount is of those that are open or lost.",
+        **_object({"count": _COUNT, "amount": _MONEY, "by_status": _object(dict.fromkeys(DISPUTE_STATUSES, _COUNT))}),
+    },
 }
 _OTHER_CURRENCIES: Json = {
     "description": "The same figures of every other currency that the books hold; they are never added up.",
@@ -135,14 +140,24 @@ SCHEMAS: Json = {
             "payment_id": _ID,
             "refund_amount": _MONEY,
             "currency": _CURRENCY,
-            "status": {"enum": list(REFUND_STATUSES)},
+            "status": {
+                "description": "REVERSED: it was given back, and came back.",
+                "enum": list(REFUND_STATUSES),
+            },
             "reason": _or_null(_TEXT),
             "reference": _TEXT,
             "failure_code": _or_null(_TEXT),
             "payment_status": {"enum": list(STATUSES)},
-            "remaining_amount": _MONEY,
+            "remaining_amount": {"description": "What may still be given back: nothing of what is disputed.", **_MONEY},
             "metadata": _OBJECT,
             "created_at": _TIME,
+            "source": {
+                "description": (
+                    "Who asked for it: a client, somebody in the gateway's own pages, or this service, of a charge that was"
+                    " paid late."
+                ),
+                "enum": list(REFUND_SOURCES),
+            },
         }
     ),
     "Event": _object(
