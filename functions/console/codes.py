@@ -48,10 +48,15 @@ FAILURES = {
 
 STATUSES = {"PENDING": "Pending", "SUCCESS": "Charged", "FAILED": "Failed", "REFUNDED": "Refunded"}
 
+REFUND_STATUSES = {"PENDING": "Pending", "REFUNDED": "Refunded", "FAILED": "Failed", "REVERSED": "Came back"}
+
 # How a status looks, besides its word.
 TONES = {"PENDING": "open", "SUCCESS": "good", "FAILED": "bad", "REFUNDED": "plain"}
 
-REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad"}
+REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad", "REVERSED": "bad"}
+
+# Who asked for a refund, where no client did.
+SOURCES = {"gateway": "Made at the gateway", "late_payment": "Of a charge that was paid late"}
 
 # What a gateway said when it was asked, as an asking is kept.
 SAYINGS = {

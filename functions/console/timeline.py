@@ -73,11 +73,15 @@ def _claimed(moment: story.Claimed, told: Story, words: "Words") -> _Told:
     if moment.imported:
         return "plain", "Loaded as history", "It was charged before this service took payments.", []
     amount = words.money(moment.amount, told.currency)
-    title = f"Asked for: {amount}" if moment.refund_id is None else f"Asked for: {amount} to be given back"
+    title, note = f"Asked for: {amount}", ""
+    if moment.source == "gateway":
+        title, note = f"Entered: {amount}", f"Somebody gave it back in {_gateway(told)}'s own pages."
+    elif moment.refund_id is not None:
+        title = f"Asked for: {amount} to be given back"
     return (
         "plain",
         title,
-        "",
+        note,
         [("Reason", moment.reason), ("By", moment.actor), ("Correlation id", moment.correlation_id)],
     )
 
@@ -111,6 +115,11 @@ def _settled(moment: story.Settled, told: Story, words: "Words") -> _Told:
         return "good", title, "", []
     title = "Not charged" if moment.refund_id is None else "Not given back"
     return "bad", title, failure(moment.code), []
+
+
+def _reversed(moment: story.Reversed, told: Story, words: "Words") -> _Told:
+    note = f"{failure(moment.code)}. The amount is the payment's again, and may be given back once more."
+    return "bad", f"Came back: {words.money(moment.amount, told.currency)}", note, []
 
 
 def _by_hand(moment: story.SettledByHand, _: Story, __: "Words") -> _Told:
@@ -190,6 +199,7 @@ _TELL: dict[str, Callable[[Any, Story, "Words"], _Told | None]] = {
     "asking": _asking,
     "lost": _lost,
     "settled": _settled,
+    "reversed": _reversed,
     "settled_by_hand": _by_hand,
     "contradicted": _contradicted,
     "dispute_opened": _dispute_opened,

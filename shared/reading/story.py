@@ -20,6 +20,7 @@ from shared.reading.moments import (
     EventWritten,
     Lost,
     Moment,
+    Reversed,
     Settled,
     SettledByHand,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "EventWritten",
     "Lost",
     "Moment",
+    "Reversed",
     "Settled",
     "SettledByHand",
     "Standing",
@@ -59,6 +61,7 @@ _ORDER = (
     "settled_by_hand",
     "settled",
     "contradicted",
+    "reversed",
     "dispute_opened",
     "dispute_over",
     "event_written",
@@ -72,7 +75,8 @@ class Standing(NamedTuple):
 
     `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is. `asked`
     is how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a
-    sweep asks again, at the earliest, and `under_way` says that somebody is asking at this moment.
+    sweep asks again, at the earliest, and `under_way` says that somebody is asking at this moment. `source` is who asked for a
+    refund, as shared/rules/states.py has it.
     """
 
     refund_id: int | None
@@ -85,11 +89,13 @@ class Standing(NamedTuple):
     asked: int | None
     next_asking_at: datetime | None
     under_way: bool
+    source: str | None = None
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the last that the gateway said is what is stored; None where it said nothing final, or nothing is."""
-        if self.last is None or self.status == "PENDING" or self.last.said in ("unknown", "waiting"):
+        """Whether the last that the gateway said is what is stored; None where it said nothing final, or nothing is, and of a
+        refund that came back: it may have been asked before that."""
+        if self.last is None or self.status in ("PENDING", "REVERSED") or self.last.said in ("unknown", "waiting"):
             return None
         return (self.last.said == "succeeded") == (self.status != "FAILED")
 
@@ -156,6 +162,7 @@ def _standing(row: Row, askings: list[Asking]) -> Standing:
         asked=row["asked"] or (askings[-1].asked if askings else None),
         next_asking_at=row["ask_after"],
         under_way=row["under_way"],
+        source=row["source"],
     )
 
 
@@ -203,8 +210,10 @@ def _moment(at: datetime, told: dict[str, Any], standing: Standing) -> Moment:
             return Contradicted(at, refund_id, actor, told["reason"], told["gateway_said"])
         case "succeeded" | "refunded" | "failed" as end:
             return Settled(at, refund_id, end != "failed", told["failure_code"], standing.gateway_id, amount)
+        case "reversed":
+            return Reversed(at, refund_id, told["failure_code"], amount)
     imported = told["type"] == "payment.imported"
-    return Claimed(at, refund_id, actor, told["correlation_id"], amount, told["reason"], imported)
+    return Claimed(at, refund_id, actor, told["correlation_id"], amount, told["reason"], imported, standing.source)
 
 
 def _delivery(row: Row, refund_id: int | None) -> Iterator[Moment]:
