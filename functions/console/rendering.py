@@ -70,6 +70,5 @@ def _environment() -> "Environment":
         "sources": codes.SOURCES,
         "fare_names": codes.FARE,
         "disputes": codes.DISPUTES,
-        "sources": codes.SOURCES,
     }
     return environment

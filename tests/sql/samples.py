@@ -168,7 +168,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "release_key": RELEASED,
-    "ring": {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
     "story": {"payment_id": 7, "limit": 50, "most_counted": MOST_COUNTED},

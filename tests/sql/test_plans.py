@@ -26,7 +26,6 @@ BIG = {
     "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
-    "gateway_said",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
