@@ -67,5 +67,7 @@ def _environment() -> "Environment":
         "methods": codes.METHODS,
         "sayings": codes.SAYINGS,
         "fare_names": codes.FARE,
+        "disputes": codes.DISPUTES,
+        "sources": codes.SOURCES,
     }
     return environment

@@ -72,6 +72,8 @@ CREATE TABLE IF NOT EXISTS payment_disputes (
     status          text NOT NULL CHECK (status IN ('INQUIRY', 'OPEN', 'WON', 'LOST', 'WITHDRAWN')),
     reason          text CHECK (length(reason) <= 255),
     evidence_due_by timestamptz,
+    -- How many moves it has made, the first included: what its events are told apart by.
+    moves           integer NOT NULL DEFAULT 1 CHECK (moves > 0),
     opened_at       timestamptz NOT NULL,
     closed_at       timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -99,6 +101,7 @@ CREATE TABLE IF NOT EXISTS gateway_said (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS gateway_said_once ON gateway_said (gateway, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_gateway_said_charge_id ON gateway_said (charge_id, said_id) WHERE charge_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_gateway_said_object_id ON gateway_said (object_id, said_id);
 CREATE OR REPLACE TRIGGER gateway_said_stays BEFORE UPDATE OR DELETE ON gateway_said
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a row');
 ALTER TABLE gateway_said SET (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000);
@@ -188,7 +191,7 @@ CREATE OR REPLACE TRIGGER refunds_settled_stays AFTER UPDATE OF failure_code, ga
                OR (NEW.status = OLD.status
                    AND (NEW.failure_code IS DISTINCT FROM OLD.failure_code OR NEW.reversed_at IS DISTINCT FROM OLD.reversed_at))))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
-CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, amount, currency, opened_at ON payment_disputes
+CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, currency, opened_at ON payment_disputes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what a dispute is about in a row');
 
 -- Totals. A charge that was paid late and given back is in none: it was never ours. A dispute is an entry of its own by its status,
@@ -269,6 +272,21 @@ CREATE OR REPLACE FUNCTION payment_to_act_on_json(p payments) RETURNS json LANGU
                 ELSE (left(row_to_json(payment_as_shown(p))::text, -1) || ',"next_action":' || p.next_action || '}')::json END
 $$;
 
+-- What an event says of a dispute.
+DO $$ BEGIN
+    CREATE TYPE dispute_told AS (
+        dispute_id      text,
+        status          text,
+        amount          numeric,
+        currency        text,
+        reason          text,
+        evidence_due_by text,
+        opened_at       text,
+        closed_at       text
+    );
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
 -- What a client sees of a refund, with who asked for it. What is disputed cannot be given back.
 DO $$ BEGIN
     CREATE TYPE refund_told AS (
@@ -306,7 +324,7 @@ CREATE OR REPLACE FUNCTION refund_json(r payment_refunds, p payments) RETURNS js
     )::refund_told)
 $$;
 
--- As in 0010_open_requests, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
+-- As in 0014_found_by_key, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
 -- who asked for a refund, and of which charge.
 CREATE OR REPLACE VIEW open_requests AS
     SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place AS search_cursor,
@@ -325,7 +343,7 @@ CREATE OR REPLACE VIEW open_requests AS
       FROM idempotency_keys k
       JOIN payments p ON p.payment_id = k.payment_id
       LEFT JOIN payment_refunds r ON r.refund_id = k.refund_id
-     WHERE k.answer_status IS NULL;
+     WHERE num_nonnulls(k.answer_status) = 0;
 
 -- As in 0022_askings: the answer that settled a charge or refund is what it was, whatever became of it afterwards.
 CREATE OR REPLACE VIEW askings AS

@@ -130,6 +130,11 @@ METRICS: Json = {
     "average_payment_amount": 799.46,
     "total_revenue": 253379.39,
     "refunds": {"count": 1, "amount": 50.00},
+    "disputes": {
+        "count": 0,
+        "amount": 0.00,
+        "by_status": {"INQUIRY": 0, "OPEN": 0, "WON": 0, "LOST": 0, "WITHDRAWN": 0},
+    },
     "currency": "INR",
     "other_currencies": {},
     "timestamp": "2026-11-25T04:30:54.419Z",

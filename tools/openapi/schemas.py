@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from shared.gateways.protocol import NextAction
-from shared.rules.states import METHODS, REFUND_STATUSES, STATUSES
+from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
 
@@ -68,6 +68,10 @@ _FIGURES: Json = {
     "average_payment_amount": _MONEY,
     "total_revenue": {"type": "number"},
     "refunds": _object({"count": _COUNT, "amount": _MONEY}),
+    "disputes": {
+        "description": "The amount is of those that are open or lost.",
+        **_object({"count": _COUNT, "amount": _MONEY, "by_status": _object(dict.fromkeys(DISPUTE_STATUSES, _COUNT))}),
+    },
 }
 _OTHER_CURRENCIES: Json = {
     "description": "The same figures of every other currency that the books hold; they are never added up.",
