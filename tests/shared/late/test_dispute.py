@@ -91,7 +91,9 @@ def test_a_dispute_that_is_opened_has_a_row_an_event_and_the_payment_holds_its_a
 def test_a_repeat_changes_nothing(till: Till, place: Place, opened: DisputeFact, status: Any) -> None:
     first = opened._replace(status=status)
     follow(till, first)
-    before = [place.sql.run(f"SELECT *, xmin::text FROM {table}") for table in ("payments", "payment_disputes", "outbox")]
+    before = [
+        place.sql.run(f"SELECT *, xmin::text FROM {table}") for table in ("payments", "payment_disputes", "outbox")
+    ]
     assert follow(till, first) == [None]
     assert before == [
         place.sql.run(f"SELECT *, xmin::text FROM {table}") for table in ("payments", "payment_disputes", "outbox")
@@ -141,9 +143,9 @@ def test_what_the_gateway_says_anew_of_one_that_did_not_move_is_kept_and_told_to
     later = datetime(2026, 12, 9, tzinfo=UTC)
     follow(till, opened)
     follow(till, opened._replace(amount=Decimal("40.00"), reason="r" * 300, evidence_due_by=later))
-    assert place.sql.run("SELECT amount, evidence_due_by AS due, length(reason) AS length, moves FROM payment_disputes") == [
-        {"amount": 40, "due": later, "length": 255, "moves": 1}
-    ]
+    assert place.sql.run(
+        "SELECT amount, evidence_due_by AS due, length(reason) AS length, moves FROM payment_disputes"
+    ) == [{"amount": 40, "due": later, "length": 255, "moves": 1}]
     assert (books(place)[0]["held"], events(place)) == (40, ["du_1.opened"])
 
 
@@ -224,7 +226,9 @@ def test_a_payment_that_failed_and_was_paid_late_has_its_dispute_and_stays_faile
     till.gateway.next(Declined("gateway_unknown", "pi_late"))
     till.pay(amount="100.00")
     follow(till, OPEN._replace(charge_id="pi_late"))
-    assert place.sql.run("SELECT status, disputed_amount FROM payments") == [{"status": "FAILED", "disputed_amount": 100}]
+    assert place.sql.run("SELECT status, disputed_amount FROM payments") == [
+        {"status": "FAILED", "disputed_amount": 100}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -286,9 +290,9 @@ def test_a_dispute_and_a_refund_at_once_are_both_held_whichever_comes_first(
         assert threads.submit(follow_dispute, till.deps, RING, opened).result(30) is None
         held.released.set()
         assert shown(refunding.result(30))["status"] == "REFUNDED"
-    assert place.sql.run("SELECT refunded_amount AS given, reserved_amount AS kept, disputed_amount AS held FROM payments") == [
-        {"given": 60, "kept": 0, "held": 100}
-    ]
+    assert place.sql.run(
+        "SELECT refunded_amount AS given, reserved_amount AS kept, disputed_amount AS held FROM payments"
+    ) == [{"given": 60, "kept": 0, "held": 100}]
 
 
 def until_waiting(place: Place, number: int) -> None:
