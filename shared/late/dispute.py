@@ -78,7 +78,9 @@ def _moved(deps: Dependencies, fact: DisputeFact, followed: Row) -> Left:
         return None
     deps.publisher.publish(event_in(followed))
     if followed["is_more_than_is_left"]:
-        log.error("more is disputed than is left of the payment", extra=about | {"amount": f"{fact.amount} {fact.currency}"})
+        log.error(
+            "more is disputed than is left of the payment", extra=about | {"amount": f"{fact.amount} {fact.currency}"}
+        )
     else:
         log.info("a dispute moved", extra=about | {"was": followed["was"]})
     # What was read before another read may be older than what that one stored.

@@ -59,7 +59,8 @@ def _follow(deps: Dependencies, gateway: str, event: Event, within: float) -> st
 
 
 def _answered(deps: Dependencies, gateway: str, kind: Kind, object_id: str, within: float) -> bool:
-    """Whether a ring was answered within so many seconds, on a thread that goes on after them."""
+    """Whether a ring was answered within so many seconds, on a thread that goes on after them. Where none can be started it is
+    a sweep's."""
     if not _free.acquire(blocking=False):
         return False
     done: list[bool] = []
@@ -71,6 +72,11 @@ def _answered(deps: Dependencies, gateway: str, kind: Kind, object_id: str, with
             _free.release()
 
     thread = Thread(target=copy_context().run, args=(answer,), name="ring", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):
+        _free.release()
+        log.warning("no thread for a ring", extra={"gateway": gateway, "kind": kind, "object_id": object_id})
+        return False
     thread.join(within)
     return done == [True]

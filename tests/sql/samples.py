@@ -78,6 +78,7 @@ PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
 RUNG = {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"}
 LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
+SAID = {"source": "webhook", "event_id": "evt_1", "type": "t", "charge_id": "pi_7", "succeeded": True, "said": "{}"}
 SAMPLES: dict[str, dict[str, Any]] = {
     "adopt_payment": LATE,
     "asked_about": {"payment_id": 7, "refund_id": 7},
@@ -110,6 +111,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
+    "keep_said": RUNG | SAID,
     "keep_read": RUNG | {"charge_id": "pi_7", "reference": "PAY-7", "said": "{}"},
     "keep_up": {},
     "known_events": {"gateway": "stripe", "event_ids": ["evt_500", "evt_1000"]},

@@ -79,6 +79,7 @@ MEANT = {
     "declines": "idx_payments_status",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
+    "keep_said": "idx_payments_gateway_id",
     "keep_read": "idx_gateway_said_charge_id",
     "known_events": "gateway_said_once",
     "lease_next_ring": "idx_gateway_rings_ask_after",
