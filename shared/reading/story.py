@@ -8,10 +8,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform.database import Database, Row
+from shared.reading.disputes import moments_of
 from shared.reading.moments import (
     Asking,
     Claimed,
     Contradicted,
+    DisputeOpened,
+    DisputeOver,
     EventDelivered,
     EventSetAside,
     EventWritten,
@@ -28,6 +31,8 @@ __all__ = [
     "Asking",
     "Claimed",
     "Contradicted",
+    "DisputeOpened",
+    "DisputeOver",
     "EventDelivered",
     "EventSetAside",
     "EventWritten",
@@ -57,6 +62,8 @@ _ORDER = (
     "settled",
     "contradicted",
     "reversed",
+    "dispute_opened",
+    "dispute_over",
     "event_written",
     "event_delivered",
     "event_set_aside",
@@ -128,6 +135,7 @@ def story(database: Database, payment_id: int) -> Story:
     moments: list[Moment] = [asking for each in askings.values() for asking in each]
     moments += [lost for row in stands for lost in _lost(row, askings[row["refund_id"]])]
     moments += _happened(database, payment_id, charge["created_at"], standings)
+    moments += moments_of(database, payment_id)
     return Story(
         payment_id=payment_id,
         payment=charge["payment"],

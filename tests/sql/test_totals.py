@@ -64,7 +64,8 @@ CHANGE = {
                     FROM payments ORDER BY hashint8(payment_id + %(seed)s) LIMIT %(to)s""",
     "settle_refunds": "UPDATE payment_refunds SET status = %(to)s WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
     "delete_refunds": "DELETE FROM payment_refunds WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
-    "disputes": """INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, opened_at, closed_at)
+    "disputes": """INSERT INTO payment_disputes
+                          (payment_id, gateway, gateway_id, amount, currency, status, opened_at, closed_at)
                    SELECT payment_id, 'scripted', gen_random_uuid(), 1 + payment_id % 7, currency,
                           (ARRAY['INQUIRY', 'OPEN', 'LOST'])[1 + payment_id % 3], now(),
                           CASE payment_id % 3 WHEN 2 THEN now() END
