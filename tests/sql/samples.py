@@ -58,7 +58,14 @@ LOOKED = {name: value[:1] if isinstance(value, list) else value for name, value 
 LEASED = {"key_hash": KEY, "lease_seconds": 60}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
-ENTERED = {"payment_id": 7, "amount": 1, "reference": "REF-new", "correlation_id": "c", "gateway_id": "re_new", "actor": "a"}
+ENTERED = {
+    "payment_id": 7,
+    "amount": 1,
+    "reference": "REF-new",
+    "correlation_id": "c",
+    "gateway_id": "re_new",
+    "actor": "a",
+}
 ENTERED |= {"gateway_said": "g", "key_hash": bytes(31) + b"\2", "lease_seconds": 60}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
