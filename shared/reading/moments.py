@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 class Claimed(NamedTuple):
     """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
-    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is who
-    asked for a refund, as shared/rules/states.py has it: None of a charge."""
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is
+    who asked for a refund, as shared/rules/states.py has it: None of a charge."""
 
     at: datetime
     refund_id: int | None

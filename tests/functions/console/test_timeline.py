@@ -34,6 +34,7 @@ EVERY = (
         after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
     ),
     story.Settled(after(4), None, True, None, None, AMOUNT),
+    story.Reversed(after(5), 7, "lost_card", Decimal("50.00")),
     story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
     story.EventWritten(after(6), None, "e", "payment.succeeded", 3, after(9)),
     story.EventDelivered(after(6), None, "e", "payment.succeeded"),
@@ -50,11 +51,17 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("plain", "Stripe was asked what became of it: declined"),
         ("open", "Settled by hand as succeeded"),
         ("good", "Charged: ₹150.00"),
+        ("bad", "Came back: ₹50.00"),
         ("bad", "The gateway contradicts what is stored"),
         ("open", "Event is to be delivered"),
         ("good", "Event delivered"),
         ("bad", "Event set aside"),
     ]
+
+
+def test_a_refund_that_somebody_made_at_the_gateway_was_asked_for_by_no_client() -> None:
+    [line] = told(story.Claimed(BEGAN, 7, None, "c-1", Decimal("50.00"), None, False, "gateway"))
+    assert (line.title, line.note) == ("Entered: ₹50.00", "Somebody gave it back in Stripe's own pages.")
 
 
 def test_a_line_has_who_why_and_how_long() -> None:
@@ -78,9 +85,9 @@ def test_a_time_is_told_once_and_then_how_long_after_the_beginning() -> None:
 
 
 def test_an_event_that_was_delivered_at_once_has_one_line() -> None:
-    written = EVERY[7]._replace(attempts=0, next_attempt_at=None)
-    assert [line.title for line in told(written, EVERY[8])] == ["Event delivered"]
+    written = EVERY[8]._replace(attempts=0, next_attempt_at=None)
+    assert [line.title for line in told(written, EVERY[9])] == ["Event delivered"]
 
 
 def test_refunds_are_called_by_their_place_among_all() -> None:
-    assert told(EVERY[9])[0].refund == "Refund 3"
+    assert told(EVERY[10])[0].refund == "Refund 3"

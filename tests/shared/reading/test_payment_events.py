@@ -191,13 +191,17 @@ def test_pages_together_are_the_whole_whatever_came_at_one_moment(till: Till, pl
             created_at=f"2026-11-22 12:00:0{number // 6}Z",
             updated_at=f"2026-11-22 12:00:0{number // 4}Z",
         )
+    a_refund(
+        place.sql, payment_id, status="REVERSED", created_at="2026-11-22 12:00:00Z", updated_at="2026-11-22 12:00:01Z"
+    )
     place.sql.run(
         "INSERT INTO audit_log (at, actor, action, payment_id, refund_id, outcome, reason, gateway_said)"
         " SELECT updated_at, 'asha', 'settle_refund', payment_id, refund_id, 'failed', 'r', 'g' FROM payment_refunds"
         " WHERE status = 'FAILED'"
     )
     whole = events(till, payment_id)[::-1]
-    assert len(whole) == 1 + 12 + 8 + 4
+    assert len(whole) == 1 + 13 + 9 + 4 + 1
+    assert whole[0]["type"] == "refund.reversed"
     assert [event["time"] for event in whole] == sorted((event["time"] for event in whole), reverse=True)
     for limit in (1, 2, 5, 24, 25):
         listed: list[Json] = []
@@ -209,6 +213,26 @@ def test_pages_together_are_the_whole_whatever_came_at_one_moment(till: Till, pl
                 break
             cursor = [("cursor", found["next_cursor"])]
         assert listed == whole
+
+
+def test_a_refund_that_came_back_was_given_back_before(till: Till, place: Place) -> None:
+    payment_id = shown(till.pay())["payment_id"]
+    refund_id = a_refund(place.sql, payment_id, status="REVERSED", failure_code="lost_card", source="gateway")
+    for action, outcome in (("enter_refund", "succeeded"), ("reverse_refund", "failed")):
+        place.sql.run(
+            "INSERT INTO audit_log (at, actor, action, payment_id, refund_id, outcome, reason, gateway_said)"
+            " SELECT created_at, 'sweep', %s, payment_id, refund_id, %s, 'r', 'g' FROM payment_refunds",
+            (action, outcome),
+        )
+    reference = place.sql.value("SELECT reference FROM payment_refunds")
+    found = events(till, payment_id)[2:]
+    assert [(event["type"], event["failure_code"]) for event in found] == [
+        ("refund.requested", None),
+        ("payment.refunded", None),
+        ("refund.reversed", "lost_card"),
+    ]
+    assert {(event["refund_id"], event["actor"]) for event in found} == {(refund_id, None)}
+    assert found[-1]["event_id"] == f"{reference}.reversed"
 
 
 def test_a_page_behind_the_last_is_empty_and_no_payment_is_not_found(till: Till) -> None:
