@@ -91,6 +91,16 @@ class SettledByHand(NamedTuple):
     kind: Literal["settled_by_hand"] = "settled_by_hand"
 
 
+class Adopted(NamedTuple):
+    """It had failed, was paid late, and is taken for paid from then on. `actor` is the function that learned of it."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    amount: Decimal
+    kind: Literal["adopted"] = "adopted"
+
+
 class Contradicted(NamedTuple):
     """The gateway said otherwise than what is `stored` of what was settled."""
 
@@ -144,6 +154,7 @@ Moment = (
     | Settled
     | Reversed
     | SettledByHand
+    | Adopted
     | Contradicted
     | EventWritten
     | EventDelivered

@@ -156,7 +156,9 @@ def _why_not(intent: dict[str, Any]) -> str | None:
     """Why the last try to pay an intent failed, where one did."""
     error = intent.get("last_payment_error")
     names = ("decline_code", "code", "type")
-    return next(filter(None, (code_or_id(error.get(name)) for name in names)), None) if isinstance(error, dict) else None
+    return (
+        next(filter(None, (code_or_id(error.get(name)) for name in names)), None) if isinstance(error, dict) else None
+    )
 
 
 def _moment(seconds: object) -> datetime | None:

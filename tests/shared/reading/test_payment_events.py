@@ -9,7 +9,10 @@ from jsonschema import Draft202012Validator
 from shared.charging.by_hand import settle_by_hand
 from shared.charging.lease import take_over
 from shared.charging.settle import note_contradiction
+from shared.gateways.facts import ChargeFact
 from shared.gateways.protocol import Declined, Succeeded, Unknown
+from shared.late.charge import follow_charge
+from shared.late.ring import Ring
 from shared.platform.database import Database
 from shared.platform.log import function_name
 from shared.reading import payments
@@ -159,6 +162,45 @@ def test_a_contradiction_of_the_gateway_s_is_listed(till: Till, place: Place) ->
     last = events(till, payment_id)[-1]
     assert (last["type"], last["actor"]) == ("payment.contradicted", "sweep")
     assert (last["reason"], last["gateway_said"]) == ("stored as FAILED, settled_by_hand", "succeeded")
+
+
+def paid_late(till: Till) -> int:
+    """A payment that had failed and that the gateway has as paid."""
+    till.gateway.next(Declined("card_declined", "pi_1"))
+    payment = shown(till.pay(caller=TRIPS))["payment"]
+    fact = ChargeFact("pi_1", payment["reference"], "succeeded", payment["amount"], payment["currency"], None, {})
+    follow_charge(till.deps, Ring("scripted", "charge", "pi_1", 1, 0, 0.0), fact)
+    return int(payment["payment_id"])
+
+
+def test_what_was_paid_late_and_given_back_stays_failed_and_says_so(till: Till, place: Place) -> None:
+    found = events(till, paid_late(till))
+    assert [event["type"] for event in found] == [
+        "payment.requested",
+        "payment.failed",
+        "payment.contradicted",
+        "refund.requested",
+        "payment.given_back",
+    ]
+    assert [event["actor"] for event in found[-2:]] == [None, None]
+    assert found[-1]["event_id"] == place.sql.value("SELECT event_id FROM outbox WHERE type LIKE '%given_back%'")
+
+
+def test_what_was_paid_late_and_adopted_failed_first(till: Till, place: Place) -> None:
+    till.change(late_payment="adopt")
+    function_name.set("gateway_webhook")
+    found = events(till, paid_late(till))
+    assert kinds(found) == [
+        ("payment.requested", TRIPS.name),
+        ("payment.failed", TRIPS.name),
+        ("payment.contradicted", "gateway_webhook"),
+        ("payment.adopted", "gateway_webhook"),
+        ("payment.succeeded", TRIPS.name),
+    ]
+    assert found[1]["time"] < found[2]["time"] < found[3]["time"] == found[4]["time"]
+    assert [event["event_id"] for event in (found[1], found[4])] == [
+        row["event_id"] for row in place.sql.run("SELECT event_id FROM outbox ORDER BY created_at")
+    ]
 
 
 def test_a_row_of_the_seed_was_imported_and_nothing_else_is_known(till: Till, place: Place) -> None:
