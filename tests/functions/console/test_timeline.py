@@ -33,6 +33,7 @@ EVERY = (
     story.SettledByHand(
         after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
     ),
+    story.Adopted(after(4), None, "sweep", AMOUNT),
     story.Settled(after(4), None, True, None, None, AMOUNT),
     story.Reversed(after(5), 7, "lost_card", Decimal("50.00")),
     story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
@@ -50,6 +51,7 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("open", "What Stripe answered is not known"),
         ("plain", "Stripe was asked what became of it: declined"),
         ("open", "Settled by hand as succeeded"),
+        ("good", "Paid late, and adopted: ₹150.00"),
         ("good", "Charged: ₹150.00"),
         ("bad", "Came back: ₹50.00"),
         ("bad", "The gateway contradicts what is stored"),
