@@ -1,6 +1,6 @@
 """What a gateway's own objects are, read by their id: the truth that the books follow, whatever rang for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -70,3 +70,11 @@ class Event(NamedTuple):
     charge_id: str | None
     succeeded: bool
     said: Mapping[str, Any]
+
+
+class EventPage(NamedTuple):
+    """A page of a gateway's own list of events, newest first. `after` names the place at which the next page begins; None where
+    this is the last."""
+
+    events: Sequence[Event]
+    after: str | None

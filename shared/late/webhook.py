@@ -25,8 +25,8 @@ _free = BoundedSemaphore(MOST)
 
 
 def take(deps: Dependencies, gateway: str, headers: Mapping[str, str], body: bytes, within: float = WITHIN) -> Answer:
-    """Keeps the event of a webhook, and answers its ring for at most `within` seconds. A success says that what it leads to is
-    in the books, or will be: nothing is lost that was answered so.
+    """Keeps the event of a webhook, and answers its ring for at most `within` seconds. A success says that what it leads to
+    is in the books, or will be: nothing is lost that was answered so.
 
     Raises Problem not_found for a gateway that sends none here, invalid_signature and invalid_request where it is not the
     gateway's or no event, all of which change nothing; and DatabaseUnavailable, upon which a gateway sends it again.
@@ -59,7 +59,8 @@ def _follow(deps: Dependencies, gateway: str, event: Event, within: float) -> st
 
 
 def _answered(deps: Dependencies, gateway: str, kind: Kind, object_id: str, within: float) -> bool:
-    """Whether a ring was answered within so many seconds, on a thread that goes on after them."""
+    """Whether a ring was answered within so many seconds, on a thread that goes on after them. Where none can be started it is
+    a sweep's."""
     if not _free.acquire(blocking=False):
         return False
     done: list[bool] = []
@@ -71,6 +72,11 @@ def _answered(deps: Dependencies, gateway: str, kind: Kind, object_id: str, with
             _free.release()
 
     thread = Thread(target=copy_context().run, args=(answer,), name="ring", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):
+        _free.release()
+        log.warning("no thread for a ring", extra={"gateway": gateway, "kind": kind, "object_id": object_id})
+        return False
     thread.join(within)
     return done == [True]

@@ -78,6 +78,8 @@ CREATE TABLE IF NOT EXISTS payment_disputes (
     status          text NOT NULL CHECK (status IN ('INQUIRY', 'OPEN', 'WON', 'LOST', 'WITHDRAWN')),
     reason          text CHECK (length(reason) <= 255),
     evidence_due_by timestamptz,
+    -- How many moves it has made, the first included: what its events are told apart by.
+    moves           integer NOT NULL DEFAULT 1 CHECK (moves > 0),
     opened_at       timestamptz NOT NULL,
     closed_at       timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -196,7 +198,7 @@ CREATE OR REPLACE TRIGGER refunds_settled_stays AFTER UPDATE OF failure_code, ga
                OR (NEW.status = OLD.status
                    AND (NEW.failure_code IS DISTINCT FROM OLD.failure_code OR NEW.reversed_at IS DISTINCT FROM OLD.reversed_at))))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
-CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, amount, currency, opened_at ON payment_disputes
+CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, currency, opened_at ON payment_disputes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what a dispute is about in a row');
 
 -- Totals. A charge that was paid late and given back is in none: it was never ours. A dispute is an entry of its own by its status,
@@ -276,6 +278,21 @@ CREATE OR REPLACE FUNCTION payment_to_act_on_json(p payments) RETURNS json LANGU
     SELECT CASE WHEN p.next_action IS NULL THEN row_to_json(payment_as_shown(p))
                 ELSE (left(row_to_json(payment_as_shown(p))::text, -1) || ',"next_action":' || p.next_action || '}')::json END
 $$;
+
+-- What an event says of a dispute.
+DO $$ BEGIN
+    CREATE TYPE dispute_told AS (
+        dispute_id      text,
+        status          text,
+        amount          numeric,
+        currency        text,
+        reason          text,
+        evidence_due_by text,
+        opened_at       text,
+        closed_at       text
+    );
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
 
 -- What a client sees of a refund, with who asked for it. What is disputed cannot be given back, nor is anything left of a payment whose
 -- late charge was given back.

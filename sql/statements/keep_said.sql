@@ -9,7 +9,7 @@ WITH kept AS (
 ), rung AS (
     INSERT INTO gateway_rings AS r (gateway, kind, object_id)
     SELECT %(gateway)s, %(kind)s, %(object_id)s
-     WHERE %(kind)s IS NOT NULL
+     WHERE %(kind)s::text IS NOT NULL
        AND (%(source)s = 'webhook' OR EXISTS (SELECT FROM kept))
        AND NOT (%(succeeded)s AND EXISTS (SELECT FROM payments
                                            WHERE gateway_id = %(object_id)s AND gateway = %(gateway)s

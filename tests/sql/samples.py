@@ -76,7 +76,9 @@ DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
 PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
+RUNG = {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"}
 LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
+SAID = {"source": "webhook", "event_id": "evt_1", "type": "t", "charge_id": "pi_7", "succeeded": True, "said": "{}"}
 SAMPLES: dict[str, dict[str, Any]] = {
     "adopt_payment": LATE,
     "asked_about": {"payment_id": 7, "refund_id": 7},
@@ -99,6 +101,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "end_ring": RUNG | {"rings": 1},
     "enter_refund": ENTERED,
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
@@ -108,13 +111,20 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
+    "keep_said": RUNG | SAID,
+    "keep_read": RUNG | {"charge_id": "pi_7", "reference": "PAY-7", "said": "{}"},
     "keep_up": {},
+    "known_events": {"gateway": "stripe", "event_ids": ["evt_500", "evt_1000"]},
+    "lease_cursor": {"gateway": "stripe", "pause": 50},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,
     "lease_next": LEASED,
+    "lease_next_ring": {"lease": 35},
+    "lease_ring": RUNG | {"lease": 35},
     "open_request": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "move_cursor": {"gateway": "stripe", "read_until": "now", "read_after": "now", "place": "x"},
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7, "rings": True},
@@ -128,11 +138,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "pending_of": {"payment_id": 500, "refund_id": None, "looked_through": 1000, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
+    "put_off_ring": RUNG | {"rings": 1, "pause": 1, "why": "somebody is asking at this moment"},
     "receipt": {"payment_id": 7, "most_refunds": 5},
     "refundable": {"payment_id": 7},
     "refund_read": {"gateway": "stripe", "gateway_id": "re_7", "reference": "REF-7", "charge_id": "pi_7"},
     "reverse_refund": AUDIT | {"refund_id": 7, "failure_code": "expired_or_canceled_card"},
-    "ring": {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"},
+    "ring": RUNG,
+    "rings_waiting": {"most_counted": MOST_COUNTED},
     "ring_refunds": {"payment_id": 7, "gateway_id": "re_1"},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},

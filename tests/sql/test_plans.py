@@ -22,6 +22,8 @@ BIG = {
     "outbox",
     "audit_log",
     "gateway_askings",
+    "gateway_said",
+    "gateway_rings",
     "figures_by_quarter",
 }
 MANY = f"""
@@ -54,6 +56,12 @@ INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
 SELECT 1 + n % 5000, CASE WHEN n % 3 = 0 THEN n % 50 END, 1 + n, 1, 'find', 'unknown', 1 FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_said (gateway, source, event_id, type, object_id, charge_id, said)
+SELECT 'stripe', 'webhook', 'evt_' || n, 'payment_intent.succeeded', 'pi_' || n, 'pi_' || n, '{{}}'
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_rings (gateway, kind, object_id, rung_at, ask_after)
+SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() + make_interval(secs => n - 100)
+  FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
@@ -71,6 +79,12 @@ MEANT = {
     "declines": "idx_payments_status",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
+    "keep_said": "idx_payments_gateway_id",
+    "keep_read": "idx_gateway_said_charge_id",
+    "known_events": "gateway_said_once",
+    "lease_next_ring": "idx_gateway_rings_ask_after",
+    "lease_ring": "gateway_rings_pkey",
+    "rings_waiting": "idx_gateway_rings_rung_at",
     "look": "idempotency_keys_pkey",
     "open_request": "idempotency_keys_pkey",
     "payments": "idx_payments_status",
@@ -262,6 +276,9 @@ BOUNDED = {
     "set_aside_events": 100,
     "resend_events": 100,
     "lease_next": 100,
+    "lease_next_ring": 100,
+    "rings_waiting": 2_500,
+    "keep_read": 50,
     "open_request": 10,
     "events": 1500,
     "story": 1500,

@@ -102,6 +102,27 @@ EVENTS: Json = {
     ],
     "next_cursor": None,
 }
+SIGNATURE = "t=1795580654,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
+GATEWAY_EVENTS: Json = {
+    "paid": {
+        "summary": "A charge was paid",
+        "value": {
+            "id": "evt_1SXkqD2eZvKYlo2CkQ2dXmUz",
+            "object": "event",
+            "type": "payment_intent.succeeded",
+            "data": {"object": {"id": "pi_3SXkqC2eZvKYlo2C1gFJY2ZP", "object": "payment_intent"}},
+        },
+    },
+    "disputed": {
+        "summary": "A bank takes money back",
+        "value": {
+            "id": "evt_1SXkrK2eZvKYlo2C8dEqBvJa",
+            "object": "event",
+            "type": "charge.dispute.created",
+            "data": {"object": {"id": "du_1SXkrJ2eZvKYlo2CyYcGqA6t", "object": "dispute"}},
+        },
+    },
+}
 RECEIPT: Json = {
     "receipt_number": "RCT-0000000351",
     "amount": 150.00,
@@ -131,6 +152,11 @@ METRICS: Json = {
     "average_payment_amount": 799.46,
     "total_revenue": 253379.39,
     "refunds": {"count": 1, "amount": 50.00},
+    "disputes": {
+        "count": 0,
+        "amount": 0.00,
+        "by_status": {"INQUIRY": 0, "OPEN": 0, "WON": 0, "LOST": 0, "WITHDRAWN": 0},
+    },
     "currency": "INR",
     "other_currencies": {},
     "timestamp": "2026-11-25T04:30:54.419Z",

@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from shared.gateways.protocol import NextAction
-from shared.rules.states import METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
+from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
 
@@ -71,6 +71,10 @@ _FIGURES: Json = {
     "average_payment_amount": _MONEY,
     "total_revenue": {"type": "number"},
     "refunds": _object({"count": _COUNT, "amount": _MONEY}),
+    "disputes": {
+        "description": "The amount is of those that are open or lost.",
+        **_object({"count": _COUNT, "amount": _MONEY, "by_status": _object(dict.fromkeys(DISPUTE_STATUSES, _COUNT))}),
+    },
 }
 _OTHER_CURRENCIES: Json = {
     "description": "The same figures of every other currency that the books hold; they are never added up.",
@@ -243,6 +247,13 @@ SCHEMAS: Json = {
     "Metrics": _object(
         _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
     ),
+    "GatewayEvent": {
+        "type": "object",
+        "description": "As the gateway has it. Only its type, and the names of what it is about, are read.",
+        "required": ["id", "type", "data"],
+        "properties": {"id": _TEXT, "type": _TEXT, "data": {"type": "object"}},
+        "additionalProperties": True,
+    },
     "OpenApi": _object({"openapi": {"type": "string", "pattern": "^3\\.1\\."}, "info": _OBJECT, "paths": _OBJECT}),
     "Index": _object(
         {
