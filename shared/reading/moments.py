@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 class Claimed(NamedTuple):
     """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
-    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is who
-    asked for a refund, as shared/rules/states.py has it: None of a charge."""
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is
+    who asked for a refund, as shared/rules/states.py has it: None of a charge."""
 
     at: datetime
     refund_id: int | None
@@ -91,6 +91,16 @@ class SettledByHand(NamedTuple):
     kind: Literal["settled_by_hand"] = "settled_by_hand"
 
 
+class Adopted(NamedTuple):
+    """It had failed, was paid late, and is taken for paid from then on. `actor` is the function that learned of it."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    amount: Decimal
+    kind: Literal["adopted"] = "adopted"
+
+
 class Contradicted(NamedTuple):
     """The gateway said otherwise than what is `stored` of what was settled."""
 
@@ -171,6 +181,7 @@ Moment = (
     | Settled
     | Reversed
     | SettledByHand
+    | Adopted
     | Contradicted
     | DisputeOpened
     | DisputeOver

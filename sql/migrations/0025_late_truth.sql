@@ -334,7 +334,7 @@ CREATE OR REPLACE FUNCTION refund_json(r payment_refunds, p payments) RETURNS js
     )::refund_told)
 $$;
 
--- As in 0010_open_requests, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
+-- As in 0014_found_by_key, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
 -- who asked for a refund, and of which charge.
 CREATE OR REPLACE VIEW open_requests AS
     SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place AS search_cursor,
@@ -353,7 +353,7 @@ CREATE OR REPLACE VIEW open_requests AS
       FROM idempotency_keys k
       JOIN payments p ON p.payment_id = k.payment_id
       LEFT JOIN payment_refunds r ON r.refund_id = k.refund_id
-     WHERE k.answer_status IS NULL;
+     WHERE num_nonnulls(k.answer_status) = 0;
 
 -- As in 0022_askings: the answer that settled a charge or refund is what it was, whatever became of it afterwards.
 CREATE OR REPLACE VIEW askings AS
