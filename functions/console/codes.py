@@ -70,7 +70,7 @@ SAYINGS = {
 DISPUTES = {"INQUIRY": "Inquiry", "OPEN": "Open", "WON": "Won", "LOST": "Lost", "WITHDRAWN": "Withdrawn"}
 
 # How it came to us what a gateway said by itself.
-SOURCES = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
+HEARD = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
 
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 

@@ -70,5 +70,6 @@ def _environment() -> "Environment":
         "sources": codes.SOURCES,
         "fare_names": codes.FARE,
         "disputes": codes.DISPUTES,
+        "heard": codes.HEARD,
     }
     return environment

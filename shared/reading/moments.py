@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 
 class Claimed(NamedTuple):
-    """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the
-    caller and `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else
-    is known. `source` is who asked for a refund, as shared/rules/states.py has it: None of a charge."""
+    """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is
+    who asked for a refund, as shared/rules/states.py has it: None of a charge."""
 
     at: datetime
     refund_id: int | None
@@ -24,9 +24,9 @@ class Claimed(NamedTuple):
 class Asking(NamedTuple):
     """The gateway was asked. `at` is when its answer was written down, `duration_ms` how long it took to give it.
 
-    `asked` counts the times that somebody took the work on, from 1, and `step` the askings of one such time, from 1.
-    `how`: asked to `charge` or to `refund`, or only to `find` what became of it. `code` is why it declined, `why`
-    what kept it from an answer. `actor` is the person who had it asked, where one had."""
+    `asked` counts the times that somebody took the work on, from 1, and `step` the askings of one such time, from 1. `how`:
+    asked to `charge` or to `refund`, or only to `find` what became of it. `code` is why it declined, `why` what kept it from an
+    answer. `actor` is the person who had it asked, where one had."""
 
     at: datetime
     refund_id: int | None
@@ -43,10 +43,10 @@ class Asking(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """Somebody took it on, and what the gateway said then is not known, if it was asked at all: whoever asked died
-    before it was written down, or was of an older version, or is asking now (`under_way`). So it was so many `times`
-    in a row, the last of them the time `asked`, as Asking counts. `at` is when it was over at the latest; of the
-    last, as far as known, when it began."""
+    """Somebody took it on, and what the gateway said then is not known, if it was asked at all: whoever asked died before it
+    was written down, or was of an older version, or is asking now (`under_way`). So it was so many `times` in a row, the last
+    of them the time `asked`, as Asking counts. `at` is when it was over at the latest; of the last, as far as known, when it
+    began."""
 
     at: datetime
     refund_id: int | None
@@ -91,6 +91,16 @@ class SettledByHand(NamedTuple):
     kind: Literal["settled_by_hand"] = "settled_by_hand"
 
 
+class Adopted(NamedTuple):
+    """It had failed, was paid late, and is taken for paid from then on. `actor` is the function that learned of it."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    amount: Decimal
+    kind: Literal["adopted"] = "adopted"
+
+
 class Contradicted(NamedTuple):
     """The gateway said otherwise than what is `stored` of what was settled."""
 
@@ -103,8 +113,8 @@ class Contradicted(NamedTuple):
 
 
 class DisputeOpened(NamedTuple):
-    """A bank wants the money back, or only asks while `status` is INQUIRY. `at` and what follows are as the gateway
-    says; `status` is what has become of it. Money in `currency`."""
+    """A bank wants the money back, or only asks while `status` is INQUIRY. `at` and what follows are as the gateway says;
+    `status` is what has become of it. Money in `currency`."""
 
     at: datetime
     refund_id: None
@@ -130,8 +140,8 @@ class DisputeOver(NamedTuple):
 
 
 class EventWritten(NamedTuple):
-    """What became of it was written down for others to hear. So many `attempts` to deliver it failed since.
-    `next_attempt_at`: None where it was delivered or is set aside."""
+    """What became of it was written down for others to hear. So many `attempts` to deliver it failed since. `next_attempt_at`:
+    None where it was delivered or is set aside."""
 
     at: datetime
     refund_id: int | None
@@ -171,6 +181,7 @@ Moment = (
     | Settled
     | Reversed
     | SettledByHand
+    | Adopted
     | Contradicted
     | DisputeOpened
     | DisputeOver

@@ -76,6 +76,9 @@ DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
 PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
+RUNG = {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"}
+LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
+SAID = {"source": "webhook", "event_id": "evt_1", "type": "t", "charge_id": "pi_7", "succeeded": True, "said": "{}"}
 DISPUTE = {
     "gateway": "scripted",
     "gateway_id": "du_7",
@@ -89,9 +92,6 @@ DISPUTE = {
     "evidence_due_by": "tomorrow",
     "opened_at": "yesterday",
 }
-RUNG = {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"}
-LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
-SAID = {"source": "webhook", "event_id": "evt_1", "type": "t", "charge_id": "pi_7", "succeeded": True, "said": "{}"}
 SAMPLES: dict[str, dict[str, Any]] = {
     "adopt_payment": LATE,
     "asked_about": {"payment_id": 7, "refund_id": 7},
@@ -122,8 +122,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "figures": PERIOD | {"starts": STARTS},
     "figures_since": {},
-    "follow_dispute": DISPUTE,
     "give_back_payment": LATE | {"reference": "REF-late", "lease_seconds": 60},
+    "follow_dispute": DISPUTE,
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
@@ -144,9 +144,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7, "rings": True},
-    "open_disputes": {"limit": 50},
     "payment": {"payment_id": 7},
     "payment_read": {"gateway": "stripe", "gateway_id": "pi_7", "reference": "PAY-7"},
+    "open_disputes": {"limit": 50},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
@@ -158,12 +158,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "put_off_ring": RUNG | {"rings": 1, "pause": 1, "why": "somebody is asking at this moment"},
     "receipt": {"payment_id": 7, "most_refunds": 5},
     "refundable": {"payment_id": 7},
-    "said_of": {"payment_id": 7, "limit": 50},
     "refund_read": {"gateway": "stripe", "gateway_id": "re_7", "reference": "REF-7", "charge_id": "pi_7"},
     "reverse_refund": AUDIT | {"refund_id": 7, "failure_code": "expired_or_canceled_card"},
     "ring": RUNG,
     "rings_waiting": {"most_counted": MOST_COUNTED},
     "ring_refunds": {"payment_id": 7, "gateway_id": "re_1"},
+    "said_of": {"payment_id": 7, "limit": 50},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},

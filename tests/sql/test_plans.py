@@ -57,6 +57,12 @@ INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
 SELECT 1 + n % 5000, CASE WHEN n % 3 = 0 THEN n % 50 END, 1 + n, 1, 'find', 'unknown', 1 FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_said (gateway, source, event_id, type, object_id, charge_id, said)
+SELECT 'stripe', 'webhook', 'evt_' || n, 'payment_intent.succeeded', 'pi_' || n, 'pi_' || n, '{{}}'
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_rings (gateway, kind, object_id, rung_at, ask_after)
+SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() + make_interval(secs => n - 100)
+  FROM generate_series(1, {ROWS // 5}) AS n;
 UPDATE payments SET gateway_id = 'pi_' || payment_id WHERE payment_id <= 10000;
 ALTER TABLE payment_disputes DISABLE TRIGGER USER;
 INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, evidence_due_by, opened_at, closed_at)
@@ -66,12 +72,6 @@ SELECT 1 + n % 50000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THE
 ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT 'simulated', 'read', 'charge', 'pi_' || n % 50000, 'pi_' || n % 50000, '{{}}' FROM generate_series(1, {ROWS}) AS n;
-INSERT INTO gateway_said (gateway, source, event_id, type, object_id, charge_id, said)
-SELECT 'stripe', 'webhook', 'evt_' || n, 'payment_intent.succeeded', 'pi_' || n, 'pi_' || n, '{{}}'
-  FROM generate_series(1, {ROWS}) AS n;
-INSERT INTO gateway_rings (gateway, kind, object_id, rung_at, ask_after)
-SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() + make_interval(secs => n - 100)
-  FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE

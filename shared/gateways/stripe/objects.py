@@ -18,10 +18,9 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
     """What an answer about a refund says.
 
     `pending` is not the end: Stripe holds a refund back while our balance there does not cover it, or while the charge
-    itself is not settled, and it may still fail, and then the money is ours again. Taken for done it would show a
-    passenger money that never came; it is read again by its id until it is final. (One that succeeded may be sent
-    back by the passenger's bank weeks later. That is a new movement of money, which no answer to this request can
-    tell of.)
+    itself is not settled, and it may still fail, and then the money is ours again. Taken for done it would show a passenger
+    money that never came; it is read again by its id until it is final. (One that succeeded may be sent back by the
+    passenger's bank weeks later. That is a new movement of money, which no answer to this request can tell of.)
     """
     refund = ours(request, "refund", answer)
     if isinstance(refund, Unknown):
@@ -37,8 +36,8 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
 
 
 def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
-    """The object in an answer, if it is what was asked for: it bears our reference, or is the refund that somebody
-    made at Stripe, by its id. What the request knows of the id is kept in any case."""
+    """The object in an answer, if it is what was asked for: it bears our reference, or is the refund that somebody made at
+    Stripe, by its id. What the request knows of the id is kept in any case."""
     if isinstance(answer, Unknown):
         return answer._replace(gateway_id=answer.gateway_id or request.gateway_id)
     found = answer.fields
