@@ -55,4 +55,4 @@ GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
 
 -- Views.
 GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals, dispute_totals,
-      figures_counted TO {role};
+      figures_counted, totals_with_disputes, figures_with_disputes TO {role};

@@ -66,12 +66,12 @@ SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() +
 UPDATE payments SET gateway_id = 'pi_' || payment_id WHERE payment_id <= 10000;
 ALTER TABLE payment_disputes DISABLE TRIGGER USER;
 INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, evidence_due_by, opened_at, closed_at)
-SELECT 1 + n % 50000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THEN 'OPEN' ELSE 'LOST' END,
+SELECT 1 + n % 10000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THEN 'OPEN' ELSE 'LOST' END,
        now() + make_interval(hours => n % 2000 - 1000), now(), CASE WHEN n % 5 <> 0 THEN now() END
-  FROM generate_series(1, {ROWS}) AS n;
+  FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
-SELECT 'simulated', 'read', 'charge', 'pi_' || n % 50000, 'pi_' || n % 50000, '{{}}' FROM generate_series(1, {ROWS}) AS n;
+SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
