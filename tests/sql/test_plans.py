@@ -81,7 +81,6 @@ MEANT = {
     "pending_of": "idx_idempotency_oldest",
     "refund_read": "idx_payment_refunds_gateway_id",
     "refunds": "idx_payment_refunds_payment_id",
-    "ring_refunds": "idx_payment_refunds_payment_id",
     "set_aside_events": "idx_outbox_refused",
     "resend_events": "idx_outbox_refused",
     "story": "idx_idempotency_oldest",
