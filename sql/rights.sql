@@ -37,7 +37,7 @@ GRANT SELECT,
    ON gateway_askings TO {role};
 GRANT SELECT,
       INSERT (payment_id, gateway, gateway_id, amount, currency, status, reason, evidence_due_by, opened_at, closed_at),
-      UPDATE (status, reason, evidence_due_by, closed_at, updated_at)
+      UPDATE (amount, status, reason, evidence_due_by, closed_at, moves, updated_at)
    ON payment_disputes TO {role};
 
 -- What a gateway said is only written to; what it rang for is put off, and ends when it was read.

@@ -19,6 +19,7 @@ _SAID: dict[str, tuple[str, Tone]] = {
     "declined": ("declined", "plain"),
     "unknown": ("no final answer", "open"),
     "never_heard": ("never heard of it", "open"),
+    "waiting": ("waits for the customer", "open"),
 }
 
 
@@ -142,6 +143,33 @@ def _contradicted(moment: story.Contradicted, _: Story, __: "Words") -> _Told:
     return "bad", "The gateway contradicts what is stored", note, details
 
 
+def _dispute_opened(moment: story.DisputeOpened, _: Story, words: "Words") -> _Told:
+    amount = words.money(moment.amount, moment.currency)
+    due = moment.evidence_due_by if moment.status in ("INQUIRY", "OPEN") else None
+    details = [
+        ("Reason", moment.reason),
+        ("Evidence is due", due and words.moment(due, seconds=True)),
+        ("Gateway's id", moment.gateway_id),
+    ]
+    if moment.status == "INQUIRY":
+        return "open", f"The rider's bank asks about {amount}", "Nothing is held back for that.", details
+    note = "The bank holds it back until it has decided." if moment.status == "OPEN" else ""
+    return "bad" if moment.status == "OPEN" else "plain", f"Disputed: {amount}", note, details
+
+
+def _dispute_over(moment: story.DisputeOver, _: Story, words: "Words") -> _Told:
+    tone, outcome = _DECIDED[moment.status]
+    details = [("Gateway's id", moment.gateway_id)]
+    return tone, f"Dispute {outcome}: {words.money(moment.amount, moment.currency)}", "", details
+
+
+_DECIDED: dict[str, tuple[Tone, str]] = {
+    "WON": ("good", "won"),
+    "LOST": ("bad", "lost"),
+    "WITHDRAWN": ("good", "withdrawn"),
+}
+
+
 def _written(moment: story.EventWritten, _: Story, words: "Words") -> _Told | None:
     """Only an event that is not delivered at once is worth a line of its own."""
     if moment.next_attempt_at is None and not moment.attempts:
@@ -178,6 +206,8 @@ _TELL: dict[str, Callable[[Any, Story, "Words"], _Told | None]] = {
     "reversed": _reversed,
     "settled_by_hand": _by_hand,
     "contradicted": _contradicted,
+    "dispute_opened": _dispute_opened,
+    "dispute_over": _dispute_over,
     "event_written": _written,
     "event_delivered": _delivered,
     "event_set_aside": _set_aside,

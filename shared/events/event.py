@@ -12,6 +12,10 @@ EVENT_TYPES = (
     "com.ridehailing.payment.refunded.v1",
     "com.ridehailing.refund.failed.v1",
     "com.ridehailing.refund.reversed.v1",
+    "com.ridehailing.payment.dispute.opened.v1",
+    "com.ridehailing.payment.dispute.won.v1",
+    "com.ridehailing.payment.dispute.lost.v1",
+    "com.ridehailing.payment.dispute.withdrawn.v1",
 )
 # Nothing of a payment's comes before these: whatever else there is of it is told after them.
 FIRST_TYPES = frozenset(EVENT_TYPES[:2])

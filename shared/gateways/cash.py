@@ -1,7 +1,6 @@
 """Cash: the driver has it in hand, so there is nobody to ask."""
 
-import math
-
+from shared.gateways.abilities import ABILITIES
 from shared.gateways.facts import Kind
 from shared.gateways.protocol import GatewayRequest, Succeeded
 
@@ -11,10 +10,7 @@ class Cash:
 
     name = "cash"
     account = "cash"
-    methods = frozenset({"CASH"})
-    needs_token = False
-    settles_at_once = True
-    remembers = math.inf
+    abilities = ABILITIES["cash"]
 
     def confirms_account(self) -> bool:
         return True

@@ -1,9 +1,10 @@
-"""What every gateway understands, and the four things it can say."""
+"""What every gateway understands, and the four things it can say of a charge or refund."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
+from shared.gateways.abilities import Abilities
 from shared.gateways.facts import Fact, Kind
 
 
@@ -120,17 +121,13 @@ def account_name(account: str) -> str:
 class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
-    time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key
-    (`name#key`): what was asked of one account is not known to another. `methods` are those it can charge.
-    `settles_at_once`: there is nobody to ask, so a charge is done when it is written down.
+    time. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what was asked of one
+    account is not known to another. `abilities` says what it can do: its row of the table, with the methods of the account.
     """
 
     name: str
     account: str
-    methods: frozenset[str]
-    needs_token: bool
-    settles_at_once: bool
-    remembers: float
+    abilities: Abilities
 
     def confirms_account(self) -> bool:
         """Whether the gateway itself says that the account is the one of its name, whatever the settings say."""

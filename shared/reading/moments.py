@@ -33,7 +33,7 @@ class Asking(NamedTuple):
     asked: int
     step: int
     how: Literal["charge", "refund", "find"]
-    said: Literal["succeeded", "declined", "unknown", "never_heard"]
+    said: Literal["succeeded", "declined", "unknown", "never_heard", "waiting"]
     code: str | None
     why: str | None
     gateway_id: str | None
@@ -102,6 +102,33 @@ class Contradicted(NamedTuple):
     kind: Literal["contradicted"] = "contradicted"
 
 
+class DisputeOpened(NamedTuple):
+    """A bank wants the money back, or only asks while `status` is INQUIRY. `at` and what follows are as the gateway says;
+    `status` is what has become of it. Money in `currency`."""
+
+    at: datetime
+    refund_id: None
+    gateway_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    reason: str | None
+    evidence_due_by: datetime | None
+    kind: Literal["dispute_opened"] = "dispute_opened"
+
+
+class DisputeOver(NamedTuple):
+    """A dispute was decided, or withdrawn: when the books heard of it."""
+
+    at: datetime
+    refund_id: None
+    gateway_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    kind: Literal["dispute_over"] = "dispute_over"
+
+
 class EventWritten(NamedTuple):
     """What became of it was written down for others to hear. So many `attempts` to deliver it failed since. `next_attempt_at`:
     None where it was delivered or is set aside."""
@@ -145,6 +172,8 @@ Moment = (
     | Reversed
     | SettledByHand
     | Contradicted
+    | DisputeOpened
+    | DisputeOver
     | EventWritten
     | EventDelivered
     | EventSetAside

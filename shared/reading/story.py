@@ -8,10 +8,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform.database import Database, Row
+from shared.reading.disputes import moments_of
 from shared.reading.moments import (
     Asking,
     Claimed,
     Contradicted,
+    DisputeOpened,
+    DisputeOver,
     EventDelivered,
     EventSetAside,
     EventWritten,
@@ -28,6 +31,8 @@ __all__ = [
     "Asking",
     "Claimed",
     "Contradicted",
+    "DisputeOpened",
+    "DisputeOver",
     "EventDelivered",
     "EventSetAside",
     "EventWritten",
@@ -57,6 +62,8 @@ _ORDER = (
     "settled",
     "contradicted",
     "reversed",
+    "dispute_opened",
+    "dispute_over",
     "event_written",
     "event_delivered",
     "event_set_aside",
@@ -88,7 +95,7 @@ class Standing(NamedTuple):
     def agrees(self) -> bool | None:
         """Whether the last that the gateway said is what is stored; None where it said nothing final, or nothing is, and of a
         refund that came back: it may have been asked before that."""
-        if self.last is None or self.status in ("PENDING", "REVERSED") or self.last.said == "unknown":
+        if self.last is None or self.status in ("PENDING", "REVERSED") or self.last.said in ("unknown", "waiting"):
             return None
         return (self.last.said == "succeeded") == (self.status != "FAILED")
 
@@ -128,6 +135,7 @@ def story(database: Database, payment_id: int) -> Story:
     moments: list[Moment] = [asking for each in askings.values() for asking in each]
     moments += [lost for row in stands for lost in _lost(row, askings[row["refund_id"]])]
     moments += _happened(database, payment_id, charge["created_at"], standings)
+    moments += moments_of(database, payment_id)
     return Story(
         payment_id=payment_id,
         payment=charge["payment"],

@@ -72,6 +72,8 @@ CREATE TABLE IF NOT EXISTS payment_disputes (
     status          text NOT NULL CHECK (status IN ('INQUIRY', 'OPEN', 'WON', 'LOST', 'WITHDRAWN')),
     reason          text CHECK (length(reason) <= 255),
     evidence_due_by timestamptz,
+    -- How many moves it has made, the first included: what its events are told apart by.
+    moves           integer NOT NULL DEFAULT 1 CHECK (moves > 0),
     opened_at       timestamptz NOT NULL,
     closed_at       timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -99,6 +101,7 @@ CREATE TABLE IF NOT EXISTS gateway_said (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS gateway_said_once ON gateway_said (gateway, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_gateway_said_charge_id ON gateway_said (charge_id, said_id) WHERE charge_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_gateway_said_object_id ON gateway_said (object_id, said_id);
 CREATE OR REPLACE TRIGGER gateway_said_stays BEFORE UPDATE OR DELETE ON gateway_said
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a row');
 ALTER TABLE gateway_said SET (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000);
@@ -117,6 +120,7 @@ CREATE TABLE IF NOT EXISTS gateway_rings (
     PRIMARY KEY (gateway, kind, object_id)
 );
 CREATE INDEX IF NOT EXISTS idx_gateway_rings_ask_after ON gateway_rings (ask_after);
+CREATE INDEX IF NOT EXISTS idx_gateway_rings_rung_at ON gateway_rings (rung_at);
 -- Few rows that come and go.
 ALTER TABLE gateway_rings SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 
@@ -143,6 +147,15 @@ CREATE OR REPLACE TRIGGER refunds_moved AFTER UPDATE OF status ON payment_refund
           AND OLD.status || ' to ' || NEW.status
               <> ALL ('{PENDING to REFUNDED, PENDING to FAILED, REFUNDED to REVERSED}'::text[]))
     EXECUTE FUNCTION refuse_move();
+-- Functions of the version before settle a payment without erasing what its customer was to do.
+CREATE OR REPLACE FUNCTION erase_next_action() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.next_action := NULL;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER payments_acted_on BEFORE UPDATE OF status ON payments FOR EACH ROW
+    WHEN (NEW.next_action IS NOT NULL AND NEW.status <> 'PENDING')
+    EXECUTE FUNCTION erase_next_action();
 -- What is over is over, but banks win what they lost, and lose what they won.
 CREATE OR REPLACE TRIGGER disputes_moved AFTER UPDATE OF status ON payment_disputes FOR EACH ROW
     WHEN (OLD.status <> NEW.status
@@ -178,7 +191,7 @@ CREATE OR REPLACE TRIGGER refunds_settled_stays AFTER UPDATE OF failure_code, ga
                OR (NEW.status = OLD.status
                    AND (NEW.failure_code IS DISTINCT FROM OLD.failure_code OR NEW.reversed_at IS DISTINCT FROM OLD.reversed_at))))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
-CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, amount, currency, opened_at ON payment_disputes
+CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, currency, opened_at ON payment_disputes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what a dispute is about in a row');
 
 -- Totals. A charge that was paid late and given back is in none: it was never ours. A dispute is an entry of its own by its status,
@@ -258,6 +271,21 @@ CREATE OR REPLACE FUNCTION payment_to_act_on_json(p payments) RETURNS json LANGU
     SELECT CASE WHEN p.next_action IS NULL THEN row_to_json(payment_as_shown(p))
                 ELSE (left(row_to_json(payment_as_shown(p))::text, -1) || ',"next_action":' || p.next_action || '}')::json END
 $$;
+
+-- What an event says of a dispute.
+DO $$ BEGIN
+    CREATE TYPE dispute_told AS (
+        dispute_id      text,
+        status          text,
+        amount          numeric,
+        currency        text,
+        reason          text,
+        evidence_due_by text,
+        opened_at       text,
+        closed_at       text
+    );
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
 
 -- What a client sees of a refund, with who asked for it. What is disputed cannot be given back.
 DO $$ BEGIN

@@ -34,7 +34,7 @@ WITH payment AS (
     RETURNING key_hash, locked_at, asked, payment_id, refund_id, correlation_id, search_place AS search_cursor
 )
 SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
-       reserved.payment_token, reserved.payment_customer,
+       reserved.payment_token, reserved.payment_customer, reserved.method, reserved.customer_present, NULL::float8 AS waits, refund.source,
        reserved.gateway_id AS payment_gateway_id,
        refund.reference, refund.amount, refund.gateway_id, refund.created_at,
        0::float8 AS age, refund.metadata ->> 'simulate' AS simulate,

@@ -169,6 +169,7 @@ class Plan:
             "DB_CONNECT_TIMEOUT": times.connect_timeout,
             "DB_STATEMENT_TIMEOUT": times.statement_timeout,
             "GATEWAY_KEY_RETENTION": times.key_retention,
+            "NEXT_ACTION_TIMEOUT": min(600, times.key_retention / 2),
             "EVENT_SWEEP_AGE": times.sweep_age,
         }
         return {name: f"{seconds:g}" for name, seconds in named.items()}

@@ -1,4 +1,4 @@
-"""A gateway of the tests' own, over HTTP: like Stripe's PaymentIntents and Refunds, and able to fail in every way.
+"""A gateway of the tests' own, over HTTP: like Stripe's, with its webhooks, and able to fail in every way.
 
     python tests/fakes/gateway.py --port 8420        or        with StripeLike() as gateway: gateway.url
 
@@ -12,18 +12,32 @@ Every choice is drawn from the seed, the idempotency key and how often it came, 
     broken        nothing is done, the 500 is stored             broken_after  it is done, a 500 is stored
     slow          `slow_seconds` before or after doing it        hold          nothing is done until `release()`
   for charges:    processing (succeeds after `processing_seconds`), authenticate (requires_action), unpaid
-                  (requires_payment_method), meanwhile (requires_action, and paid right after), decline, decline_<code>
-  for refunds:    pending (succeeds after `processing_seconds`), failed, canceled, requires_action
+                  (requires_payment_method), meanwhile (requires_action, and paid right after), decline, decline_<code>,
+                  late (declined, and paid after `processing_seconds`), revived (cancelled, and paid after those)
+  once paid:      dashboard_refund, dispute, inquiry (each `afterwards_seconds` later)
+  for refunds:    pending (succeeds after `processing_seconds`), pending_failed (fails after them), failed, canceled,
+                  requires_action, comes_back (succeeds, and fails after `processing_seconds`)
+  for webhooks:   webhook_lost, webhook_late, webhook_repeated, webhook_reordered, webhook_forged (forged ones beside the true)
+
+A charge by UPI, an intent that is not confirmed, and a payment method `pm_customer...` (`pm_customer_redirect...`: at the
+bank's page) wait for their customer; off-session they are declined. What the customer does is a share, or the end of the
+payment method (`pm_customer_redirect_soon`): customer_soon, customer_refuses (after `customer_seconds`), customer_late (after
+`customer_late_seconds`), customer_races (at the moment of the cancellation, just before it or just after), customer_never.
+
+{"webhook": {"urls": [...], "secrets": [...], "leaked": ..., "retry_seconds": ..., "late_seconds": ...}} has each event sent
+there, as Stripe does it. {"act": "customer_confirms", "on": "pi_..."}: what somebody does to one object now; also
+customer_refuses, refund_in_dashboard (with "amount"), refund_fails, open_dispute (with "amount", "inquiry"), move_dispute (with
+"status"). By a reference of ours too: {"act": ..., "reference": "PAY-..."}.
 
 Each API key has books of its own where `others` says so: another account knows nothing of the first. `account_ids` says what
 GET /v1/account tells each key; nothing to a key that is not in it.
-Other settings: seed, slow_seconds, processing_seconds, key_retention, skip (moves the clock on), all in seconds; reset.
-GET /_ledger: {"charges": {reference: {count, succeeded, amount, ...}}, "refunds": the same, "keys", "answers", "modes"}.
+Other settings: seed, key_retention, skip (moves the clock on), and those in quotes above, all in seconds; reset.
+GET /_ledger: {"charges": {reference: {count, succeeded, amount, ...}}, "refunds": the same, "by_charge": the truth of each,
+"keys", "answers", "modes", "webhooks", "to_come", "on_the_way", ...}: see stripe_books.py.
 """
 
 import argparse
 import contextlib
-import hashlib
 import json
 import threading
 import time
@@ -33,11 +47,15 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.server import CuttableServer
-from tests.fakes.stripe_books import INTENT_FIELDS, REFUND_FIELDS, Books, Fields, Refusal, Thing, check_fields, shown
+from tests.fakes.stripe_books import Books
+from tests.fakes.stripe_charges import CUSTOMERS
+from tests.fakes.stripe_disputes import AFTERWARDS
+from tests.fakes.stripe_modes import ALL, OF_CHARGES, OF_REFUNDS, Modes
+from tests.fakes.stripe_requests import Fields, Refusal, Thing, check_fields
+from tests.fakes.stripe_webhooks import Endpoint, Webhooks
 
-DELIVERY = ("drop", "lose", "garbage", "busy", "refused", "broken", "broken_after", "slow", "hold")
-OF_CHARGES = ("processing", "authenticate", "unpaid", "meanwhile", "decline")
-OF_REFUNDS = ("pending", "failed", "canceled", "requires_action")
+SECONDS = ("processing_seconds", "customer_seconds", "customer_late_seconds", "afterwards_seconds")
+ACTS = ("customer_confirms", "customer_refuses", "refund_in_dashboard", "refund_fails", "open_dispute", "move_dispute")
 LONGEST_HOLD = 30.0
 
 type_of_answer = tuple[int, dict[str, str], bytes]
@@ -51,9 +69,8 @@ class StripeLike:
     """The gateway as a server in threads, ready when the constructor returns; a context manager that ends it."""
 
     def __init__(self, port: int = 0, seed: int = 0) -> None:
-        self.seed = seed
+        self.drawing = Modes(seed)
         self.slow_seconds = 1.0
-        self.shares: dict[str, float] = {}
         self.books = Books()
         self.others: dict[str, Books] = {}
         self.account_ids: dict[str, str] = {}
@@ -61,7 +78,7 @@ class StripeLike:
         self.script: deque[type_of_answer | None] = deque()
         self.answers: Counter[str] = Counter()
         self.modes: Counter[str] = Counter()
-        self.tries: Counter[str] = Counter()
+        self.webhooks = Webhooks(self.drawing, lambda: self.books.catch_up())
         self.released = threading.Event()
         self.holding = threading.Semaphore(0)
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -78,6 +95,7 @@ class StripeLike:
 
     def stop(self) -> None:
         self.released.set()
+        self.webhooks.stop()
         self._server.shutdown()
         self._server.server_close()
         self._server.cut_all()
@@ -94,27 +112,53 @@ class StripeLike:
 
     def control(self, wanted: Thing) -> Thing:
         """Changes how it fails from now on. Raises ValueError for what it does not know."""
+        wanted = dict(wanted)
+        if "act" in wanted:
+            return self._act(wanted.pop("act"), wanted)
         for name, value in wanted.items():
-            if name in DELIVERY + OF_CHARGES + OF_REFUNDS and 0 <= float(value) <= 1:
-                self.shares[name] = float(value)
-            elif name in ("seed", "slow_seconds"):
-                setattr(self, name, type(getattr(self, name))(value))
-            elif name in ("key_retention", "processing_seconds"):
+            if name in ALL and 0 <= float(value) <= 1:
+                self.drawing.shares[name] = float(value)
+            elif name == "seed":
+                self.drawing.seed = int(value)
+            elif name == "slow_seconds":
+                self.slow_seconds = float(value)
+            elif name == "key_retention":
+                self.books.keys.retention = float(value)
+            elif name in SECONDS:
                 setattr(self.books, name, float(value))
             elif name == "skip":
                 self.books.skipped += float(value)
+            elif name == "webhook":
+                self.webhooks.send_to(Endpoint(**value))
+                self.books.events.heard = self.webhooks.hear
             elif name == "calm":
-                self.shares = {}
+                self.drawing.shares = {}
             elif name == "reset":
-                self.books, self.others, self.shares = Books(), {}, {}
-                for seen in (self.requests, self.script, self.answers, self.modes, self.tries):
+                self.books, self.others, self.drawing.shares = Books(), {}, {}
+                for seen in (self.requests, self.script, self.answers, self.modes, self.drawing.tries):
                     seen.clear()
             else:
                 raise ValueError(f"not a setting of this gateway: {name}")
-        return {"seed": self.seed, "shares": self.shares}
+        return {"seed": self.drawing.seed, "shares": self.drawing.shares}
+
+    def _act(self, act: str, wanted: Thing) -> Thing:
+        """What somebody else than us does now: `on` an object, or the newest charge that bears the `reference`. Raises
+        ValueError where there is no such act, or it is refused."""
+        if act not in ACTS:
+            raise ValueError(f"not an act that this gateway knows: {act}")
+        with self.books.lock:
+            if reference := wanted.pop("reference", None):
+                intents = reversed(self.books.intents.values())
+                wanted["on"] = next(each["id"] for each in intents if each["metadata"].get("reference") == reference)
+            try:
+                done: Thing = getattr(self.books, act)(wanted.pop("on"), **wanted)
+            except (Refusal, TypeError, StopIteration, KeyError) as refused:
+                raise ValueError(f"{act} is refused: {refused!r}") from refused
+        return done
 
     def ledger(self) -> Thing:
-        return self.books.accounts() | {"answers": dict(self.answers), "modes": dict(self.modes)}
+        seen = {"answers": dict(self.answers), "modes": dict(self.modes), "webhooks": dict(self.webhooks.answers)}
+        return self.books.accounts() | seen | {"on_the_way": self.webhooks.on_the_way}
 
     def answer(self, method: str, path: str, headers: dict[str, str], fields: Fields) -> type_of_answer:
         """Carries a request out and says what to answer, or raises Cut."""
@@ -133,17 +177,15 @@ class StripeLike:
             return _json(200, {"object": "account", "id": named}) if named else _json(403, refusal)
         books = self.others.get(api_key, self.books)
         key = headers.get("idempotency-key") or f"{method} {path} {fields}"
-        modes = self._choose(key, dict(fields).get("payment_method", ""))
+        modes = self.drawing.choose(key, dict(fields).get("payment_method", ""))
         self.modes.update(modes)
         if "drop" in modes:
             raise Cut
         if "busy" in modes:
             return _json(429, Refusal(429, "invalid_request_error", "rate_limit").body)
         try:
-            if method == "POST":
-                answer = self._post(books, path, key, fields, modes)
-            else:
-                answer = self._get(books, path, dict(fields), modes)
+            asked = self._get(books, path, fields, modes) if method == "GET" else None
+            answer = asked or self._post(books, path, key, fields, modes)
         except Refusal as refusal:
             answer = _json(refusal.status, refusal.body)
         if "lose" in modes:
@@ -154,20 +196,20 @@ class StripeLike:
         if "refused" in modes:
             raise Refusal(400, "invalid_request_error", "parameter_unknown")
         if path in ("/v1/payment_intents", "/v1/refunds"):
-            check_fields(fields, INTENT_FIELDS if path == "/v1/payment_intents" else REFUND_FIELDS)
-        stored = books.begin(key, path, fields)
+            check_fields(fields, path)
+        stored = books.keys.begin(key, path, fields)
         if stored is not None:
             return _json(*stored, replayed=True)
         try:
             status, body = self._carry_out(books, path, fields, modes)
         except BaseException:
-            books.forget(key)
+            books.keys.forget(key)
             raise
-        books.store(key, status, body)
+        books.keys.store(key, status, body)
         return _json(status, body)
 
     def _carry_out(self, books: Books, path: str, fields: Fields, modes: set[str]) -> tuple[int, Thing]:
-        late = "slow" in modes and self._draw("when", path + str(fields)) < 0.5
+        late = "slow" in modes and self.drawing.draw("when", path + str(fields)) < 0.5
         if "hold" in modes:
             self.holding.release()
             self.released.wait(LONGEST_HOLD)
@@ -187,44 +229,21 @@ class StripeLike:
     def _do(self, books: Books, path: str, fields: Fields, modes: set[str]) -> Thing:
         if path == "/v1/payment_intents":
             chosen = next((mode for mode in sorted(modes) if mode.startswith(OF_CHARGES)), "")
-            return books.create_intent(fields, chosen)
+            customer = next((mode for mode in CUSTOMERS if mode in modes), "")
+            return books.create_intent(fields, chosen, customer, modes & set(AFTERWARDS))
         if path == "/v1/refunds":
             return books.create_refund(fields, next((mode for mode in OF_REFUNDS if mode in modes), ""))
         if path.startswith("/v1/payment_intents/") and path.endswith("/cancel"):
             return books.cancel_intent(path.split("/")[3])
         raise Refusal(404, "invalid_request_error", "url_invalid")
 
-    def _get(self, books: Books, path: str, query: dict[str, str], modes: set[str]) -> type_of_answer:
+    def _get(self, books: Books, path: str, query: Fields, modes: set[str]) -> type_of_answer:
         if "slow" in modes:
             time.sleep(self.slow_seconds)
         if modes & {"broken", "broken_after"}:
             raise Refusal(500, "api_error")
         kind, _, thing_id = path.removeprefix("/v1/").partition("/")
-        if kind not in ("payment_intents", "refunds"):
-            raise Refusal(404, "invalid_request_error", "url_invalid")
-        things = books.intents if kind == "payment_intents" else books.refunds
-        if not thing_id:
-            return _json(200, books.page(things, query))
-        return _json(200, shown(books.intent(thing_id) if kind == "payment_intents" else books.refund(thing_id)))
-
-    def _choose(self, key: str, token: str) -> set[str]:
-        """The modes that this request gets: those of its token, and those that its number draws."""
-        self.tries[key] += 1
-        number = self.tries[key]
-        modes = {mode for mode, share in self.shares.items() if self._draw(mode, f"{key}|{_try(mode, number)}") < share}
-        named = token.removeprefix("pm_").removesuffix("_always")
-        known = named in DELIVERY + OF_CHARGES or named.startswith("decline_")
-        if known and (number == 1 or token.endswith("_always") or named not in DELIVERY):
-            modes.add(named)
-        return modes
-
-    def _draw(self, what: str, about: str) -> float:
-        return int.from_bytes(hashlib.sha256(f"{self.seed}|{what}|{about}".encode()).digest()[:8]) / 2**64
-
-
-def _try(mode: str, number: int) -> int:
-    """What becomes of a charge is drawn once; what becomes of its answer, at each try."""
-    return number if mode in DELIVERY else 0
+        return _json(200, books.read(kind, thing_id, query))
 
 
 def _json(status: int, body: Thing, *, replayed: bool = False) -> type_of_answer:

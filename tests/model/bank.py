@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from shared.gateways.abilities import ABILITIES
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from tests.support.till import Died
 
@@ -36,10 +37,7 @@ class Bank:
 
     name = "bank"
     account = "acct_bank"
-    methods = frozenset({"CARD", "UPI", "WALLET"})
-    needs_token = False
-    settles_at_once = False
-    remembers = REMEMBERS
+    abilities = ABILITIES["simulated"]._replace(remembers=REMEMBERS)
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -56,6 +56,8 @@ ASKED: dict[str, Any] = {
 }
 LOOKED = {name: value[:1] if isinstance(value, list) else value for name, value in ASKED.items()}
 LEASED = {"key_hash": KEY, "lease_seconds": 60}
+RELEASED = {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"}
+RELEASED |= {"next_action": '{"kind":"redirect"}', "act_by": "tomorrow"}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
 ENTERED = {
@@ -73,6 +75,19 @@ DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
 PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
+DISPUTE = {
+    "gateway": "scripted",
+    "gateway_id": "du_7",
+    "charge_id": "pi_7",
+    "reference": "PAY-7",
+    "amount": 1,
+    "currency": "INR",
+    "status": "OPEN",
+    "before": ["INQUIRY", "WITHDRAWN"],
+    "reason": "fraudulent",
+    "evidence_due_by": "tomorrow",
+    "opened_at": "yesterday",
+}
 SAMPLES: dict[str, dict[str, Any]] = {
     "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,
@@ -93,12 +108,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
+    "disputes_of": {"payment_id": 7, "limit": 50},
+    "evidence_due": {"most_counted": 100},
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "enter_refund": ENTERED,
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "figures": PERIOD | {"starts": STARTS},
     "figures_since": {},
+    "follow_dispute": DISPUTE,
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
@@ -112,13 +130,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
+    "open_disputes": {"limit": 50},
     "payment": {"payment_id": 7},
     "payment_read": {"gateway": "stripe", "gateway_id": "pi_7", "reference": "PAY-7"},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
     "payments_of_trip": LISTING | {"trip_id": 7},
-    "pending": {"limit": 100},
+    "pending": {"looked": 5_000, "limit": 100},
     "pending_of": {"payment_id": 500, "refund_id": None, "looked_through": 1000, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
@@ -126,12 +145,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "refundable": {"payment_id": 7},
     "refund_read": {"gateway": "stripe", "gateway_id": "re_7", "reference": "REF-7", "charge_id": "pi_7"},
     "reverse_refund": AUDIT | {"refund_id": 7, "failure_code": "expired_or_canceled_card"},
-    "ring": {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"},
     "ring_refunds": {"payment_id": 7, "gateway_id": "re_1"},
+    "said_of": {"payment_id": 7, "limit": 50},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
-    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"},
+    "release_key": RELEASED,
+    "ring": {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"},
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
     "story": {"payment_id": 7, "limit": 50, "most_counted": MOST_COUNTED},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.platform.database.statements import statement
-from tests.sql.rows import a_key, a_payment, a_refund
+from tests.sql.rows import a_key, a_payment, a_refund, move
 from tests.support.cluster import Place
 from tests.support.sql import Sql
 
@@ -50,6 +50,16 @@ def test_whatever_is_settled_says_when(place: Place, name: str, status: str) -> 
     updated = "SELECT updated_at = now() AS at FROM payments UNION ALL SELECT updated_at = now() FROM payment_refunds"
     assert {row["at"] for row in sql.run(updated)} == {True}
     sql.run("ROLLBACK")
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILED"])
+def test_what_the_customer_was_to_do_is_erased_whoever_settles(place: Place, status: str) -> None:
+    """Functions of the version before know nothing of it."""
+    payment_id = a_payment(place.sql, status="PENDING", next_action='{"kind": "redirect"}')
+    place.sql.run("UPDATE payments SET refunded_amount = 0")
+    assert place.sql.value("SELECT next_action ->> 'kind' FROM payments") == "redirect"
+    move(place.sql, "payments", {"payment_id": payment_id}, {"status": status})
+    assert place.sql.value("SELECT next_action FROM payments") is None
 
 
 @pytest.mark.parametrize("name", SUCCEEDED)

@@ -15,6 +15,10 @@ PAYMENT_REQUESTS: Json = {
         "summary": "An amount that the caller knows",
         "value": {"trip_id": 101, "method": "CARD", "amount": 150.00},
     },
+    "present": {
+        "summary": "The customer is there, and may be asked to confirm it",
+        "value": {"trip_id": 101, "method": "CARD", "amount": 150.00, "customer_present": True},
+    },
     "fare": {
         "summary": "The trip's fare, computed and collected once",
         "value": {"trip_id": 101, "method": "UPI", "metadata": {"ride": "home"}},
@@ -50,6 +54,13 @@ FARE_PAYMENT: Json = PAYMENT | {
     "fare": {"base_fare": 5.00, "distance_km": 10.5, "rate_per_km": 2.50, "surge_multiplier": 1.2, "total": 36.50},
 }
 PENDING_PAYMENT: Json = PAYMENT | {"status": "PENDING"}
+WAITING_PAYMENT: Json = PENDING_PAYMENT | {
+    "next_action": {
+        "kind": "redirect",
+        "expires_at": "2026-11-25T04:40:54.153160Z",
+        "url": "https://hooks.stripe.com/redirect/authenticate/src_1Pgc6n",
+    }
+}
 DECLINED_PAYMENT: Json = PAYMENT | {"status": "FAILED", "failure_code": "card_declined"}
 REFUND: Json = {
     "refund_id": 1,
@@ -120,6 +131,11 @@ METRICS: Json = {
     "average_payment_amount": 799.46,
     "total_revenue": 253379.39,
     "refunds": {"count": 1, "amount": 50.00},
+    "disputes": {
+        "count": 0,
+        "amount": 0.00,
+        "by_status": {"INQUIRY": 0, "OPEN": 0, "WON": 0, "LOST": 0, "WITHDRAWN": 0},
+    },
     "currency": "INR",
     "other_currencies": {},
     "timestamp": "2026-11-25T04:30:54.419Z",

@@ -58,11 +58,3 @@ def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unkno
 
 def _is_made_elsewhere(found: dict[str, Any], request: GatewayRequest) -> bool:
     return request.made_elsewhere and found["id"] == request.gateway_id
-
-
-def last_decline(intent: dict[str, Any]) -> str | None:
-    """Why the card was declined, where that is why the intent waits for another."""
-    error = intent.get("last_payment_error")
-    if not isinstance(error, dict) or error.get("type") != "card_error":
-        return None
-    return code_or_id(error.get("decline_code")) or code_or_id(error.get("code"))

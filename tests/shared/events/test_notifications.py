@@ -41,7 +41,7 @@ def notify(sink: Sink) -> Notify:
 
 
 @pytest.mark.parametrize(
-    "kind", ["payment.succeeded", "payment.failed", "payment.refunded", "refund.failed", "refund.reversed"]
+    "kind", ["payment.succeeded", "payment.refunded", "refund.failed", "refund.reversed", "payment.dispute.lost"]
 )
 def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind: str, notify: Notify) -> None:
     answer = notify(HEADERS | {"ce-type": f"com.ridehailing.{kind}.v1"}, PAYMENT)

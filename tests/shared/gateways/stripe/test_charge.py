@@ -290,6 +290,7 @@ def _fields(request: Any) -> list[tuple[str, str]]:
     return [
         ("amount", "3650"),
         ("currency", "inr"),
+        ("confirm", "true"),
         ("payment_method", "pm_card"),
         ("metadata[reference]", request.reference),
         ("metadata[payment_id]", str(request.payment_id)),

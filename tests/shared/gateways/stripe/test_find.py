@@ -23,6 +23,7 @@ def crowd(gateway: StripeLike) -> None:
         fields = {
             "amount": "100",
             "currency": "inr",
+            "confirm": "true",
             "payment_method": "pm_card",
             "metadata[reference]": f"PAY-{number}",
         }
@@ -45,7 +46,8 @@ def test_a_known_id_that_stripe_does_not_show_is_unknown(stripe: Stripe) -> None
 @pytest.mark.usefixtures("crowd")
 def test_a_charge_whose_id_is_not_known_is_found_over_several_pages(gateway: StripeLike, hasty: Stripe) -> None:
     lost = a_charge()
-    fields = {"amount": "3650", "currency": "inr", "payment_method": "pm_card", "metadata[reference]": lost.reference}
+    fields = {"amount": "3650", "currency": "inr", "confirm": "true", "payment_method": "pm_card"}
+    fields |= {"metadata[reference]": lost.reference}
     intents = gateway.books.intents
     ours = gateway.books.create_intent(list(fields.items()), "")["id"]
     gateway.books.intents = {ours: intents.pop(ours)} | intents

@@ -56,7 +56,7 @@ def test_a_setting_it_does_not_know_is_refused(gateway: StripeLike) -> None:
 def test_the_same_seed_fails_in_the_same_way(gateway: StripeLike) -> None:
     def chosen(seed: int) -> list[set[str]]:
         gateway.control({"reset": True, "seed": seed, "lose": 0.3, "busy": 0.3, "decline": 0.3})
-        return [gateway._choose(f"PAY-{number}", "pm_card") for number in range(50)]
+        return [gateway.drawing.choose(f"PAY-{number}", "pm_card") for number in range(50)]
 
     assert chosen(7) == chosen(7) != chosen(8)
 
@@ -64,5 +64,6 @@ def test_the_same_seed_fails_in_the_same_way(gateway: StripeLike) -> None:
 def test_what_becomes_of_a_charge_does_not_change_from_try_to_try(gateway: StripeLike) -> None:
     gateway.control({"decline": 0.5})
     assert all(
-        len({"decline" in gateway._choose(f"PAY-{number}", "pm_card") for _ in range(5)}) == 1 for number in range(20)
+        len({"decline" in gateway.drawing.choose(f"PAY-{number}", "pm_card") for _ in range(5)}) == 1
+        for number in range(20)
     )

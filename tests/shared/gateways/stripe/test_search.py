@@ -19,8 +19,8 @@ WINDOWS = 5  # of a claim that is old enough
 
 
 def fields(reference: str) -> list[tuple[str, str]]:
-    given = {"amount": "3650", "currency": "inr", "payment_method": "pm_card", "metadata[reference]": reference}
-    return list(given.items())
+    given = {"amount": "3650", "currency": "inr", "confirm": "true", "payment_method": "pm_card"}
+    return [*given.items(), ("metadata[reference]", reference)]
 
 
 @pytest.fixture
