@@ -56,7 +56,7 @@ TONES = {"PENDING": "open", "SUCCESS": "good", "FAILED": "bad", "REFUNDED": "pla
 REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad", "REVERSED": "bad"}
 
 # Who asked for a refund, where no client did.
-SOURCES = {"gateway": "Made at the gateway", "late_payment": "Of a charge that was paid late"}
+REFUND_SOURCES = {"gateway": "Made at the gateway", "late_payment": "Of a charge that was paid late"}
 
 # What a gateway said when it was asked, as an asking is kept.
 SAYINGS = {

@@ -67,7 +67,7 @@ def _environment() -> "Environment":
         "refund_tones": codes.REFUND_TONES,
         "methods": codes.METHODS,
         "sayings": codes.SAYINGS,
-        "sources": codes.SOURCES,
+        "refund_sources": codes.REFUND_SOURCES,
         "fare_names": codes.FARE,
         "disputes": codes.DISPUTES,
         "heard": codes.HEARD,
