@@ -6,17 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from tests.chaos.diary import Diary, Wish
 from tests.chaos.world import World
+from tests.support.outcomes import CHARGED, outcomes_of_payment, outcomes_of_refund
 
 Row = dict[str, Any]
-CHARGED = ("SUCCESS", "REFUNDED")
+NOTHING = {"succeeded": 0, "amount": 0}
 
 QUERIES = {
     "payments": "SELECT *, metadata ->> 'key' AS key FROM payments ORDER BY payment_id",
     "refunds": "SELECT *, metadata ->> 'key' AS key FROM payment_refunds ORDER BY refund_id",
+    "disputes": "SELECT * FROM payment_disputes ORDER BY dispute_id",
+    "rings": "SELECT kind, object_id, tries, why FROM gateway_rings",
+    "said": "SELECT event_id FROM gateway_said WHERE event_id IS NOT NULL",
+    "read": "SELECT object_id, said ->> 'status' AS status FROM gateway_said WHERE source = 'read'",
     "receipts": "SELECT * FROM payment_receipts",
     "keys": "SELECT encode(key_hash, 'hex') AS hash, payment_id, refund_id, answer_status, answer::text AS answer, locked_at"
     " FROM idempotency_keys",
@@ -30,7 +36,19 @@ QUERIES = {
     "refund_totals": "SELECT currency, sum(count) AS count, sum(amount) AS amount FROM refund_totals"
     " GROUP BY 1 HAVING sum(count) <> 0 OR sum(amount) <> 0 ORDER BY 1",
     "refund_sums": "SELECT p.currency, count(*) AS count, sum(r.amount) AS amount"
-    " FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY 1 ORDER BY 1",
+    " FROM payment_refunds r JOIN payments p USING (payment_id)"
+    " WHERE r.status = 'REFUNDED' AND r.source <> 'late_payment' GROUP BY 1 ORDER BY 1",
+    "dispute_totals": "SELECT currency, status, sum(count) AS count, sum(amount) AS amount FROM dispute_totals"
+    " GROUP BY 1, 2 HAVING sum(count) <> 0 OR sum(amount) <> 0 ORDER BY 1, 2",
+    "dispute_sums": "SELECT currency, status, count(*) AS count, sum(amount) AS amount FROM payment_disputes"
+    " GROUP BY 1, 2 ORDER BY 1, 2",
+    "quarters": "SELECT currency, status, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
+    " FROM figures_counted GROUP BY 1, 2 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0 ORDER BY 1, 2",
+    "quarter_sums": "SELECT currency, status, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded"
+    " FROM payments GROUP BY 1, 2 UNION ALL"
+    " SELECT p.currency, NULL, count(*), sum(r.amount), 0 FROM payment_refunds r JOIN payments p USING (payment_id)"
+    " WHERE r.status = 'REFUNDED' AND r.source <> 'late_payment' GROUP BY 1 UNION ALL"
+    " SELECT currency, 'DISPUTE ' || status, count(*), sum(amount), 0 FROM payment_disputes GROUP BY 1, 2 ORDER BY 1, 2",
 }
 
 
@@ -48,20 +66,30 @@ class Books:
         self.refunds: dict[int, Row] = {row["refund_id"]: row for row in self.tables["refunds"]}
         self.keys: dict[str, Row] = {row["hash"]: row for row in self.tables["keys"]}
         self.by_key: dict[str, list[Row]] = defaultdict(list)
-        for row in [*self.tables["payments"], *self.tables["refunds"]]:
+        asked_for = [row for row in self.tables["refunds"] if row["source"] == "client"]
+        for row in [*self.tables["payments"], *asked_for]:
             self.by_key[row["key"]].append(row)
 
     def key_of(self, wish: Wish) -> Row | None:
         return self.keys.get(hashlib.sha256(wish.key.encode()).hexdigest())
 
     def settled(self) -> Iterator[tuple[str, Row]]:
-        """Every payment and refund that came to an end, with what its event is called."""
+        """Everything that a payment and a refund came to, one after the other, with what its event is called."""
         for payment in self.payments.values():
-            if payment["status"] != "PENDING":
-                yield ("succeeded" if payment["status"] in CHARGED else "failed"), payment
+            yield from ((outcome, payment) for outcome in outcomes_of_payment(payment))
         for refund in self.refunds.values():
-            if refund["status"] != "PENDING":
-                yield ("refunded" if refund["status"] == "REFUNDED" else "failed"), refund
+            yield from ((outcome, refund) for outcome in outcomes_of_refund(refund))
+
+    def truth_of(self, payment: Row) -> list[Row]:
+        """What the gateway has under a payment's reference: charges, each with its refunds and disputes."""
+        return self.by_reference.get(payment["reference"], [])
+
+    @cached_property
+    def by_reference(self) -> dict[str, list[Row]]:
+        charges: dict[str, list[Row]] = defaultdict(list)
+        for charge in self.gateway["by_charge"].values():
+            charges[charge["reference"]].append(charge)
+        return charges
 
 
 def read_books(world: World, diary: Diary) -> Books:
@@ -79,19 +107,35 @@ def cents(amount: Decimal) -> int:
     return int(amount * 100)
 
 
-def wrongly_moved(books: Books, kind: str) -> Iterator[str]:
-    """Money that the gateway moved and should not have, or not as much, or not once; `kind`: charges or refunds."""
-    rows = books.payments.values() if kind == "charges" else books.refunds.values()
-    moved = books.gateway[kind]
-    for row in rows:
-        reference = row["reference"]
-        done = moved.get(reference, {"succeeded": 0, "amount": 0})
-        gateway = row["gateway"] if kind == "charges" else books.payments[row["payment_id"]]["gateway"]
-        due = int(row["status"] in (*CHARGED, "REFUNDED") and gateway != "cash")
-        if (done["succeeded"], done["amount"]) != (due, due * cents(row["amount"])):
-            yield f"{reference}: {row['status']} of {row['amount']} by {gateway}, at the gateway {done}"
-    known = {row["reference"] for row in rows}
+def wrongly_charged(books: Books) -> Iterator[str]:
+    """Charges that the gateway made and should not have, or not of as much, or not once. One that was paid late is looked at
+    apart."""
+    moved = books.gateway["charges"]
+    for row in books.payments.values():
+        done = moved.get(row["reference"], NOTHING)
+        due = int(row["status"] in CHARGED and row["gateway"] != "cash")
+        late = row["status"] == "FAILED" and row["late_charge_id"] and done["succeeded"] == 1
+        if (done["succeeded"], done["amount"]) != (due, due * cents(row["amount"])) and not late:
+            yield f"{row['reference']}: {row['status']} of {row['amount']} by {row['gateway']}, at the gateway {done}"
+    known = {row["reference"] for row in books.payments.values()}
     yield from (f"{reference}: known to the gateway alone" for reference in moved if reference not in known)
+
+
+def wrongly_refunded(books: Books) -> Iterator[str]:
+    """Refunds of which the gateway says something else than the books, and those that it has alone. One of its dashboard that
+    never went out need not be in the books."""
+    moved = books.gateway["refunds"]
+    names = {
+        row["gateway_id"] if row["source"] == "gateway" else row["reference"]: row for row in books.refunds.values()
+    }
+    for name, row in names.items():
+        done = moved.get(name, NOTHING)
+        due = int(row["status"] == "REFUNDED" and books.payments[row["payment_id"]]["gateway"] != "cash")
+        if (done["succeeded"], done["amount"]) != (due, due * cents(row["amount"])):
+            yield f"{name}: {row['status']} of {row['amount']} ({row['source']}), at the gateway {done}"
+    for name, done in moved.items():
+        if name not in names and (done["succeeded"] or not name.startswith("re_")):
+            yield f"{name}: known to the gateway alone: {done}"
 
 
 def json_of(text: str | bytes) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Client:
         steps: list[tuple[int, Callable[[], None]]] = [
             (30, self._pay_amount),
             (18, self._pay_fare),
+            (14, self._pay_in_person),
             (6, self._pay_cash),
             (4, self._be_declined),
             (24, self._give_back),
@@ -55,7 +56,26 @@ class Client:
         with self._diary.lock:
             self._diary.fares += 1
             trip_id = self._world.next_fare = FARES + self._diary.fares // 4
-        self._pay({"trip_id": trip_id, "method": self._choice.choice(["CARD", "CARD", "CARD", "CASH"])})
+        method = self._choice.choice(["CARD", "CARD", "CARD", "CASH"])
+        self._pay({"trip_id": trip_id, "method": method} | (self._in_person() if method == "CARD" else {}))
+
+    def _pay_in_person(self) -> None:
+        """The customer is there, and has to act: on their card, in the app's sheet, in their bank's app."""
+        wanted: dict[str, Any] = {"trip_id": self._choice.randint(1, 10**9), "amount": self._amount()}
+        wanted["customer_present"] = True
+        match self._choice.choice(["card", "bank's page", "sheet", "upi"]):
+            case "card":
+                wanted["payment_token"] = "pm_customer"
+            case "bank's page":
+                wanted["payment_token"] = "pm_customer_redirect"
+            case "upi":
+                wanted["method"] = "UPI"
+        self._pay(wanted)
+
+    def _in_person(self) -> dict[str, Any]:
+        """Now and then also of a trip's fare, which others want meanwhile."""
+        present = self._choice.random() < 0.2
+        return {"customer_present": True, "payment_token": "pm_customer"} if present else {}
 
     def _pay_cash(self) -> None:
         self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "method": "CASH"})
@@ -69,7 +89,7 @@ class Client:
 
     def _pay(self, wanted: dict[str, Any]) -> None:
         body = {"method": "CARD", **wanted}
-        if body["method"] != "CASH":
+        if body["method"] != "CASH" and "customer_present" not in body:
             body.setdefault("payment_token", "pm_card_visa")
         wish = self._wish("payment", "/payments", body)
         if wish.final and wish.final.status == 201:

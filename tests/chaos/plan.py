@@ -19,7 +19,28 @@ FAILURES = {
     "pending": 0.04,
     "failed": 0.03,
     "canceled": 0.01,
+    # What the gateway says after its first word: a charge it declined or cancelled turns out paid, a refund comes back or fails
+    # in the end, somebody uses its dashboard, banks ask and take.
+    "late": 0.03,
+    "revived": 0.3,
+    "pending_failed": 0.02,
+    "comes_back": 0.05,
+    "dashboard_refund": 0.04,
+    "dispute": 0.03,
+    "inquiry": 0.03,
+    # What a customer does who is waited for; the rest does nothing.
+    "customer_soon": 0.45,
+    "customer_refuses": 0.25,
+    "customer_late": 0.3,
+    "customer_races": 0.5,
+    "webhook_lost": 0.1,
+    "webhook_late": 0.15,
+    "webhook_repeated": 0.1,
+    "webhook_reordered": 0.2,
+    "webhook_forged": 0.1,
 }
+# The second is known to others, who send what they like.
+WEBHOOK_SECRETS = ("whsec_chaos_new", "whsec_chaos_leaked")
 
 
 @dataclass(frozen=True)
@@ -29,8 +50,8 @@ class Times:
     gateway takes. So long after the storm, the pauses between askings and deliveries, which have grown to minutes in it, are
     taken as over. `read_only` is how long the database's name leads to a standby, `no_standby`, `names_silent` and
     `network_forgets` about how long those outages last; a connection is forgotten once it was idle for about
-    `idle_until_forgotten`, and after an outage a function has to take a payment within `recovered_within`, longer than the
-    longest pause between its tries (15 s)."""
+    `idle_until_forgotten`; a customer is waited for as long as `customer_waits`. After an outage a function has to take a
+    payment within `recovered_within`, longer than the longest pause between its tries (15 s)."""
 
     gateway_timeout: float
     trip_timeout: float
@@ -53,6 +74,7 @@ class Times:
     network_forgets: float
     idle_until_forgotten: float
     recovered_within: float
+    customer_waits: float
 
     @property
     def frozen(self) -> float:
@@ -88,6 +110,7 @@ SHORT = Times(
     network_forgets=3,
     idle_until_forgotten=1,
     recovered_within=20,
+    customer_waits=5,
 )
 # In the test suite: as short as the settings allow.
 SUITE = Times(
@@ -112,6 +135,7 @@ SUITE = Times(
     network_forgets=1.2,
     idle_until_forgotten=0.6,
     recovered_within=20,
+    customer_waits=2,
 )
 # The time-outs of production.
 REAL = Times(
@@ -136,6 +160,7 @@ REAL = Times(
     network_forgets=10,
     idle_until_forgotten=2,
     recovered_within=30,
+    customer_waits=60,
 )
 
 
@@ -159,8 +184,13 @@ class Plan:
             return {name: share for name, share in FAILURES.items() if name != "broken"}
         return FAILURES
 
+    @property
+    def late_payment(self) -> str:
+        """What becomes of a charge that was paid late."""
+        return "adopt" if self.seed % 2 else "refund"
+
     def settings(self) -> dict[str, str]:
-        """The time-outs, as the functions' environment names them."""
+        """The time-outs, as the functions' environment names them, and what is drawn for the whole run."""
         times = self.times
         named = {
             "GATEWAY_TIMEOUT": times.gateway_timeout,
@@ -171,5 +201,6 @@ class Plan:
             "GATEWAY_KEY_RETENTION": times.key_retention,
             "NEXT_ACTION_TIMEOUT": min(600, times.key_retention / 2),
             "EVENT_SWEEP_AGE": times.sweep_age,
+            "NEXT_ACTION_TIMEOUT": times.customer_waits,
         }
-        return {name: f"{seconds:g}" for name, seconds in named.items()}
+        return {name: f"{seconds:g}" for name, seconds in named.items()} | {"LATE_PAYMENT": self.late_payment}

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from tests.chaos.accounts import Books, read_books
 from tests.chaos.diary import Diary
-from tests.chaos.invariants import INVARIANTS
 from tests.chaos.killer import Killer
+from tests.chaos.late_invariants import INVARIANTS
 from tests.chaos.recovery import ALIVE, ONE_PAYS, REFUSED, TAKE_PAYMENTS
 from tests.chaos.watch import FEW, Watch
 from tests.chaos.world import Clock, World
+from tests.support.outcomes import CHARGED
 
 NOT_CANCELLED = "no wait for the standby is cancelled: the commit would be reported without it"
 EXPECTED = re.compile(r"\bDatabaseUnavailable:")
@@ -78,6 +79,16 @@ def _read_logs(world: World) -> None:
                 world.complain(NOT_CANCELLED, line)
 
 
+def _late(books: Books) -> Counter[str]:
+    """What became of payments and refunds after their first word, and who refunded what else."""
+    late: Counter[str] = Counter(f"refund of source {row['source']}" for row in books.refunds.values())
+    late += Counter(f"dispute {row['status']}" for row in books.tables["disputes"])
+    late["adopted"] = sum(row["status"] in CHARGED and bool(row["late_charge_id"]) for row in books.payments.values())
+    late["refund reversed"] = sum(row["status"] == "REVERSED" for row in books.refunds.values())
+    late["customer too late"] = books.gateway["too_late"]
+    return late
+
+
 def _figures(world: World, diary: Diary, books: Books, killer: Killer, clock: Clock, watch: Watch) -> list[str]:
     """The accounts in lines, for people."""
 
@@ -100,6 +111,8 @@ def _figures(world: World, diary: Diary, books: Books, killer: Killer, clock: Cl
         f"gateway     {len(charges)} charges of {sum(c['amount'] for c in charges) / 100:.2f} and {len(refunds)} refunds of"
         f" {sum(r['amount'] for r in refunds) / 100:.2f}; asked {sum(k['seen'] for k in books.gateway['keys'].values())} times;"
         f" {counted(books.gateway['modes'])}",
+        f"late truth  {world.plan.late_payment}: {counted(_late(books))}",
+        f"webhooks    {len(books.gateway['rung_for'])} events; {counted(books.gateway['webhooks'])}",
         f"events      {len(books.events)} received, {deliveries} deliveries",
         f"sweeps      {counted(clock.sweeps)}",
         f"outages     the first payment of an untouched function after at most (seconds): {waits or 'none'};"

@@ -12,11 +12,12 @@ from http.client import HTTPException
 
 import psycopg2
 
+from local.ports import HOST
 from sql.owner import DatabaseUnavailableError
 from tests.chaos.clients import Client
 from tests.chaos.diary import FUNCTIONS, Answered, Diary, Wish, compare
 from tests.chaos.killer import Killer
-from tests.chaos.plan import REAL, SHORT, Plan
+from tests.chaos.plan import REAL, SHORT, WEBHOOK_SECRETS, Plan
 from tests.chaos.recovery import TAKE_PAYMENTS
 from tests.chaos.report import Report, draw_up
 from tests.chaos.watch import Watch
@@ -25,14 +26,19 @@ from tests.chaos.world import Clock, World, ask, running, tick
 OPEN = (
     "SELECT (SELECT count(*) FROM idempotency_keys WHERE answer_status IS NULL) AS unsettled,"
     " (SELECT count(*) FROM outbox WHERE delivered_at IS NULL) AS undelivered,"
+    " (SELECT count(*) FROM gateway_rings) AS rings,"
+    " (SELECT array_agg(event_id) FROM gateway_said WHERE event_id IS NOT NULL) AS heard,"
     " (SELECT string_agg(format('payment %s, asked %s times, again in %s s', payment_id, asked,"
     "  round(extract(epoch FROM ask_after - now()))), '; ') FROM"
     "  (SELECT * FROM idempotency_keys WHERE answer_status IS NULL ORDER BY ask_after DESC LIMIT 3) AS k) AS latest"
 )
 PAUSES_OVER = (
     "UPDATE idempotency_keys SET ask_after = now() WHERE ask_after > now() AND locked_at IS NULL;"
-    "UPDATE outbox SET next_attempt_at = now() WHERE delivered_at IS NULL AND next_attempt_at > now()"
+    "UPDATE outbox SET next_attempt_at = now() WHERE delivered_at IS NULL AND next_attempt_at > now();"
+    "UPDATE gateway_rings SET ask_after = now() WHERE ask_after > now() + make_interval(secs => %(leased)s)"
 )
+# The gateway's list of events is read once a minute.
+LIST_DUE = "UPDATE gateway_cursors SET read_after = now()"
 
 
 def chaos(plan: Plan) -> Report:
@@ -53,9 +59,18 @@ def chaos(plan: Plan) -> Report:
 def _storm(world: World, diary: Diary, killer: Killer) -> list[Client]:
     over = threading.Event()
     clients = [Client(world, diary, number, over) for number in range(1, world.plan.clients + 1)]
+    waits = world.plan.times.customer_waits
+    hooks = [each.port for each in world.instances if each.function == "gateway_webhook"]
     world.gateway.control(
         processing_seconds=2.0,
+        customer_seconds=waits / 3,
+        customer_late_seconds=waits + 0.5,
         key_retention=world.plan.times.gateway_forgets,
+        webhook={
+            "urls": [f"http://{HOST}:{port}/webhooks/stripe" for port in hooks],
+            "secrets": WEBHOOK_SECRETS,
+            "leaked": WEBHOOK_SECRETS[1],
+        },
         **world.plan.failures(),
     )
     for client in clients:
@@ -94,27 +109,34 @@ def _calm(world: World, clients: list[Client], killer: Killer) -> None:
 
 
 def _settle(world: World) -> None:
-    """Sweeps until nothing is unsettled or undelivered, for as long as that may take at most."""
+    """Sweeps until nothing is unsettled, undelivered or rung for, and the gateway has nothing more to say: for as long as that
+    may take at most."""
     choice = random.Random(f"{world.plan.seed}/settle")
+    times = world.plan.times
     began = time.monotonic()
     last = ""
-    while (waited := time.monotonic() - began) < world.plan.times.settled_within:
-        tick(world, choice, world.plan.times.patience * 10)
+    while (waited := time.monotonic() - began) < times.settled_within:
+        tick(world, choice, times.patience * 10)
+        to_come = world.gateway.ledger()
         try:
             with world.sql() as sql:
-                if waited > world.plan.times.pauses_skipped_after:
-                    sql.run(PAUSES_OVER)
+                sql.run(LIST_DUE)
+                if waited > times.pauses_skipped_after:
+                    sql.run(PAUSES_OVER, {"leased": times.lock_timeout + times.gateway_timeout})
                 left = sql.run(OPEN)[0]
         except (psycopg2.Error, DatabaseUnavailableError) as failure:
             world.complain("whatever is killed comes up again", f"the database: {failure!r}")
             return
-        if not left["unsettled"] + left["undelivered"]:
+        latest, heard = left.pop("latest"), set(left.pop("heard") or ())
+        left |= {what: to_come[what] for what in ("to_come", "on_the_way")}
+        left["unheard"] = sum(event_id not in heard for event_id in to_come["rung_for"])
+        if not any(left.values()):
             world.say("nothing is open any more")
             return
-        if (now := f"{left['unsettled']} unsettled, {left['undelivered']} undelivered") != last:
-            world.say(f"sweeping: {now}; {left['latest']}")
+        if (now := ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in left.items() if count)) != last:
+            world.say(f"sweeping: {now}; {latest}")
         last = now
-        time.sleep(world.plan.times.sweep_every)
+        time.sleep(times.sweep_every)
 
 
 def _recover(world: World, diary: Diary) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from local.place import CHECKOUT
 from local.ports import HOST, pick
-from tests.chaos.plan import Plan
+from tests.chaos.plan import WEBHOOK_SECRETS, Plan
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
 from tests.support.functions import Functions
@@ -28,7 +28,7 @@ DATABASE = "payments"
 DATABASE_HOST, TRIPS_HOST, SINK_HOST = "payments-database.test", "trip-service.test", "event-sink.test"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")  # of the two database servers
 FARES = 10**10  # trips from this number on are asked for without an amount
-INSTANCES = {"create_payment": 3, "create_refund": 2, "sweep": 2}
+INSTANCES = {"create_payment": 3, "create_refund": 2, "gateway_webhook": 2, "sweep": 2}
 # More threads than there are ever requests at one instance, so that probes are answered while all of them wait: in production
 # no more are let in than leave threads for probes.
 THREADS = "32"
@@ -170,7 +170,12 @@ def running(plan: Plan) -> Iterator[World]:
         servers = stack.enter_context(pair())
         servers.primary.create_database(DATABASE)
         role = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
-        settings = plan.settings() | {"RATE_LIMIT": "", "LOG_LEVEL": "INFO", "THREADS": THREADS}
+        settings = plan.settings() | {
+            "RATE_LIMIT": "",
+            "WEBHOOK_RATE_LIMIT": "",
+            "LOG_LEVEL": "INFO",
+            "THREADS": THREADS,
+        }
         migration = [sys.executable, "-m", "sql.migrate"]
         environment = servers.primary.environment(DATABASE) | settings | role
         subprocess.run(migration, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -184,6 +189,7 @@ def running(plan: Plan) -> Iterator[World]:
         settings |= {"DB_HOST": DATABASE_HOST, "DB_PORT": str(network.port), "DB_NAME": DATABASE}
         settings |= {"DB_USER": role["DB_APP_USER"], "DB_PASS": role["DB_APP_PASS"]}
         settings |= {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_chaos", "STRIPE_API_BASE": gateway.url}
+        settings |= {"STRIPE_METHODS": "CARD,WALLET,UPI", "STRIPE_WEBHOOK_SECRET": ",".join(WEBHOOK_SECRETS)}
         settings |= {"TRIP_SERVICE_URL": world.named(TRIPS_HOST, trips.url), "K_SINK": world.named(SINK_HOST, sink.url)}
         for function, count in INSTANCES.items():
             for number in range(1, count + 1):

@@ -158,7 +158,8 @@ class StripeLike:
 
     def ledger(self) -> Thing:
         seen = {"answers": dict(self.answers), "modes": dict(self.modes), "webhooks": dict(self.webhooks.answers)}
-        return self.books.accounts() | seen | {"on_the_way": self.webhooks.on_the_way}
+        ringing = {"on_the_way": self.webhooks.on_the_way, "rung_for": self.webhooks.rung_for}
+        return self.books.accounts() | seen | ringing
 
     def answer(self, method: str, path: str, headers: dict[str, str], fields: Fields) -> type_of_answer:
         """Carries a request out and says what to answer, or raises Cut."""

@@ -3,11 +3,13 @@
 Written from Stripe's documentation, not from what this service does with it. The HTTP side is in gateway.py.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from tests.fakes.stripe_disputes import Disputes
 from tests.fakes.stripe_keys import Keys
 from tests.fakes.stripe_lists import page
+from tests.fakes.stripe_refunds import HELD
 from tests.fakes.stripe_requests import Refusal, Thing, shown
 
 
@@ -41,27 +43,36 @@ class Books(Disputes):
             return {
                 "charges": _by_reference(self.intents.values()),
                 "refunds": _by_reference(self.refunds.values()),
-                "by_charge": {intent_id: self._truth_of(intent) for intent_id, intent in self.intents.items()},
+                "by_charge": self._by_charge(),
                 "keys": self.keys.accounts(),
                 "events": len(self.events.written),
                 "to_come": to_come,
                 "too_late": self.too_late,
             }
 
-    def _truth_of(self, intent: Thing) -> Thing:
-        refunds = [refund for refund in self.refunds.values() if refund["payment_intent"] == intent["id"]]
-        disputes = [dispute for dispute in self.disputes.values() if dispute["payment_intent"] == intent["id"]]
+    def _by_charge(self) -> Thing:
+        refunds, disputes = _of_intents(self.refunds), _of_intents(self.disputes)
         return {
-            "reference": intent["metadata"].get("reference"),
-            "currency": intent["currency"],
-            "status": intent["status"],
-            "paid": intent["amount_received"],
-            "given_back": sum(refund["amount"] for refund in refunds if refund["status"] == "succeeded"),
-            "came_back": sum(refund["amount"] for refund in refunds if refund.get("_came_back")),
-            "disputed": self.held(intent["id"]),
-            "refunds": {refund["id"]: _in_short(refund) for refund in refunds},
-            "disputes": {dispute["id"]: _in_short(dispute) for dispute in disputes},
+            intent_id: {
+                "reference": intent["metadata"].get("reference"),
+                "currency": intent["currency"],
+                "status": intent["status"],
+                "paid": intent["amount_received"],
+                "given_back": sum(each["amount"] for each in refunds[intent_id] if each["status"] == "succeeded"),
+                "came_back": sum(each["amount"] for each in refunds[intent_id] if each.get("_came_back")),
+                "disputed": sum(each["amount"] for each in disputes[intent_id] if each["status"] in HELD),
+                "refunds": {each["id"]: _in_short(each) for each in refunds[intent_id]},
+                "disputes": {each["id"]: _in_short(each) for each in disputes[intent_id]},
+            }
+            for intent_id, intent in self.intents.items()
         }
+
+
+def _of_intents(things: dict[str, Thing]) -> dict[str, list[Thing]]:
+    grouped: dict[str, list[Thing]] = defaultdict(list)
+    for thing in things.values():
+        grouped[thing["payment_intent"]].append(thing)
+    return grouped
 
 
 def _in_short(thing: Thing) -> Thing:

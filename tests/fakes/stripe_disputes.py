@@ -6,7 +6,7 @@ https://docs.stripe.com/disputes/how-disputes-work, https://docs.stripe.com/api/
 import hashlib
 from collections.abc import Collection
 
-from tests.fakes.stripe_refunds import HELD, Refunds
+from tests.fakes.stripe_refunds import Refunds
 from tests.fakes.stripe_requests import Refusal, Thing, shown
 
 # What is drawn for a charge: once it is paid, somebody refunds it in the dashboard, or disputes it (an inquiry comes before a
@@ -81,11 +81,6 @@ class Disputes(Refunds):
         if moves:
             self.move_dispute(dispute_id, moves[_choice(dispute_id + moves[0], len(moves)) - 1])
             self.later(self.afterwards_seconds, lambda: self._goes_on(dispute_id))
-
-    def held(self, intent_id: str) -> int:
-        """What banks hold of a charge, or have taken."""
-        disputes = (dispute for dispute in self.disputes.values() if dispute["payment_intent"] == intent_id)
-        return int(sum(dispute["amount"] for dispute in disputes if dispute["status"] in HELD))
 
 
 def _choice(about: str, number: int) -> int:

@@ -19,7 +19,7 @@ def forged(event: Thing, earlier: Sequence[Thing], leaked: str | None) -> Iterat
     if leaked is None:
         return
     yield "forged time", event, leaked, int(time.time()) - TOO_OLD
-    other = earlier[len(earlier) // 2]
+    other = earlier[(len(earlier) - 1) // 2]
     yield "forged content", _lie(other, "succeeded"), leaked, None
     yield "forged content", _lie(other, "failed"), leaked, None
     yield (

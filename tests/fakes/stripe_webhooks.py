@@ -98,6 +98,11 @@ class Webhooks:
         with self._something:
             return len(self._letters) + self._under_way
 
+    @property
+    def rung_for(self) -> list[str]:
+        """The ids of all events that were to be sent."""
+        return [event["id"] for event in self._seen]
+
     def hear(self, event: Thing) -> None:
         """An event was written."""
         endpoint = self.endpoint

@@ -1,14 +1,17 @@
 """The model's gateway: a request's fate is decided once, its answers get lost, and after a while it forgets its keys."""
 
+import threading
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import datetime
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
+from shared.gateways.facts import EventPage, Fact, Kind
+from shared.gateways.protocol import Declined, GatewayRequest, NextAction, Outcome, Succeeded, Unknown, Waiting
+from tests.model.truth import Charge, Refund, Truth
 from tests.support.till import Died
 
-# What the next request meets. The first four decide what becomes of it, if it was never carried out; the others lose it.
-FATES = ("well", "declined", "processing", "stored error")
+# What the next request meets. The first decide what becomes of it, if it was never carried out; the others lose it.
+FATES = ("well", "declined", "processing", "stored error", "waits")
 LOSSES = ("lost before", "lost after", "worker dies before", "worker dies after", "bug")
 MOODS = FATES + LOSSES
 REMEMBERS = 120.0  # seconds for which it knows a key again
@@ -24,28 +27,24 @@ class Known:
     answer: Outcome
 
 
-@dataclass
-class Moved:
-    """Money that moved, or will at `final_at` (the gateway's clock, seconds)."""
-
-    amount: Decimal
-    final_at: float
-
-
 class Bank:
-    """A Gateway. `moved` has every movement of money by reference: more than one is a double charge."""
+    """A Gateway. `truth` has every object of it, and what is done to them without us."""
 
     name = "bank"
     account = "acct_bank"
-    abilities = ABILITIES["simulated"]._replace(remembers=REMEMBERS)
+    abilities = ABILITIES["stripe"]._replace(
+        methods=ABILITIES["simulated"].methods, needs_token=False, remembers=REMEMBERS
+    )
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.truth = Truth()
         self.mood = "well"
-        self.moved: dict[str, list[Moved]] = {}
-        self.declined: set[str] = set()
         self.wrong: list[str] = []
         self._known: dict[str, Known] = {}
+        self._lock = threading.RLock()
+
+    def confirms_account(self) -> bool:
+        return True
 
     def charge(self, request: GatewayRequest) -> Outcome:
         return self._ask("charge", request)
@@ -54,60 +53,108 @@ class Bank:
         return self._ask("refund", request)
 
     def find_charge(self, request: GatewayRequest) -> Outcome | None:
-        return self._find(request)
+        return self._find("charge", request)
 
     def find_refund(self, request: GatewayRequest) -> Outcome | None:
-        return self._find(request)
+        return self._find("refund", request)
 
-    def final(self, reference: str) -> list[Decimal]:
-        """The amounts that moved by now under a reference."""
-        return [each.amount for each in self.moved.get(reference, []) if each.final_at <= self.now]
+    def read(self, kind: Kind, gateway_id: str, timeout: float) -> Fact | Unknown | None:
+        mood = self._next_mood()
+        if mood in ("lost before", "lost after"):
+            return Unknown("it is not there", answered=False)
+        if mood.startswith("worker dies"):
+            raise Died("reading")
+        if mood == "bug":
+            raise ValueError("a defect of the adapter")
+        return self.truth.read(kind, gateway_id)
 
-    def _ask(self, verb: str, request: GatewayRequest) -> Outcome:
-        mood, self.mood = self.mood, "well"
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
+        return EventPage(self.truth.events[::-1], None)
+
+    def dashboard(self, gateway_id: str) -> str | None:
+        return None
+
+    def _next_mood(self) -> str:
+        with self._lock:
+            mood, self.mood = self.mood, "well"
+            return mood
+
+    def _ask(self, verb: Kind, request: GatewayRequest) -> Outcome:
+        mood = self._next_mood()
         if mood == "lost before":
-            return Unknown("it never came")
+            return Unknown("it never came", answered=False)
         if mood == "worker dies before":
             raise Died("before asking")
-        answer = self._carry_out(verb, request, mood)
+        with self._lock:
+            named = request.gateway_id is not None
+            answer = self._find(verb, request) if named else self._carry_out(verb, request, mood)
         if mood == "worker dies after":
             raise Died("after asking")
         if mood == "bug":
             raise ValueError("a defect of the adapter")
-        return Unknown("the answer was lost") if mood == "lost after" else answer
+        lost = mood == "lost after" or answer is None
+        return Unknown("the answer was lost", answered=False) if lost or answer is None else answer
 
-    def _carry_out(self, verb: str, request: GatewayRequest, mood: str) -> Outcome:
+    def _carry_out(self, verb: Kind, request: GatewayRequest, mood: str) -> Outcome:
         asked_with = (
             request.amount,
             request.currency,
             request.payment_token,
             request.payment_customer,
             request.description,
+            request.customer_present,
         )
         parameters = (verb, *asked_with, request.payment_id, request.charge_id)
         known = self._known.get(request.reference)
-        if known is None or known.since + REMEMBERS < self.now:
-            known = Known(self.now, parameters, self._decide(request, mood))
+        if known is None or known.since + REMEMBERS < self.truth.now:
+            known = Known(self.truth.now, parameters, self._decide(verb, request, mood))
             self._known[request.reference] = known
         elif known.parameters != parameters:
             self.wrong.append(f"{request.reference}: {known.parameters}, then {parameters}")
+        if isinstance(known.answer, Waiting):  # an old answer, replayed: it is read
+            return self._find(verb, request) or known.answer
         return known.answer
 
-    def _decide(self, request: GatewayRequest, mood: str) -> Outcome:
-        gateway_id = f"bank_{request.reference}"
-        if mood == "declined":
-            self.declined.add(request.reference)
-            return Declined("card_declined")
+    def _decide(self, verb: Kind, request: GatewayRequest, mood: str) -> Outcome:
         if mood == "stored error":
             return Unknown("a stored 500")
-        final_at = self.now + (PROCESSING if mood == "processing" else 0)
-        self.moved.setdefault(request.reference, []).append(Moved(request.amount, final_at))
-        return Unknown("it is processing", gateway_id) if mood == "processing" else Succeeded(gateway_id)
+        refused = verb == "refund" and self.truth.refuses_refund(request.charge_id, request.amount)
+        if refused or mood == "declined":
+            self.truth.make(verb, request, "failed" if verb == "refund" else "declined")
+        elif mood == "processing":
+            self.truth.make(verb, request, "processing", self.truth.now + PROCESSING)
+        elif mood == "waits" and verb == "charge":
+            self.truth.make(verb, request, "waiting")
+        else:
+            self.truth.make(verb, request, "succeeded")
+        outcome = self._find(verb, request)
+        assert outcome is not None
+        return outcome
 
-    def _find(self, request: GatewayRequest) -> Outcome | None:
-        if request.reference in self.declined:
-            return Declined("card_declined")
-        if request.reference not in self.moved:
-            return None
-        gateway_id = f"bank_{request.reference}"
-        return Succeeded(gateway_id) if self.final(request.reference) else Unknown("it is processing", gateway_id)
+    def _find(self, verb: Kind, request: GatewayRequest) -> Outcome | None:
+        with self._lock:
+            found = self.truth.found(verb, request.gateway_id, request.reference)
+            if isinstance(found, Charge):
+                return self._charged(found, request)
+            return _refunded(found) if isinstance(found, Refund) else None
+
+    def _charged(self, charge: Charge, request: GatewayRequest) -> Outcome:
+        if charge.status in ("waiting", "refused"):
+            if charge.status == "waiting" and request.customer_present and not request.customer_is_late:
+                return Waiting(NextAction("confirm", client_secret=f"{charge.id}_secret"), charge.id)
+            charge.code = charge.code or "authentication_expired"
+            self.truth.move(charge, "canceled")
+        if charge.status == "succeeded":
+            return Succeeded(charge.id)
+        if charge.status == "processing":
+            return Unknown("it is processing", charge.id)
+        return Declined(charge.code or "card_declined", charge.id)
+
+
+def _refunded(refund: Refund) -> Outcome:
+    match refund.status:
+        case "succeeded":
+            return Succeeded(refund.id)
+        case "failed":
+            return Declined("refund_failed", refund.id)
+    return Unknown("it is processing", refund.id)

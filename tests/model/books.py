@@ -1,14 +1,20 @@
-"""What must hold after every single step: one look at all tables, against what the bank moved."""
+"""What must hold after every single step: one look at all tables, against what the bank moved.
+
+What the bank says after its first word is not in the books before it was heard: what holds then as well is in `at_the_end`.
+"""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from tests.model.bank import Bank
+from tests.model.truth import Charge, Refund
+from tests.support.outcomes import CHARGED, outcomes_of_payment, outcomes_of_refund
 from tests.support.sql import Sql
 
 Row = dict[str, Any]
-CHARGED = ("SUCCESS", "REFUNDED")
-TABLES = "payments, payment_receipts, payment_refunds, idempotency_keys, outbox, gateway_askings"
+TABLES = "payments, payment_receipts, payment_refunds, payment_disputes, idempotency_keys, outbox, gateway_askings"
+TABLES += ", gateway_said, gateway_rings, gateway_cursors, audit_log"
 PASS = """
 UPDATE payments SET created_at = created_at - make_interval(secs => %(s)s);
 UPDATE payment_refunds SET created_at = created_at - make_interval(secs => %(s)s);
@@ -16,23 +22,32 @@ SET session_replication_role = replica;
 UPDATE outbox SET created_at = created_at - make_interval(secs => %(s)s),
        next_attempt_at = next_attempt_at - make_interval(secs => %(s)s);
 UPDATE idempotency_keys SET locked_at = locked_at - make_interval(secs => %(s)s),
-       ask_after = ask_after - make_interval(secs => %(s)s), expires_at = expires_at - make_interval(secs => %(s)s),
+       ask_after = ask_after - make_interval(secs => %(s)s), act_by = act_by - make_interval(secs => %(s)s),
+       expires_at = expires_at - make_interval(secs => %(s)s),
        created_at = created_at - make_interval(secs => %(s)s);
+UPDATE gateway_rings SET rung_at = rung_at - make_interval(secs => %(s)s),
+       ask_after = ask_after - make_interval(secs => %(s)s);
+UPDATE gateway_cursors SET read_after = read_after - make_interval(secs => %(s)s);
 RESET session_replication_role;
 UPDATE oldest_open SET requests = requests - make_interval(secs => %(s)s), events = events - make_interval(secs => %(s)s),
        expired = expired - make_interval(secs => %(s)s), noted_at = noted_at - make_interval(secs => %(s)s)
 """
 OPEN = (
     "SELECT (SELECT count(*) FROM idempotency_keys WHERE answer_status IS NULL)"
-    " + (SELECT count(*) FROM outbox WHERE delivered_at IS NULL)"
+    " + (SELECT count(*) FROM outbox WHERE delivered_at IS NULL) + (SELECT count(*) FROM gateway_rings)"
 )
+HEARD = "SELECT event_id FROM gateway_said WHERE event_id IS NOT NULL"
 
 PAYMENTS = """
 SELECT p.*, r.amount AS receipt,
        (SELECT coalesce(sum(f.amount), 0) FROM payment_refunds f
-         WHERE f.payment_id = p.payment_id AND f.status = 'REFUNDED') AS back,
+         WHERE f.payment_id = p.payment_id AND f.status = 'REFUNDED' AND f.source <> 'late_payment') AS back,
        (SELECT coalesce(sum(f.amount), 0) FROM payment_refunds f
-         WHERE f.payment_id = p.payment_id AND f.status = 'PENDING') AS held,
+         WHERE f.payment_id = p.payment_id AND f.status = 'REVERSED' AND f.source <> 'late_payment') AS came_back,
+       (SELECT coalesce(sum(f.amount), 0) FROM payment_refunds f
+         WHERE f.payment_id = p.payment_id AND f.status = 'PENDING' AND f.source <> 'late_payment') AS held,
+       (SELECT coalesce(sum(d.amount), 0) FROM payment_disputes d
+         WHERE d.payment_id = p.payment_id AND d.status IN ('OPEN', 'LOST')) AS disputed,
        (SELECT array_agg(event_id) FROM outbox WHERE event_id LIKE p.reference || '.%') AS events,
        (SELECT count(*) FROM idempotency_keys k WHERE k.payment_id = p.payment_id AND refund_id IS NULL) AS keys
   FROM payments p LEFT JOIN payment_receipts r USING (payment_id)
@@ -57,7 +72,13 @@ SELECT (SELECT json_agg(t ORDER BY currency, status, method) FROM (
            GROUP BY 1 HAVING (sum(count), sum(amount)) <> (0, 0)) t)::text AS kept_refunds,
        (SELECT json_agg(t ORDER BY currency) FROM (
           SELECT p.currency, count(*) AS n, sum(r.amount) AS amount FROM payment_refunds r JOIN payments p USING (payment_id)
-           WHERE r.status = 'REFUNDED' GROUP BY 1) t)::text AS counted_refunds
+           WHERE r.status = 'REFUNDED' AND r.source <> 'late_payment' GROUP BY 1) t)::text AS counted_refunds,
+       (SELECT json_agg(t ORDER BY currency, status) FROM (
+          SELECT currency, status, sum(count) AS n, sum(amount) AS amount FROM dispute_totals
+           GROUP BY 1, 2 HAVING (sum(count), sum(amount)) <> (0, 0)) t)::text AS kept_disputes,
+       (SELECT json_agg(t ORDER BY currency, status) FROM (
+          SELECT currency, status, count(*) AS n, sum(amount) AS amount FROM payment_disputes
+           GROUP BY 1, 2) t)::text AS counted_disputes
 """
 
 
@@ -67,45 +88,108 @@ def breaches(sql: Sql, bank: Bank) -> Iterator[str]:
     for payment in payments:
         yield from _payment(payment, bank)
     for refund in refunds:
-        yield from _movement(refund, bank, {"REFUNDED": "refunded"})
+        yield from _refund(refund, bank)
     known = {row["reference"] for row in [*payments, *refunds]}
-    yield from (f"{reference} is known to the bank alone" for reference in bank.moved if reference not in known)
+    ours = {charge.reference for charge in bank.truth.charges}
+    ours |= {refund.reference for refund in bank.truth.refunds if refund.reference}
+    yield from (f"{reference} is known to the bank alone" for reference in ours - known)
     yield from bank.wrong
     fares = [row["trip_id"] for row in payments if row["base_fare"] is not None and row["status"] != "FAILED"]
     if len(fares) != len(set(fares)):
         yield f"a fare is collected twice: {fares}"
     totals = sql.run(TOTALS)[0]
-    if totals["kept"] != totals["counted"] or totals["kept_refunds"] != totals["counted_refunds"]:
-        yield f"the totals are wrong: {totals}"
+    for counted in ("counted", "counted_refunds", "counted_disputes"):
+        if totals[counted] != totals[counted.replace("counted", "kept")]:
+            yield f"the totals are wrong: {totals}"
+
+
+def at_the_end(sql: Sql, bank: Bank) -> Iterator[str]:
+    """What holds besides once everything was heard and nothing is open."""
+    payments, refunds = sql.run(PAYMENTS), sql.run(REFUNDS)
+    for payment in payments:
+        paid = [charge for charge in _charges_of(payment, bank) if charge.status == "succeeded"]
+        late = [
+            each for each in refunds if (each["payment_id"], each["source"]) == (payment["payment_id"], "late_payment")
+        ]
+        if [each["amount"] for each in late] != [each.amount for each in paid if payment["status"] == "FAILED"]:
+            yield f"{payment['reference']}: {payment['status']}, paid {paid}, given back {late}"
+        if payment["status"] in CHARGED:
+            kept = (payment["refunded_amount"], payment["disputed_amount"])
+            truth = (
+                sum((bank.truth.given_back(each.id) for each in paid), Decimal(0)),
+                sum((bank.truth.held(each.id) for each in paid), Decimal(0)),
+            )
+            if payment["gateway"] != "cash" and kept != truth:
+                yield f"{payment['reference']}: refunded and disputed {kept}, at the bank {truth}"
+    for refund in refunds:
+        found = _refund_of(refund, bank)
+        went_out = found is not None and found.status == "succeeded"
+        if refund["gateway"] != "cash" and (refund["status"] == "REFUNDED") != went_out:
+            yield f"{refund['reference']}: {refund['status']}, at the bank {found}"
+    kept_disputes = {row["gateway_id"]: row["status"] for row in sql.run("SELECT * FROM payment_disputes")}
+    if kept_disputes != {dispute.id: dispute.status for dispute in bank.truth.disputes}:
+        yield f"disputes are {kept_disputes}, at the bank {bank.truth.disputes}"
 
 
 def _payment(payment: Row, bank: Bank) -> Iterator[str]:
-    yield from _movement(payment, bank, dict.fromkeys(CHARGED, "succeeded"))
-    name, charged = payment["reference"], payment["status"] in CHARGED
+    name, status, charged = payment["reference"], payment["status"], payment["status"] in CHARGED
+    charges = _charges_of(payment, bank)
+    paid = [charge.amount for charge in charges if charge.status == "succeeded"]
+    if payment["gateway"] == "cash":
+        right = not charges
+    elif charged:
+        right = paid == [payment["amount"]]
+    else:
+        right = paid in ([], [payment["amount"]]) and (
+            status == "PENDING" or all(each.late for each in charges if paid)
+        )
+    if not right:
+        yield f"{name}: {status} of {payment['amount']}, and the bank has {charges}"
+    yield from _told(payment, outcomes_of_payment(payment))
     if payment["receipt"] != (payment["amount"] if charged else None):
-        yield f"{name}: {payment['status']}, receipt of {payment['receipt']}"
-    if (payment["reserved_amount"], payment["refunded_amount"]) != (payment["held"], payment["back"]):
-        yield f"{name}: reserved and refunded are not what its refunds say: {payment}"
+        yield f"{name}: {status}, receipt of {payment['receipt']}"
+    kept = [payment[f"{what}_amount"] for what in ("reserved", "refunded", "reversed", "disputed")]
+    if kept != [payment[what] for what in ("held", "back", "came_back", "disputed")]:
+        yield f"{name}: its amounts are not what its refunds and disputes say: {payment}"
     if payment["held"] + payment["back"] > payment["amount"]:
         yield f"{name}: more is given back than was charged: {payment}"
-    if (payment["payment_token"] is not None) and payment["status"] != "PENDING":
-        yield f"{name}: its token was kept"
+    if status != "PENDING" and (payment["payment_token"] or payment["next_action"]) is not None:
+        yield f"{name}: its token was kept, or what its customer was to do"
 
 
-def _movement(row: Row, bank: Bank, done: dict[str, str]) -> Iterator[str]:
-    """Money moved once for what succeeded, not at all for what failed, at most once for what is open; one event each."""
-    name, status = row["reference"], row["status"]
-    moved = [each.amount for each in bank.moved.get(name, [])]
-    if row["gateway"] == "cash":
-        right = not moved
-    elif status in done:
-        right = bank.final(name) == moved == [row["amount"]]
+def _refund(refund: Row, bank: Bank) -> Iterator[str]:
+    """Money went out once for what was refunded, though it may be back since; not at all for what failed."""
+    found = _refund_of(refund, bank)
+    went_out = found is not None and (found.status == "succeeded" or found.came_back)
+    if refund["gateway"] == "cash":
+        right = found is None
+    elif refund["status"] in ("REFUNDED", "REVERSED"):
+        right = went_out and (refund["status"] == "REFUNDED" or (found is not None and found.came_back))
     else:
-        right = moved in ([], [row["amount"]]) if status == "PENDING" else moved == []
+        right = refund["status"] == "PENDING" or not went_out or (found is not None and found.came_back)
     if not right:
-        yield f"{name}: {status} of {row['amount']}, and the bank moved {moved}"
-    due = None if status == "PENDING" else [f"{name}.{done.get(status, 'failed')}"]
-    if row["events"] != due:
-        yield f"{name}: {status}, events {row['events']}"
-    if row["keys"] > 1 or (status == "PENDING" and row["keys"] != 1):
-        yield f"{name}: {status}, {row['keys']} keys"
+        yield f"{refund['reference']}: {refund['status']} of {refund['amount']}, and the bank has {found}"
+    if found is not None and found.amount != refund["amount"]:
+        yield f"{refund['reference']}: {refund['amount']}, and the bank has {found}"
+    yield from _told(refund, outcomes_of_refund(refund))
+
+
+def _told(row: Row, outcomes: tuple[str, ...]) -> Iterator[str]:
+    """An event of each outcome, and a key while there is one to come."""
+    name = row["reference"]
+    if sorted(row["events"] or ()) != [f"{name}.{outcome}" for outcome in sorted(outcomes)]:
+        yield f"{name}: {row['status']}, events {row['events']}"
+    if row["keys"] > 1 or (row["status"] == "PENDING" and row["keys"] != 1):
+        yield f"{name}: {row['status']}, {row['keys']} keys"
+
+
+def _charges_of(payment: Row, bank: Bank) -> list[Charge]:
+    return [charge for charge in bank.truth.charges if charge.reference == payment["reference"]]
+
+
+def _refund_of(refund: Row, bank: Bank) -> Refund | None:
+    by_name = refund["source"] == "gateway"
+    for each in bank.truth.refunds:
+        if each.id == refund["gateway_id"] if by_name else each.reference == refund["reference"]:
+            return each
+    return None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg2
 
@@ -16,6 +17,9 @@ from shared.platform.database import Database, DatabaseUnavailable, Row
 from shared.platform.settings import Settings
 from shared.web.answers import Answer
 from tests.support.till import Died, WatchedDatabase
+
+# The circumstances of a request that nothing happens to.
+WELL: dict[str, Any] = {"mood": "well", "accident": None, "delivers": True, "freezes": ""}
 
 
 class FragileDatabase(WatchedDatabase):

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -21,14 +21,18 @@ from shared.charging.dependencies import Dependencies
 from shared.charging.idempotency import hash_key
 from shared.charging.lease import Lease, take_over
 from shared.gateways.protocol import Succeeded
+from shared.late import charge as late_charge
+from shared.late import made_elsewhere
+from shared.late import refund as late_refund
 from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import Settings
 from shared.web.answers import Answer
 from shared.web.problems import Problem
 from tests.fakes.sink import Sink
 from tests.model.bank import MOODS, Bank
-from tests.model.books import OPEN, PASS, TABLES, breaches
-from tests.model.doubles import Asked, FragileDatabase, Frozen, PromptPublisher
+from tests.model.books import HEARD, OPEN, PASS, TABLES, at_the_end, breaches
+from tests.model.doubles import WELL, Asked, Frozen, PromptPublisher
+from tests.model.late import LateMoves
 from tests.support.cluster import Place
 from tests.support.till import Died, Till, shown
 
@@ -59,29 +63,32 @@ freezings = st.sampled_from(["", "", "before asking", "after asking"])
 amounts = st.sampled_from(["0.01", "10.00", "36.50", "100.00"])
 
 
-WELL: dict[str, Any] = {"mood": "well", "accident": None, "delivers": True, "freezes": ""}
+# Whoever carries a request to its end, and may freeze on the way.
+ATTEMPTING = (charge, refund, look, abandoned, late_charge, late_refund, made_elsewhere)
 
 
-class Payments(RuleBasedStateMachine):
+class Payments(LateMoves):
     place: Place
     settings: Settings
-    database: FragileDatabase
     sink: Sink
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(late_payment=st.sampled_from(["refund", "adopt"]))
+    def begin(self, late_payment: str) -> None:
         self.place.sql.run(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
         self.bank = Bank()
-        self.till = Till(self.settings, self.database, self.bank)  # type: ignore[arg-type]
+        settings = replace(self.settings, late_payment=late_payment)
+        self.till = Till(settings, self.database, self.bank)  # type: ignore[arg-type]
         self.till.publisher = self.publisher = PromptPublisher(self.database, self.settings)
         self.database.accident, self.database.refused = None, ""
         self.asked: dict[str, Asked] = {}
         self.frozen: list[Frozen] = []
         self.freezes = ""
-        for module in (charge, refund, look, abandoned):
+        for module in ATTEMPTING:
             module.attempt = self._attempt  # type: ignore[attr-defined]
-        self._ask("first", ("pay", 1, "CARD", "100.00"), lambda: self.till.pay("first", 1, "CARD", "100.00"), **WELL)
-        self._ask("second", ("pay", 2, "CASH", None), lambda: self.till.pay("second", 2, "CASH", None), **WELL)
+        self._ask(
+            "first", ("pay", 1, "CARD", "100.00", False), lambda: self.till.pay("first", 1, "CARD", "100.00"), **WELL
+        )
+        self._ask("second", ("pay", 2, "CASH", None, False), lambda: self.till.pay("second", 2, "CASH", None), **WELL)
 
     def _attempt(self, deps: Dependencies, lease: Lease, *on_outcome: Any) -> Answer:
         """As attempt.attempt, unless this worker is to freeze before it asks the gateway, or after."""
@@ -101,14 +108,16 @@ class Payments(RuleBasedStateMachine):
         trip_id=st.integers(1, 3),
         method=st.sampled_from(["CARD", "UPI", "CASH"]),
         amount=st.none() | amounts,
+        present=st.booleans(),
         mood=moods,
         accident=accidents,
         delivers=st.booleans(),
         freezes=freezings,
     )
-    def pay(self, key: str, trip_id: int, method: str, amount: str | None, **circumstances: Any) -> None:
-        content = ("pay", trip_id, method, amount)
-        self._ask(key, content, lambda: self.till.pay(key, trip_id, method, amount), **circumstances)
+    def pay(self, key: str, trip_id: int, method: str, amount: str | None, present: bool, **circumstances: Any) -> None:
+        content = ("pay", trip_id, method, amount, present)
+        who: dict[str, Any] = {"customer_present": True} if present else {}
+        self._ask(key, content, lambda: self.till.pay(key, trip_id, method, amount, **who), **circumstances)
 
     @rule(
         key=st.sampled_from(KEYS),
@@ -131,7 +140,7 @@ class Payments(RuleBasedStateMachine):
         if gives_back:
             self._ask(key, ("refund", 1, "0.01"), lambda: self.till.refund(1, "0.01", key), **frozen)
         else:
-            self._ask(key, ("pay", 3, "UPI", "10.00"), lambda: self.till.pay(key, 3, "UPI", "10.00"), **frozen)
+            self._ask(key, ("pay", 3, "UPI", "10.00", False), lambda: self.till.pay(key, 3, "UPI", "10.00"), **frozen)
 
     @precondition(lambda self: self.asked)
     @rule(
@@ -216,10 +225,10 @@ class Payments(RuleBasedStateMachine):
         for key, asked in list(self.asked.items()):
             status = kept.get(hash_key(key, None, ""), "gone")
             if status == "gone" and asked.expires is not None:
-                assert self.bank.now >= asked.expires, f"{key} was forgotten too early"
+                assert self.bank.truth.now >= asked.expires, f"{key} was forgotten too early"
                 del self.asked[key]
             elif status not in ("gone", None) and asked.expires is None:
-                asked.expires = self.bank.now + KEY_TTL
+                asked.expires = self.bank.truth.now + KEY_TTL
 
     def teardown(self) -> None:
         """Whatever happened: the gateway is well again, time passes, sweeps come, and everything comes to its end."""
@@ -227,14 +236,20 @@ class Payments(RuleBasedStateMachine):
             return
         self.the_books_are_right()
         for _ in range(30):
-            if not self.place.sql.value(OPEN):
+            if not self.place.sql.value(OPEN) and not self._unheard():
                 break
             self._time_passes(130)
             self.till.sweep()
             self.the_books_are_right()
-        assert not self.place.sql.value(OPEN), "something is never settled, or never delivered"
+        assert not self.place.sql.value(OPEN), "something is never settled, never delivered, or rings for ever"
+        assert not self._unheard(), "an event of the bank's is never heard"
+        assert not list(at_the_end(self.place.sql, self.bank))
         heard = set(self.sink.event_ids())
         assert all(row["event_id"] in heard for row in self.place.sql.run("SELECT event_id FROM outbox"))
+
+    def _unheard(self) -> set[str]:
+        heard = {row["event_id"] for row in self.place.sql.run(HEARD)}
+        return {event.event_id for event in self.bank.truth.events} - heard
 
     def _ask(
         self,
@@ -292,11 +307,13 @@ class Payments(RuleBasedStateMachine):
             " SELECT reference, status FROM payment_refunds) AS look WHERE reference = %s",
             [body["reference"]],
         )
-        allowed = {201: ("SUCCESS", "REFUNDED"), 402: ("FAILED",), 202: ("PENDING", "SUCCESS", "REFUNDED", "FAILED")}
+        # What became of it after its first word changes no answer.
+        done = ("SUCCESS", "REFUNDED", "REVERSED")
+        allowed = {201: done, 402: ("FAILED", "SUCCESS", "REFUNDED"), 202: ("PENDING", "FAILED", *done)}
         assert status in allowed[answer.status], f"{key}: told {answer.status}, and it is {status}"
 
     def _time_passes(self, seconds: int) -> None:
-        self.bank.now += seconds
+        self.bank.truth.pass_time(seconds)
         self.place.sql.run(PASS, {"s": seconds})
         for worker in self.frozen:
             lease = worker.lease
