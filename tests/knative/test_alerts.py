@@ -70,6 +70,9 @@ CASES = {
     "PaymentContradicted": Case(
         {of("payment_contradiction_total"): "3x40 4x20"}, {of("payment_contradiction_total"): "4x60"}
     ),
+    "RingsUnanswered": Case(
+        {of("gateway_ring_oldest_seconds"): "14401x60"}, {of("gateway_ring_oldest_seconds"): "14400x60"}
+    ),
     "EventsUndelivered": Case({of("outbox_oldest_seconds"): "301x60"}, {of("outbox_oldest_seconds"): "300x60"}),
     "EventsRefused": Case({of("outbox_refused_count"): "1x60"}, {of("outbox_refused_count"): "0x60"}),
     "PaymentsFailing": Case(answers(6), answers(5)),

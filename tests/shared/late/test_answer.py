@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.gateways.facts import Kind
+from shared.gateways.facts import Fact, Kind
 from shared.gateways.protocol import Unknown
 from shared.late import answer
 from shared.late.answer import Answered, answer_next, answer_now
@@ -20,7 +20,7 @@ from tests.support.till import Died, Till, WatchedDatabase
 RINGS = (
     "SELECT kind, object_id, rings, tries, why, extract(epoch FROM ask_after - now())::float8 AS due FROM gateway_rings"
 )
-FACTS = {"charge": a_charge_fact(), "refund": a_refund_fact(), "dispute": a_dispute_fact()}
+FACTS: dict[Kind, Fact] = {"charge": a_charge_fact(), "refund": a_refund_fact(), "dispute": a_dispute_fact()}
 SECONDS = 5  # that a test may take between two looks at the clock
 DAYS = 86400
 
@@ -295,7 +295,7 @@ def test_a_charge_whose_name_is_not_known_yet_is_ours_by_its_reference(
 def test_of_what_is_not_ours_only_disputes_are_kept(till: Till, place: Place, books: Follower) -> None:
     """An account may serve others too. A dispute of a charge that nobody here knows is a bank's word all the same."""
     for kind, fact in FACTS.items():
-        ring(till.database, "scripted", kind, fact.gateway_id)  # type: ignore[arg-type]
+        ring(till.database, "scripted", kind, fact.gateway_id)
     while answer_next(till.deps):
         pass
     assert len(books.followed) == 3
