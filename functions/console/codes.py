@@ -48,10 +48,15 @@ FAILURES = {
 
 STATUSES = {"PENDING": "Pending", "SUCCESS": "Charged", "FAILED": "Failed", "REFUNDED": "Refunded"}
 
+REFUND_STATUSES = {"PENDING": "Pending", "REFUNDED": "Refunded", "FAILED": "Failed", "REVERSED": "Came back"}
+
 # How a status looks, besides its word.
 TONES = {"PENDING": "open", "SUCCESS": "good", "FAILED": "bad", "REFUNDED": "plain"}
 
-REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad"}
+REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad", "REVERSED": "bad"}
+
+# Who asked for a refund, where no client did.
+REFUND_SOURCES = {"gateway": "Made at the gateway", "late_payment": "Of a charge that was paid late"}
 
 # What a gateway said when it was asked, as an asking is kept.
 SAYINGS = {
@@ -65,7 +70,7 @@ SAYINGS = {
 DISPUTES = {"INQUIRY": "Inquiry", "OPEN": "Open", "WON": "Won", "LOST": "Lost", "WITHDRAWN": "Withdrawn"}
 
 # How it came to us what a gateway said by itself.
-SOURCES = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
+HEARD = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
 
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 

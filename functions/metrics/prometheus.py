@@ -80,6 +80,12 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
             "Answers of the gateway that contradict what was stored.",
             totals.contradiction_count,
         ),
+        (
+            "gateway_ring_count",
+            f"Objects of a gateway that rang and are still to be read; {MOST_COUNTED} means at least so many.",
+            totals.ring_count,
+        ),
+        ("gateway_ring_oldest_seconds", "Since the first ring for the oldest of them.", totals.ring_oldest),
     ):
         yield GaugeMetricFamily(name, meaning, value=float(value))
 

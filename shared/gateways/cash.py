@@ -1,7 +1,9 @@
 """Cash: the driver has it in hand, so there is nobody to ask."""
 
+from datetime import datetime
+
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import Kind
+from shared.gateways.facts import EventPage, Kind
 from shared.gateways.protocol import GatewayRequest, Succeeded
 
 
@@ -22,6 +24,9 @@ class Cash:
 
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> None:
         return None
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage:
+        return EventPage((), None)
 
     def dashboard(self, gateway_id: str) -> None:
         return None

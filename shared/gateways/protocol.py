@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
 from shared.gateways.abilities import Abilities
-from shared.gateways.facts import Fact, Kind
+from shared.gateways.facts import EventPage, Fact, Kind
 
 
 class Succeeded(NamedTuple):
@@ -146,6 +146,11 @@ class Gateway(Protocol):
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> "Fact | Unknown | None":
         """What an object of the gateway's is now, by its id, within `timeout` seconds: None where it shows no such
         object. Raises nothing."""
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
+        """A page of its own list of what it rang with since then, or wanted to: the newest, or those after a place that the
+        page before named. Only what it could not deliver, where it sends webhooks here. An Unknown with an empty
+        `search_cursor`: that place is gone. Raises nothing. Asked only where its abilities have `webhooks`."""
 
     def dashboard(self, gateway_id: str) -> str | None:
         """Where a person sees a charge in the gateway's own pages: None where it has none."""

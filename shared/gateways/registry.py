@@ -45,6 +45,10 @@ class Gateways:
         able = (each for each in every if each.abilities.settles_at_once and method in each.abilities.methods)
         return next(able, self.chosen)
 
+    def that_ring(self) -> list[Gateway]:
+        """Every gateway that rings when something becomes of its objects."""
+        return [gateway for gateway in self._by_name.values() if gateway.abilities.webhooks]
+
     def accounts(self) -> dict[str, str]:
         """The name of the account of each gateway that can be asked, by the gateway's name."""
         return {name: account_name(gateway.account) for name, gateway in self._by_name.items()}
@@ -63,5 +67,6 @@ def present(settings: Settings) -> Iterator[Gateway]:
             settings.gateway_timeout,
             account=settings.stripe_account,
             methods=settings.stripe_methods,
+            sends_webhooks=bool(settings.stripe_webhook_secret),
             certain_after=settings.gateway_key_retention + 2 * settings.idempotency_lock_timeout,
         )

@@ -2,9 +2,10 @@
 
 import hashlib
 import time
+from datetime import datetime
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import Kind
+from shared.gateways.facts import EventPage, Kind
 from shared.gateways.protocol import Declined, GatewayRequest, NextAction, Outcome, Succeeded, Unknown, Waiting
 
 # Seconds, the contract's: as slow as gateways get on a bad day, and long enough unknown for a repeat or a sweep to find out.
@@ -49,6 +50,9 @@ class Simulated:
 
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> None:
         return None
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage:
+        return EventPage((), None)
 
     def dashboard(self, gateway_id: str) -> None:
         return None

@@ -63,7 +63,8 @@ class Attention(NamedTuple):
 
     @property
     def recent(self) -> list[Row]:
-        return [row for row in self.contradictions if row["age"] < RECENT]
+        """The contradictions that somebody is to look into."""
+        return [row for row in self.contradictions if row["age"] < RECENT and not row["put_right"]]
 
     @property
     def due(self) -> list[Row]:

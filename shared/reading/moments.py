@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 class Claimed(NamedTuple):
     """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
-    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known."""
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is
+    who asked for a refund, as shared/rules/states.py has it: None of a charge."""
 
     at: datetime
     refund_id: int | None
@@ -16,6 +17,7 @@ class Claimed(NamedTuple):
     amount: Decimal
     reason: str | None
     imported: bool
+    source: str | None = None
     kind: Literal["claimed"] = "claimed"
 
 
@@ -66,6 +68,16 @@ class Settled(NamedTuple):
     kind: Literal["settled"] = "settled"
 
 
+class Reversed(NamedTuple):
+    """A refund that had been given back came back, for the reason `code`: its amount is the payment's again."""
+
+    at: datetime
+    refund_id: int | None
+    code: str | None
+    amount: Decimal
+    kind: Literal["reversed"] = "reversed"
+
+
 class SettledByHand(NamedTuple):
     """A person decided what became of it. `forced`: against what the gateway said."""
 
@@ -77,6 +89,16 @@ class SettledByHand(NamedTuple):
     forced: bool
     gateway_said: str
     kind: Literal["settled_by_hand"] = "settled_by_hand"
+
+
+class Adopted(NamedTuple):
+    """It had failed, was paid late, and is taken for paid from then on. `actor` is the function that learned of it."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    amount: Decimal
+    kind: Literal["adopted"] = "adopted"
 
 
 class Contradicted(NamedTuple):
@@ -157,7 +179,9 @@ Moment = (
     | Asking
     | Lost
     | Settled
+    | Reversed
     | SettledByHand
+    | Adopted
     | Contradicted
     | DisputeOpened
     | DisputeOver

@@ -4,6 +4,6 @@
 -- thousands, however many payments there are.
 SELECT currency, width_bucket(at, %(starts)s::timestamptz[]) - 1 AS place, status,
        sum(count)::bigint AS count, sum(amount) AS amount, sum(refunded) AS refunded
-  FROM figures_counted
+  FROM figures_with_disputes
  WHERE at >= %(from)s::timestamptz AND at < %(to)s::timestamptz
  GROUP BY currency, place, status

@@ -46,6 +46,8 @@ TOTALS = Totals(
     refused_count=6,
     contradiction_count=4,
     evidence_due=90_000.5,
+    ring_count=3,
+    ring_oldest=7.5,
 )
 STARTS = [ColdStarts("health", [(0.25, 1), (math.inf, 2)], 1.5)]
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
@@ -125,6 +127,8 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
         ("outbox_refused_count",): 6,
         ("payment_contradiction_total",): 4,
         ("payment_dispute_evidence_due_seconds",): 90_000.5,
+        ("gateway_ring_count",): 3,
+        ("gateway_ring_oldest_seconds",): 7.5,
     }
 
 

@@ -62,7 +62,9 @@ def a_payment(sql: Sql, **fields: Any) -> int:
     if row["status"] == "PENDING" or row["gateway"] is None:
         return int(insert(sql, "payments", row)["payment_id"])
     end = {
-        name: row.pop(name) for name in ("status", "failure_code", "reserved_amount", "refunded_amount") if name in row
+        name: row.pop(name)
+        for name in ("status", "failure_code", "reserved_amount", "refunded_amount", "late_charge_id")
+        if name in row
     }
     payment_id = int(insert(sql, "payments", row | {"status": "PENDING"})["payment_id"])
     if end["status"] == "REFUNDED":
@@ -77,6 +79,9 @@ def a_refund(sql: Sql, payment_id: int, **fields: Any) -> int:
     row = REFUND | reference | {"payment_id": payment_id} | fields
     end = {name: row.pop(name) for name in ("status", "failure_code") if name in row}
     refund_id = int(insert(sql, "payment_refunds", row | {"status": "PENDING"})["refund_id"])
+    if end["status"] == "REVERSED":
+        move(sql, "payment_refunds", {"refund_id": refund_id}, {"status": "REFUNDED"})
+        end["reversed_at"] = "now"
     move(sql, "payment_refunds", {"refund_id": refund_id}, end)
     return refund_id
 

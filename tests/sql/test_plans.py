@@ -22,9 +22,10 @@ BIG = {
     "outbox",
     "audit_log",
     "gateway_askings",
+    "gateway_said",
+    "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
-    "gateway_said",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -56,15 +57,21 @@ INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
 SELECT 1 + n % 5000, CASE WHEN n % 3 = 0 THEN n % 50 END, 1 + n, 1, 'find', 'unknown', 1 FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_said (gateway, source, event_id, type, object_id, charge_id, said)
+SELECT 'stripe', 'webhook', 'evt_' || n, 'payment_intent.succeeded', 'pi_' || n, 'pi_' || n, '{{}}'
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO gateway_rings (gateway, kind, object_id, rung_at, ask_after)
+SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() + make_interval(secs => n - 100)
+  FROM generate_series(1, {ROWS // 5}) AS n;
 UPDATE payments SET gateway_id = 'pi_' || payment_id WHERE payment_id <= 10000;
 ALTER TABLE payment_disputes DISABLE TRIGGER USER;
 INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, evidence_due_by, opened_at, closed_at)
-SELECT 1 + n % 50000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THEN 'OPEN' ELSE 'LOST' END,
+SELECT 1 + n % 10000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THEN 'OPEN' ELSE 'LOST' END,
        now() + make_interval(hours => n % 2000 - 1000), now(), CASE WHEN n % 5 <> 0 THEN now() END
-  FROM generate_series(1, {ROWS}) AS n;
+  FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
-SELECT 'simulated', 'read', 'charge', 'pi_' || n % 50000, 'pi_' || n % 50000, '{{}}' FROM generate_series(1, {ROWS}) AS n;
+SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
@@ -85,13 +92,21 @@ MEANT = {
     "open_disputes": "idx_payment_disputes_open",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
+    "keep_said": "idx_payments_gateway_id",
+    "keep_read": "idx_gateway_said_charge_id",
+    "known_events": "gateway_said_once",
+    "lease_next_ring": "idx_gateway_rings_ask_after",
+    "lease_ring": "gateway_rings_pkey",
+    "rings_waiting": "idx_gateway_rings_rung_at",
     "look": "idempotency_keys_pkey",
     "open_request": "idempotency_keys_pkey",
+    "payment_read": "idx_payments_gateway_id",
     "payments": "idx_payments_status",
     "payments_of_trip": "idx_payments_trip_id",
     "pending": "idx_idempotency_oldest",
     "pending_named": "idx_idempotency_oldest",
     "pending_of": "idx_idempotency_oldest",
+    "refund_read": "idx_payment_refunds_gateway_id",
     "refunds": "idx_payment_refunds_payment_id",
     "set_aside_events": "idx_outbox_refused",
     "resend_events": "idx_outbox_refused",
@@ -286,6 +301,9 @@ BOUNDED = {
     "set_aside_events": 100,
     "resend_events": 100,
     "lease_next": 100,
+    "lease_next_ring": 100,
+    "rings_waiting": 2_500,
+    "keep_read": 50,
     "open_request": 10,
     "events": 1500,
     "story": 1500,

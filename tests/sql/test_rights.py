@@ -126,9 +126,12 @@ CHANGED = {
         "updated_at",
         "asked_ms",
         "next_action",
+        "reversed_amount",
+        "disputed_amount",
+        "late_charge_id",
     },
     "payment_receipts": set[str](),
-    "payment_refunds": {"status", "failure_code", "gateway_id", "updated_at", "asked_ms"},
+    "payment_refunds": {"status", "failure_code", "gateway_id", "updated_at", "asked_ms", "reversed_at"},
     "idempotency_keys": {
         "locked_at",
         "asked",

@@ -22,6 +22,7 @@ def claimed(sql: Sql, name: str, **fields: Any) -> dict[str, Any]:
         "failure_code": None,
         "gateway_id": None,
         "asked_ms": 12,
+        "actor": "sweep",
         "key_ttl": 100,
         "refund_id": None,
     }
@@ -86,7 +87,9 @@ def test_refunds_of_one_payment_are_told_in_the_order_of_their_effect(place: Pla
             "key_hash": a_key(sql, payment_id, refund_id=refund_id),
         }
         settles.append(
-            named | {"status": "REFUNDED", "failure_code": None, "gateway_id": None, "key_ttl": 100, "asked_ms": 12}
+            named
+            | {"status": "REFUNDED", "failure_code": None, "gateway_id": None}
+            | {"key_ttl": 100, "asked_ms": 12, "actor": "sweep"}
         )
     slow, fast = settles
     with place.connection() as holder, place.connection() as waiting:

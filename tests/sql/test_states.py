@@ -28,6 +28,11 @@ from tests.support.sql import Sql
 # What a payment of 100.00 has in each status besides, so that no constraint stands in the way of a move.
 BALANCES: dict[str, dict[str, Any]] = {"REFUNDED": {"refunded_amount": "100.00"}}
 NOTHING_BACK = {"refunded_amount": 0}
+# What a move takes besides.
+TAKES: dict[tuple[str, str], dict[str, Any]] = {
+    ("FAILED", "SUCCESS"): {"late_charge_id": "pi_1", "failed_at": "now"},
+    ("REFUNDED", "SUCCESS"): {"reversed_amount": "100.00"},
+}
 Moves = set[tuple[str, str | None, str]]
 
 
@@ -52,7 +57,7 @@ def sql(one_sql: Sql) -> Iterator[Sql]:
 @pytest.mark.parametrize(("source", "target"), [*permutations(STATUSES, 2)])
 def test_a_payment_makes_a_move_of_the_table_and_no_other(sql: Sql, source: str, target: str) -> None:
     payment_id = a_payment(sql, status=source, **BALANCES.get(source, {}))
-    fields = {"status": target} | BALANCES.get(target, NOTHING_BACK)
+    fields = {"status": target} | BALANCES.get(target, NOTHING_BACK) | TAKES.get((source, target), {})
     if (source, target) in pairs(PAYMENT_MOVES):
         move(sql, "payments", {"payment_id": payment_id}, fields)
         assert sql.value("SELECT status FROM payments") == target
@@ -74,14 +79,15 @@ def test_a_row_of_the_seed_makes_none(sql: Sql, source: str, target: str) -> Non
 @pytest.mark.parametrize(("source", "target"), [*permutations(REFUND_STATUSES, 2)])
 def test_a_refund_makes_a_move_of_the_table_and_no_other(sql: Sql, source: str, target: str) -> None:
     refund_id = a_refund(sql, a_payment(sql), status=source)
+    fields = {"status": target, "reversed_at": "now" if target == "REVERSED" else None}
     if (source, target) in pairs(REFUND_MOVES):
-        move(sql, "payment_refunds", {"refund_id": refund_id}, {"status": target})
+        move(sql, "payment_refunds", {"refund_id": refund_id}, fields)
         assert sql.value("SELECT status FROM payment_refunds") == target
     else:
         with pytest.raises(
             errors.IntegrityConstraintViolation, match=f"never goes from {source} to {target}"
         ) as refused:
-            move(sql, "payment_refunds", {"refund_id": refund_id}, {"status": target})
+            move(sql, "payment_refunds", {"refund_id": refund_id}, fields)
         assert refused.value.diag.constraint_name == "refunds_moved"
 
 
@@ -121,6 +127,7 @@ def test_a_row_of_the_seed_is_written_as_it_is(sql: Sql, status: str) -> None:
 @pytest.mark.parametrize("status", REFUND_STATUSES)
 def test_a_refund_is_written_by_a_claim(sql: Sql, status: str) -> None:
     row = REFUND | {"payment_id": a_payment(sql), "reference": "REF-1", "status": status}
+    row |= {"reversed_at": "now"} if status == "REVERSED" else {}
     if (None, status) in pairs(REFUND_MOVES):
         assert insert(sql, "payment_refunds", row)["status"] == status
     else:
@@ -159,6 +166,10 @@ SCENES: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
             {"status": status, "amount": PART},
         )
         for status in REFUND_STATUSES
+    ),
+    (
+        {"status": "FAILED", "late_charge_id": "pi_1"},
+        {"status": "PENDING", "amount": WHOLE, "source": "late_payment", "charge_id": "pi_1"},
     ),
 ]
 # By the name of the statement, what it may be asked for.

@@ -75,6 +75,7 @@ REFUND: Json = {
     "remaining_amount": 100.00,
     "metadata": {"reason": "Customer request"},
     "created_at": "2026-11-25T04:30:54.348785Z",
+    "source": "client",
 }
 PENDING_REFUND: Json = REFUND | {"status": "PENDING"}
 DECLINED_REFUND: Json = REFUND | {"status": "FAILED", "failure_code": "card_declined", "remaining_amount": 150.00}
@@ -100,6 +101,27 @@ EVENTS: Json = {
         }
     ],
     "next_cursor": None,
+}
+SIGNATURE = "t=1795580654,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
+GATEWAY_EVENTS: Json = {
+    "paid": {
+        "summary": "A charge was paid",
+        "value": {
+            "id": "evt_1SXkqD2eZvKYlo2CkQ2dXmUz",
+            "object": "event",
+            "type": "payment_intent.succeeded",
+            "data": {"object": {"id": "pi_3SXkqC2eZvKYlo2C1gFJY2ZP", "object": "payment_intent"}},
+        },
+    },
+    "disputed": {
+        "summary": "A bank takes money back",
+        "value": {
+            "id": "evt_1SXkrK2eZvKYlo2C8dEqBvJa",
+            "object": "event",
+            "type": "charge.dispute.created",
+            "data": {"object": {"id": "du_1SXkrJ2eZvKYlo2CyYcGqA6t", "object": "dispute"}},
+        },
+    },
 }
 RECEIPT: Json = {
     "receipt_number": "RCT-0000000351",

@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from shared.gateways.protocol import NextAction
-from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_STATUSES, STATUSES
+from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
 
@@ -21,9 +21,12 @@ EVENT_KINDS = (
     "payment.failed",
     "payment.settled_by_hand",
     "payment.contradicted",
+    "payment.adopted",
     "refund.requested",
     "payment.refunded",
+    "payment.given_back",
     "refund.failed",
+    "refund.reversed",
     "refund.settled_by_hand",
     "refund.contradicted",
 )
@@ -139,14 +142,24 @@ SCHEMAS: Json = {
             "payment_id": _ID,
             "refund_amount": _MONEY,
             "currency": _CURRENCY,
-            "status": {"enum": list(REFUND_STATUSES)},
+            "status": {
+                "description": "REVERSED: it was given back, and came back.",
+                "enum": list(REFUND_STATUSES),
+            },
             "reason": _or_null(_TEXT),
             "reference": _TEXT,
             "failure_code": _or_null(_TEXT),
             "payment_status": {"enum": list(STATUSES)},
-            "remaining_amount": _MONEY,
+            "remaining_amount": {"description": "What may still be given back: nothing of what is disputed.", **_MONEY},
             "metadata": _OBJECT,
             "created_at": _TIME,
+            "source": {
+                "description": (
+                    "Who asked for it: a client, somebody in the gateway's own pages, or this service, of a charge that was"
+                    " paid late."
+                ),
+                "enum": list(REFUND_SOURCES),
+            },
         }
     ),
     "Event": _object(
@@ -234,6 +247,13 @@ SCHEMAS: Json = {
     "Metrics": _object(
         _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
     ),
+    "GatewayEvent": {
+        "type": "object",
+        "description": "As the gateway has it. Only its type, and the names of what it is about, are read.",
+        "required": ["id", "type", "data"],
+        "properties": {"id": _TEXT, "type": _TEXT, "data": {"type": "object"}},
+        "additionalProperties": True,
+    },
     "OpenApi": _object({"openapi": {"type": "string", "pattern": "^3\\.1\\."}, "info": _OBJECT, "paths": _OBJECT}),
     "Index": _object(
         {

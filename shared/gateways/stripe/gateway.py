@@ -6,13 +6,14 @@ https://docs.stripe.com/error-low-level (what is repeated, and what an idempoten
 
 import uuid
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import Fact, Kind
+from shared.gateways.facts import EventPage, Fact, Kind
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.gateways.stripe import facts, listing
+from shared.gateways.stripe import events, facts, listing
 from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, code_or_id
 from shared.gateways.stripe.asked import charge_fields, metadata
@@ -34,7 +35,8 @@ class Stripe:
     `certain_after` is how old, in seconds, a claim must be before what is not found counts as absent: nobody asks for it
     any more, and nothing that was asked can still be under way. Everything is asked while the gateway remembers the key,
     goes out within a lease, and Stripe gets as long again to finish. `account` is the name of the key's account (acct_...), or
-    empty; `methods` are those that it has.
+    empty; `methods` are those that it has. `sends_webhooks`: Stripe is told where to, so that only what it could not deliver is
+    looked for in its list of events.
     """
 
     name = "stripe"
@@ -48,7 +50,9 @@ class Stripe:
         account: str = "",
         certain_after: float,
         methods: Collection[str] = ABILITIES["stripe"].methods,
+        sends_webhooks: bool = False,
     ) -> None:
+        self._sends_webhooks = sends_webhooks
         self.abilities = ABILITIES["stripe"].only(methods)
         self._api = Api(api_base.rstrip("/"), api_key)
         self._timeout = timeout
@@ -105,6 +109,9 @@ class Stripe:
 
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> Fact | Unknown | None:
         return facts.read(self._api, kind, gateway_id, Deadline(timeout))
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
+        return events.read(self._api, since, after, Deadline(timeout), undelivered=self._sends_webhooks)
 
     def dashboard(self, gateway_id: str) -> str | None:
         return self._account.dashboard(gateway_id)

@@ -8,7 +8,8 @@ import pytest
 from shared.gateways.protocol import Declined, NextAction, Unknown, Waiting
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Visitor
-from tests.sql.rows import a_dispute, a_payment, insert, move
+from tests.shared.reading.test_payment_events import paid_late
+from tests.sql.rows import a_dispute, a_payment, a_refund, insert, move
 from tests.support.cluster import Place
 from tests.support.hostile import BIDI, MARKUP, SCHEME
 from tests.support.till import Till, shown
@@ -34,6 +35,15 @@ def test_the_story_of_a_payment_and_its_refund_is_told_in_order(visitor: Visitor
     assert places == sorted(places)
     assert -1 not in places
     assert "₹50.00 of it was given back" in page.text
+
+
+def test_a_refund_of_the_gateways_own_pages_that_came_back_says_both(
+    visitor: Visitor, place: Place, payment_id: int
+) -> None:
+    a_refund(place.sql, payment_id, status="REVERSED", failure_code="insufficient_funds", source="gateway")
+    text = visitor.get(f"/console/payments/{payment_id}").text
+    for told in ("Entered: ₹10.00", "Given back: ₹10.00", "Came back: ₹10.00", "Made at the gateway"):
+        assert told in text
 
 
 def test_a_dispute_is_told_of_and_marked_while_it_is_open(visitor: Visitor, place: Place, payment_id: int) -> None:
@@ -149,6 +159,27 @@ def test_asking_while_somebody_asks_says_so(visitor: Visitor, till: Till, place:
     place.sql.run("UPDATE idempotency_keys SET locked_at = clock_timestamp()")
     answer = visitor.post("/console/payments/1/ask", refund_id="")
     assert "It was not asked again" in visitor.get(answer.headers["Location"]).text
+
+
+@pytest.mark.parametrize("late_payment", ["refund", "adopt"])
+def test_what_was_paid_late_is_told_with_what_became_of_it(visitor: Visitor, till: Till, late_payment: str) -> None:
+    till.change(late_payment=late_payment)
+    payment_id = paid_late(till)
+    page = visitor.get(f"/console/payments/{payment_id}")
+    told = ["Asked for: ₹150.00", "Not charged", "The gateway contradicts what is stored", "paid after it had failed"]
+    if late_payment == "refund":
+        told += ["To be given back: ₹150.00", "was asked to give back: succeeded", "Given back: ₹150.00"]
+        assert "It was paid late, all the same: see its refund." in page.text
+        assert "Of a charge that was paid late" in page.text
+    else:
+        told += ["Paid late, and adopted: ₹150.00", "Charged: ₹150.00"]
+        assert "It had failed, was paid late, and is adopted." in page.text
+    places = [page.text.find(each) for each in told]
+    assert places == sorted(places)
+    assert -1 not in places
+    assert "Disagrees" not in page.text
+    found = visitor.get("/console/attention").text
+    assert "Paid late, and put right since" in found
 
 
 def test_a_gateway_that_says_otherwise_is_marked(visitor: Visitor, till: Till, payment_id: int) -> None:

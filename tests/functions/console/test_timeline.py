@@ -33,7 +33,9 @@ EVERY = (
     story.SettledByHand(
         after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
     ),
+    story.Adopted(after(4), None, "sweep", AMOUNT),
     story.Settled(after(4), None, True, None, None, AMOUNT),
+    story.Reversed(after(5), 7, "lost_card", Decimal("50.00")),
     story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
     story.DisputeOpened(after(5), None, "du_1", "OPEN", AMOUNT, "INR", "fraudulent", after(60)),
     story.DisputeOver(after(5), None, "du_1", "LOST", AMOUNT, "INR"),
@@ -51,7 +53,9 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("open", "What Stripe answered is not known"),
         ("plain", "Stripe was asked what became of it: declined"),
         ("open", "Settled by hand as succeeded"),
+        ("good", "Paid late, and adopted: ₹150.00"),
         ("good", "Charged: ₹150.00"),
+        ("bad", "Came back: ₹50.00"),
         ("bad", "The gateway contradicts what is stored"),
         ("bad", "Disputed: ₹150.00"),
         ("bad", "Dispute lost: ₹150.00"),
@@ -59,6 +63,15 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("good", "Event delivered"),
         ("bad", "Event set aside"),
     ]
+
+
+def test_a_refund_that_somebody_made_at_the_gateway_was_asked_for_by_no_client() -> None:
+    claimed = story.Claimed(BEGAN, 7, None, "c-1", Decimal("50.00"), None, False, "gateway")
+    asking = story.Asking(after(1), 7, 1, 1, "refund", "succeeded", None, None, "re_1", 80, None)
+    whole = Story(1, "{}", "INR", "stripe", None, CHARGE, [REFUND._replace(source="gateway")], [claimed, asking], 0, 0)
+    entered, asked = lines(whole, Words(SETTINGS))
+    assert (entered.title, entered.note) == ("Entered: ₹50.00", "Somebody gave it back in Stripe's own pages.")
+    assert asked.title == "Stripe was asked what became of it: succeeded"
 
 
 def test_a_line_has_who_why_and_how_long() -> None:
@@ -76,18 +89,18 @@ def test_a_line_has_who_why_and_how_long() -> None:
 
 
 def test_a_time_is_told_once_and_then_how_long_after_the_beginning() -> None:
-    first, second, third = told(EVERY[0], EVERY[5]._replace(at=after(0.04)), EVERY[6])
+    first, second, third = told(EVERY[0], EVERY[5]._replace(at=after(0.04)), EVERY[7])
     assert (first.after, second.told, second.after) == ("", "", "40 ms")
     assert (third.told != "", third.after) == (True, "5 seconds")
 
 
 def test_an_event_that_was_delivered_at_once_has_one_line() -> None:
-    written = EVERY[9]._replace(attempts=0, next_attempt_at=None)
-    assert [line.title for line in told(written, EVERY[10])] == ["Event delivered"]
+    written = EVERY[11]._replace(attempts=0, next_attempt_at=None)
+    assert [line.title for line in told(written, EVERY[12])] == ["Event delivered"]
 
 
 def test_refunds_are_called_by_their_place_among_all() -> None:
-    assert told(EVERY[11])[0].refund == "Refund 3"
+    assert told(EVERY[13])[0].refund == "Refund 3"
 
 
 def test_a_dispute_says_why_until_when_and_what_became_of_it() -> None:

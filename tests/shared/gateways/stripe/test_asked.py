@@ -45,6 +45,8 @@ def test_a_claim_that_says_nothing_of_its_customer_is_asked_for_as_ever(sent: An
     assert sent() == OF_THE_VERSION_BEFORE + b"&description=Trip+101"
     saved = sent(payment_customer="cus_9", waits=600.0)
     assert saved == OF_THE_VERSION_BEFORE + b"&customer=cus_9&description=Trip+101"
+    without = OF_THE_VERSION_BEFORE.replace(b"payment_method=pm_card", b"payment_method=")
+    assert sent(description=None, payment_token=None) == without
 
 
 def test_a_charge_without_its_customer_says_so(sent: Any) -> None:
