@@ -98,7 +98,11 @@ def _asking(moment: story.Asking, told: Story, words: "Words") -> _Told:
         ("Attempt", moment.asked if moment.asked > 1 else None),
         ("Asked by", moment.actor),
     ]
-    return tone, f"{_gateway(told)} {_ASKED[moment.how]}: {said}", "", details
+    entered = any(each.refund_id == moment.refund_id and each.source == "gateway" for each in told.refunds)
+    asked = _ASKED[
+        "find" if entered else moment.how
+    ]  # of what somebody gave back there it is only asked what became of it
+    return tone, f"{_gateway(told)} {asked}: {said}", "", details
 
 
 def _lost(moment: story.Lost, told: Story, _: "Words") -> _Told:

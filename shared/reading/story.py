@@ -72,8 +72,8 @@ class Standing(NamedTuple):
     `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is. `asked`
     is how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a
     sweep asks again, at the earliest, and `under_way` says that somebody is asking at this moment. `source` is who asked for a
-    refund, as shared/rules/states.py has it. `paid_late`: a charge that was paid after it had failed, and is adopted or given back
-    since.
+    refund, as shared/rules/states.py has it. `paid_late`: a charge that was paid after it had failed, and since is adopted or
+    given back.
     """
 
     refund_id: int | None

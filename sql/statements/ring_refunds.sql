@@ -1,5 +1,6 @@
--- Rings for the refunds of a payment that are given back, as the books have it, but for one (idx_payment_refunds_payment_id): each as
--- `ring`, in the order of their names, so that nobody who rings for several waits for whom it keeps waiting.
+-- Rings for the refunds of a payment that are given back, as the books have it, but for one (by an index on refunds of a payment,
+-- or on those that have a name there): each as `ring`, in the order of their names, so that of two who ring for several neither waits
+-- for the other.
 INSERT INTO gateway_rings AS r (gateway, kind, object_id)
 SELECT DISTINCT p.gateway, 'refund', f.gateway_id
   FROM payment_refunds f

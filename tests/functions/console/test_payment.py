@@ -8,7 +8,7 @@ from shared.gateways.protocol import Declined, Unknown
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Visitor
 from tests.shared.reading.test_payment_events import paid_late
-from tests.sql.rows import a_payment
+from tests.sql.rows import a_payment, a_refund
 from tests.support.cluster import Place
 from tests.support.hostile import BIDI, MARKUP, SCHEME
 from tests.support.till import Till, shown
@@ -34,6 +34,15 @@ def test_the_story_of_a_payment_and_its_refund_is_told_in_order(visitor: Visitor
     assert places == sorted(places)
     assert -1 not in places
     assert "₹50.00 of it was given back" in page.text
+
+
+def test_a_refund_of_the_gateways_own_pages_that_came_back_says_both(
+    visitor: Visitor, place: Place, payment_id: int
+) -> None:
+    a_refund(place.sql, payment_id, status="REVERSED", failure_code="insufficient_funds", source="gateway")
+    text = visitor.get(f"/console/payments/{payment_id}").text
+    for told in ("Entered: ₹10.00", "Given back: ₹10.00", "Came back: ₹10.00", "Made at the gateway"):
+        assert told in text
 
 
 def test_what_others_wrote_stays_text(visitor: Visitor, till: Till, place: Place) -> None:

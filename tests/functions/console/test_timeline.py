@@ -62,8 +62,12 @@ def test_every_kind_of_moment_has_a_line() -> None:
 
 
 def test_a_refund_that_somebody_made_at_the_gateway_was_asked_for_by_no_client() -> None:
-    [line] = told(story.Claimed(BEGAN, 7, None, "c-1", Decimal("50.00"), None, False, "gateway"))
-    assert (line.title, line.note) == ("Entered: ₹50.00", "Somebody gave it back in Stripe's own pages.")
+    claimed = story.Claimed(BEGAN, 7, None, "c-1", Decimal("50.00"), None, False, "gateway")
+    asking = story.Asking(after(1), 7, 1, 1, "refund", "succeeded", None, None, "re_1", 80, None)
+    whole = Story(1, "{}", "INR", "stripe", None, CHARGE, [REFUND._replace(source="gateway")], [claimed, asking], 0, 0)
+    entered, asked = lines(whole, Words(SETTINGS))
+    assert (entered.title, entered.note) == ("Entered: ₹50.00", "Somebody gave it back in Stripe's own pages.")
+    assert asked.title == "Stripe was asked what became of it: succeeded"
 
 
 def test_a_line_has_who_why_and_how_long() -> None:

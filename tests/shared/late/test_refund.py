@@ -210,7 +210,7 @@ def test_a_refund_of_the_gateways_own_pages_is_entered_and_settled(desk: Desk) -
     refund_id = desk.give_back("30.00")
     for _ in range(2):
         assert desk.follow(refund_id) is None
-    assert desk.refunds() == [("gateway", "REFUNDED", 30)]
+        assert desk.refunds() == [("gateway", "REFUNDED", 30)]
     assert desk.balances() == ("SUCCESS", 0, 30, 0)
     assert desk.events() == ["payment.refunded"]
     [entry] = desk.place.sql.run("SELECT action, gateway_id FROM audit_log")
