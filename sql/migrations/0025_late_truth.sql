@@ -413,3 +413,7 @@ CREATE UNIQUE INDEX CONCURRENTLY payment_refunds_entered_once ON payment_refunds
 -- A refund is found by what its gateway calls it, as payments are.
 DROP INDEX CONCURRENTLY IF EXISTS idx_payment_refunds_gateway_id;
 CREATE INDEX CONCURRENTLY idx_payment_refunds_gateway_id ON payment_refunds (gateway_id) WHERE gateway_id IS NOT NULL;
+-- Those of a payment that came back, newest first, for its events.
+DROP INDEX CONCURRENTLY IF EXISTS idx_payment_refunds_reversed;
+CREATE INDEX CONCURRENTLY idx_payment_refunds_reversed ON payment_refunds (payment_id, reversed_at DESC, refund_id DESC)
+    WHERE status = 'REVERSED';

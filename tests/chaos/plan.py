@@ -199,7 +199,6 @@ class Plan:
             "DB_CONNECT_TIMEOUT": times.connect_timeout,
             "DB_STATEMENT_TIMEOUT": times.statement_timeout,
             "GATEWAY_KEY_RETENTION": times.key_retention,
-            "NEXT_ACTION_TIMEOUT": min(600, times.key_retention / 2),
             "EVENT_SWEEP_AGE": times.sweep_age,
             "NEXT_ACTION_TIMEOUT": times.customer_waits,
         }

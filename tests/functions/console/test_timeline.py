@@ -33,7 +33,6 @@ EVERY = (
     story.SettledByHand(
         after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
     ),
-    story.Adopted(after(4), None, "sweep", AMOUNT),
     story.Settled(after(4), None, True, None, None, AMOUNT),
     story.Reversed(after(5), 7, "lost_card", Decimal("50.00")),
     story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
@@ -42,6 +41,7 @@ EVERY = (
     story.EventWritten(after(6), None, "e", "payment.succeeded", 3, after(9)),
     story.EventDelivered(after(6), None, "e", "payment.succeeded"),
     story.EventSetAside(after(7), 7, "f", "payment.refunded", 5, "the sink said 422"),
+    story.Adopted(after(8), None, "sweep", AMOUNT),
 )
 
 
@@ -53,7 +53,6 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("open", "What Stripe answered is not known"),
         ("plain", "Stripe was asked what became of it: declined"),
         ("open", "Settled by hand as succeeded"),
-        ("good", "Paid late, and adopted: ₹150.00"),
         ("good", "Charged: ₹150.00"),
         ("bad", "Came back: ₹50.00"),
         ("bad", "The gateway contradicts what is stored"),
@@ -62,6 +61,7 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("open", "Event is to be delivered"),
         ("good", "Event delivered"),
         ("bad", "Event set aside"),
+        ("good", "Paid late, and adopted: ₹150.00"),
     ]
 
 
