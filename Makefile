@@ -18,7 +18,7 @@ unexport $(filter-out $(addprefix PIP_,$(PIP_SOURCES)),$(filter PIP_%,$(.VARIABL
 
 # What an operator types reaches the program as typed: make does not expand it, and in a recipe it is "$$REASON", which the
 # shell takes for nothing else.
-TYPED := SETTLE AS REASON OPERATOR RESEND
+TYPED := SETTLE AS REASON OPERATOR RESEND TYPE ID CHARGE URL
 $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -67,6 +67,12 @@ pending: venv
 
 events: venv
 	@$(BIN)/python -m local.database shared.events.resend $${RESEND:+--resend="$$RESEND"}
+
+# An event as Stripe sends it, signed with STRIPE_WEBHOOK_SECRET: ID of an object of Stripe's, TYPE (payment_intent.succeeded), CHARGE of
+# a refund or dispute, URL (http://localhost:8082/webhooks/stripe).
+.PHONY: webhook
+webhook: venv
+	@$(BIN)/python -m local.webhook --id="$$ID" $${TYPE:+--type="$$TYPE"} $${CHARGE:+--charge="$$CHARGE"} $${URL:+--url="$$URL"}
 
 lint: venv-for-tests
 	@$(BIN)/ruff check .

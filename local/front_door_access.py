@@ -16,7 +16,7 @@ from shared.platform.access_values import Issuer
 from shared.platform.log import function_name, log, set_level
 from shared.platform.settings import Settings, read_settings
 from shared.web.problems import Problem
-from shared.web.routes import LIVENESS, ROUTES
+from shared.web.routes import CLIENT_FUNCTIONS, LIVENESS, ROUTES
 
 # Seconds. So long a key that is new is not known at the front door, and a token that is signed with it not accepted.
 INTERVAL = 30.0
@@ -141,8 +141,8 @@ def _answers() -> str:
     """The program that decides, with the open paths and the problems that it needs as the functions have them."""
     from shared.web.access.guard import invalid_token, unauthorized
 
-    of_health = [each.template for each in ROUTES if each.function == "health" and each.permission is None]
-    patterns = [_pattern(template) for template in (LIVENESS, *of_health)]
+    of_all = [each.template for each in ROUTES if each.function in CLIENT_FUNCTIONS and each.permission is None]
+    patterns = [_pattern(template) for template in (LIVENESS, *of_all)]
     patterns += OF_PEOPLE
     lists = [f"local open = {{{', '.join(map(_quoted, patterns))}}}"]
     for problem in (unauthorized(), invalid_token()):

@@ -13,8 +13,11 @@ from local.postgres import Postgres, write_private
 from local.supervisor import Program
 from shared.platform.settings import Settings
 
-FUNCTIONS = ("create_payment", "create_refund", "get_payment", "health", "metrics", "console", "notify", "sweep")
-BEHIND_THE_DOOR = FUNCTIONS[:6]
+FUNCTIONS = (
+    *("create_payment", "create_refund", "get_payment", "gateway_webhook", "health", "metrics", "console"),
+    *("notify", "sweep"),
+)
+BEHIND_THE_DOOR = FUNCTIONS[:7]
 SCRAPED = (*FUNCTIONS, prometheus.FRONT_DOOR)
 NEIGHBOURS = {"trip_service": "TRIP_SERVICE_URL", "notification_service": "NOTIFICATION_SERVICE_URL"}
 DATABASE = "payments"

@@ -9,7 +9,7 @@ GRANT SELECT,
       INSERT (trip_id, amount, currency, method, status, reference, gateway, gateway_account, payment_token, payment_customer,
               base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id, customer_present),
       UPDATE (status, failure_code, gateway_id, payment_token, payment_customer, reserved_amount, refunded_amount, updated_at,
-              asked_ms, next_action, reversed_amount, disputed_amount, late_charge_id)
+              asked_ms, next_action, reversed_amount, disputed_amount, late_charge_id, failed_at)
    ON payments TO {role};
 GRANT SELECT,
       INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id, source, charge_id, gateway_id),
@@ -37,7 +37,7 @@ GRANT SELECT,
    ON gateway_askings TO {role};
 GRANT SELECT,
       INSERT (payment_id, gateway, gateway_id, amount, currency, status, reason, evidence_due_by, opened_at, closed_at),
-      UPDATE (status, reason, evidence_due_by, closed_at, updated_at)
+      UPDATE (amount, status, reason, evidence_due_by, closed_at, moves, updated_at)
    ON payment_disputes TO {role};
 
 -- What a gateway said is only written to; what it rang for is put off, and ends when it was read.
@@ -55,4 +55,4 @@ GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
 
 -- Views.
 GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals, dispute_totals,
-      figures_counted TO {role};
+      figures_counted, totals_with_disputes, figures_with_disputes TO {role};

@@ -95,6 +95,8 @@ def _read(schema: Schema, value: str = "value") -> str:
             return read if plain == typing.get_type_hints(function)["return"] else _read(inner, read)
         case {"type": "int", "strict": True, "gt": above, "le": at_most, **rest} if not rest:
             return f"values.whole({value}, {above}, {at_most})"
+        case {"type": "bool", "strict": True, **rest} if not rest:
+            return f"values.boolean({value})"
         case {"type": "str", "strict": True, **rest} if not rest:
             return f"values.string({value})"
         case {"type": "literal", "expected": expected, **rest} if not rest:
@@ -108,7 +110,7 @@ def _type(schema: Schema) -> str:
             return _type(inner)
         case {"type": "nullable", "schema": inner}:
             return f"{_type(inner)} | None"
-        case {"type": "int" | "str" as kind}:
+        case {"type": "int" | "bool" | "str" as kind}:
             return str(kind)
         case {"type": "literal", "expected": expected}:
             return f"Literal[{', '.join(map(_literal, expected))}]"

@@ -6,6 +6,8 @@ FAILURES = {
     "amount_too_large": "The amount is more than the gateway charges",
     "amount_too_small": "The amount is less than the gateway charges",
     "approve_with_id": "The bank could not authorise it; it may be tried again",
+    "authentication_expired": "The rider did not confirm it in time",
+    "authentication_failed": "The rider did not confirm it",
     "authentication_required": "The bank wants the rider to confirm it",
     "balance_insufficient": "The gateway's account has not enough money",
     "call_issuer": "The bank declined and gives no reason",
@@ -31,6 +33,7 @@ FAILURES = {
     "lost_or_stolen_card": "The card is reported lost or stolen",
     "no_action_taken": "The bank declined and gives no reason",
     "not_permitted": "The bank does not permit it",
+    "payment_intent_authentication_failure": "The rider did not confirm it",
     "pickup_card": "The card is reported lost or stolen",
     "processing_error": "The gateway erred while it charged",
     "refund_canceled": "The refund was cancelled at the gateway",
@@ -45,10 +48,15 @@ FAILURES = {
 
 STATUSES = {"PENDING": "Pending", "SUCCESS": "Charged", "FAILED": "Failed", "REFUNDED": "Refunded"}
 
+REFUND_STATUSES = {"PENDING": "Pending", "REFUNDED": "Refunded", "FAILED": "Failed", "REVERSED": "Came back"}
+
 # How a status looks, besides its word.
 TONES = {"PENDING": "open", "SUCCESS": "good", "FAILED": "bad", "REFUNDED": "plain"}
 
-REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad"}
+REFUND_TONES = {"PENDING": "open", "REFUNDED": "good", "FAILED": "bad", "REVERSED": "bad"}
+
+# Who asked for a refund, where no client did.
+REFUND_SOURCES = {"gateway": "Made at the gateway", "late_payment": "Of a charge that was paid late"}
 
 # What a gateway said when it was asked, as an asking is kept.
 SAYINGS = {
@@ -56,7 +64,13 @@ SAYINGS = {
     "declined": "Declined",
     "unknown": "No final answer",
     "never_heard": "Never heard of it",
+    "waiting": "Waits for the customer",
 }
+
+DISPUTES = {"INQUIRY": "Inquiry", "OPEN": "Open", "WON": "Won", "LOST": "Lost", "WITHDRAWN": "Withdrawn"}
+
+# How it came to us what a gateway said by itself.
+HEARD = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
 
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 

@@ -62,10 +62,14 @@ def _environment() -> "Environment":
         "failures": codes.FAILURES,
         "gateway": codes.gateway,
         "statuses": codes.STATUSES,
+        "refund_statuses": codes.REFUND_STATUSES,
         "tones": codes.TONES,
         "refund_tones": codes.REFUND_TONES,
         "methods": codes.METHODS,
         "sayings": codes.SAYINGS,
+        "refund_sources": codes.REFUND_SOURCES,
         "fare_names": codes.FARE,
+        "disputes": codes.DISPUTES,
+        "heard": codes.HEARD,
     }
     return environment

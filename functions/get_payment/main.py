@@ -27,7 +27,7 @@ def get_payment(call: Call) -> Answer:
         return Answer(200, payments.events(database, payment_id, read_page(call.query)))
     refuse_parameters(call.query)
     if not call.path.endswith("/receipt"):
-        return Answer(200, payments.payment(database, payment_id))
+        return Answer(200, payments.payment(database, payment_id, to_act_on=True))
     return _receipt(call, payment_id)
 
 

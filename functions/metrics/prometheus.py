@@ -44,11 +44,19 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
     books = {totals.currency: totals.figures} | totals.others
     yield _counts("payment_total", "Payments by status.", "status", {of: books[of].by_status for of in books})
     yield _counts("payment_method_total", "Payments by method.", "method", {of: books[of].by_method for of in books})
+    disputes = {of: books[of].disputes_by_status for of in books}
+    yield _counts("payment_dispute_total", "Disputes by status.", "status", disputes)
     for name, meaning, figure in _FIGURES:
         family = GaugeMetricFamily(name, meaning, labels=["currency"])
         for currency, figures in books.items():
             family.add_metric([currency], float(figure(figures)))
         yield family
+    yield GaugeMetricFamily(
+        "payment_dispute_evidence_due_seconds",
+        "Until the evidence of the open dispute that is due next is due; +Inf where none is.",
+        # Not absent (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics), and no alert's business.
+        value=math.inf if totals.evidence_due is None else totals.evidence_due,
+    )
     for name, meaning, value in (
         (
             "payment_pending_count",
@@ -72,15 +80,26 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
             "Answers of the gateway that contradict what was stored.",
             totals.contradiction_count,
         ),
+        (
+            "gateway_ring_count",
+            f"Objects of a gateway that rang and are still to be read; {MOST_COUNTED} means at least so many.",
+            totals.ring_count,
+        ),
+        ("gateway_ring_oldest_seconds", "Since the first ring for the oldest of them.", totals.ring_oldest),
     ):
         yield GaugeMetricFamily(name, meaning, value=float(value))
 
 
 _FIGURES: tuple[tuple[str, str, Callable[[Figures], Decimal | int]], ...] = (
     ("payment_average_amount", "Average amount of payments of status SUCCESS.", lambda of: of.average_amount),
-    ("payment_total_revenue", "Charged minus refunded, over SUCCESS and REFUNDED.", lambda of: of.revenue),
+    (
+        "payment_total_revenue",
+        "Charged minus refunded, over SUCCESS and REFUNDED, minus what is disputed.",
+        lambda of: of.revenue,
+    ),
     ("payment_refund_total", "Settled refunds.", lambda of: of.refund_count),
     ("payment_refund_amount", "Amount of settled refunds.", lambda of: of.refund_amount),
+    ("payment_disputed_amount", "Amount of disputes that are open or lost.", lambda of: of.disputed_amount),
 )
 
 

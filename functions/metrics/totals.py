@@ -27,4 +27,9 @@ def _shown(figures: Figures) -> dict[str, Any]:
         "average_payment_amount": figures.average_amount,
         "total_revenue": figures.revenue,
         "refunds": {"count": figures.refund_count, "amount": figures.refund_amount},
+        "disputes": {
+            "count": figures.dispute_count,
+            "amount": figures.disputed_amount,
+            "by_status": figures.disputes_by_status,
+        },
     }

@@ -48,7 +48,7 @@ def ask_again(deps: Dependencies, payment_id: int, actor: str, refund_id: int | 
     if row["gateway"] is None:
         return [Told(refund_id, "it was imported: no gateway knows it", asked=False)]
     gateway = deps.gateways.named(row["gateway"])
-    if gateway and gateway.settles_at_once:
+    if gateway and gateway.abilities.settles_at_once:
         return [Told(refund_id, f"{row['gateway']} asks nobody", asked=False)]
     return [_look_at(deps, lease_of(deps, row, taken_at), actor)]
 

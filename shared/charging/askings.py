@@ -4,7 +4,7 @@ import re
 import time
 from typing import Literal, NamedTuple
 
-from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown, Waiting
 from shared.platform.counting import Durations
 from shared.platform.database import Row
 from shared.platform.terminal import printable
@@ -29,7 +29,7 @@ class Asking(NamedTuple):
     """One asking: `how` the gateway was asked, what it `said`, and how long that took."""
 
     how: How
-    said: Literal["succeeded", "declined", "unknown", "never_heard"]
+    said: Literal["succeeded", "declined", "unknown", "never_heard", "waiting"]
     code: str | None
     why: str | None
     gateway_id: str | None
@@ -48,6 +48,8 @@ class Asking(NamedTuple):
                 kept = cls(how, "declined", _safe(said.code, request), None, said.gateway_id, duration)
             case Unknown():
                 kept = cls(how, "unknown", None, _safe(said.why, request), said.gateway_id, duration)
+            case Waiting():
+                kept = cls(how, "waiting", None, None, said.gateway_id, duration)
         return kept._replace(
             code=kept.code and kept.code[:LONGEST_CODE],
             why=kept.why and kept.why[:LONGEST_WHY],

@@ -17,6 +17,7 @@ from shared.gateways.protocol import (
     Outcome,
     Succeeded,
     Unknown,
+    Waiting,
     account_name,
     describe,
 )
@@ -43,15 +44,23 @@ def attempt(
     try:
         outcome = ask(deps, lease, askings)
         on_outcome(outcome)
-        if isinstance(outcome, Unknown):
-            log.warning("outcome unknown", extra=lease.about() | {"why": outcome.why, "asked": lease.request.asked})
-            release(deps, lease, outcome, askings)
-        else:
+        if isinstance(outcome, Succeeded | Declined):
             return settle(deps, lease, outcome, askings)
+        _tell(lease, outcome)
+        lease = release(deps, lease, outcome, askings)
     except Exception:
         gateway_said = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
         log.exception("not settled; it will be asked again", extra={**lease.about(), **gateway_said})
     return pending_answer(lease)
+
+
+def _tell(lease: Lease, outcome: Unknown | Waiting) -> None:
+    """Into the log: that a customer is waited for is nothing to worry about."""
+    about = {**lease.about(), "asked": lease.request.asked}
+    if isinstance(outcome, Waiting):
+        log.info("waiting for the customer", extra=about)
+    else:
+        log.warning("outcome unknown", extra=about | {"why": outcome.why})
 
 
 def ask(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome:
@@ -59,15 +68,16 @@ def ask(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome:
 
     Asked again with the same reference it charges once, but only while it remembers the reference
     (GATEWAY_KEY_RETENTION, seconds), and only in the account that was asked first: otherwise it is only read. A repeat that
-    is not final is followed by a read too, since gateways replay stored answers that were not final.
+    is not final is followed by a read too, since gateways replay stored answers that were not final: a customer who was
+    waited for then may have acted since.
     """
     gateway = deps.gateways.named(lease.gateway)
-    outcome = Unknown("the lease is too old to ask")
+    outcome: Unknown | Waiting = Unknown("the lease is too old to ask")
     remembered = lease.request.age < deps.settings.gateway_key_retention
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
         how: How = "charge" if lease.refund_id is None else "refund"
         asked = _said(lease, askings, how, gateway.charge if lease.refund_id is None else gateway.refund)
-        if lease.request.asked == 1 or not isinstance(asked, Unknown):
+        if lease.request.asked == 1 or isinstance(asked, Succeeded | Declined):
             return asked
         outcome = asked
     if not lease.allows_a_call():
@@ -93,7 +103,7 @@ def find(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome | None:
 
     def look(request: GatewayRequest) -> Outcome | None:
         found = (gateway.find_charge if lease.refund_id is None else gateway.find_refund)(request)
-        if isinstance(found, Succeeded | Declined) or _is_its_account(gateway, lease):
+        if isinstance(found, Succeeded | Declined | Waiting) or _is_its_account(gateway, lease):
             return found
         return Unknown(
             f"it was claimed with the account {lease.account} of {lease.gateway}, and the settings name {gateway.account},"

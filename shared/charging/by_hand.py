@@ -14,14 +14,15 @@ from shared.charging.attempt import find
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import Lease, lease_of, release, take_over
 from shared.charging.settle import note_contradiction, settlement
-from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown, describe
+from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown, Waiting, describe
 from shared.platform import log
 from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import read_settings
 from shared.platform.terminal import printable
 
-# As many as a person reads.
+# As many as a person reads; looked for among so many of the oldest, since what waits for its customer is not stuck.
 MOST = 100
+LOOKED_THROUGH = 5_000
 # The failure code of what a person settles as failed, where the gateway gives none.
 BY_HAND = "settled_by_hand"
 
@@ -43,10 +44,11 @@ class NotSettled(Exception):
 
 
 def list_pending(deps: Dependencies) -> list[str]:
-    """One line for each charge and refund that is not settled, oldest first: what it is, its age, how often the gateway was
-    asked, and what the gateway says now (it is read, never asked to charge). Raises DatabaseUnavailable."""
+    """One line for each charge and refund that is not settled, but for what waits for its customer, oldest first: what it is,
+    its age, how often the gateway was asked, and what the gateway says now (it is read, never asked to charge). Raises
+    DatabaseUnavailable."""
     lines = []
-    for row in deps.database.run_again("pending", limit=MOST):
+    for row in deps.database.run_again("pending", looked=LOOKED_THROUGH, limit=MOST):
         lease = lease_of(deps, row, taken_at=time.monotonic())  # not taken: it is only read
         request = lease.request
         lines.append(
@@ -103,12 +105,13 @@ def settle_by_hand(
 
 
 def _weigh(found: Outcome | None, succeeded: bool) -> tuple[Succeeded | Declined, bool]:
-    """The outcome that somebody wants, with what the gateway knows of it, and whether the gateway says the contrary."""
+    """The outcome that somebody wants, with what the gateway knows of it, and whether the gateway says the contrary: where it
+    waits for the customer, it was not paid, and may be yet."""
     gateway_id = found.gateway_id if found else None
     if succeeded:
-        return Succeeded(gateway_id), found is None or isinstance(found, Declined)
+        return Succeeded(gateway_id), found is None or isinstance(found, Declined | Waiting)
     code = found.code if isinstance(found, Declined) else BY_HAND
-    return Declined(code, gateway_id), isinstance(found, Succeeded)
+    return Declined(code, gateway_id), isinstance(found, Succeeded | Waiting)
 
 
 def _name(lease: Lease) -> str:
@@ -158,7 +161,9 @@ def main() -> None:
             succeeded, actor, reason = arguments.outcome == "succeeded", arguments.actor, arguments.reason
             print(printable(settle_by_hand(deps, arguments.settle, succeeded, actor, reason, force=arguments.force)))
         else:
-            print("\n".join(map(printable, list_pending(deps))) or "Nothing is pending.")
+            print(
+                "\n".join(map(printable, list_pending(deps))) or "Nothing is pending, unless it waits for its customer."
+            )
     except NotSettled as refusal:
         sys.exit(printable(str(refusal)))
     except DatabaseUnavailable as failure:

@@ -38,11 +38,11 @@ def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: s
             return answer
         if lost_to == ONE_FARE:
             refuse_if_collected(deps, request.trip_id)
-        refuse_if_not_chargeable(gateway, request)
+        refuse_if_not_chargeable(gateway, request, deps.settings.currency)
         price = price or pricing.price(request.trip_id, request.amount, origin.trace)
         payment = new_payment(gateway, request, price)
         try:
-            if gateway.settles_at_once:
+            if gateway.abilities.settles_at_once:
                 return charge_at_once(deps, idempotency_key, payment)
             lease = claim(deps, idempotency_key, payment)
         except Conflict as lost:
@@ -52,13 +52,14 @@ def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: s
     raise in_progress()
 
 
-def refuse_if_not_chargeable(gateway: Gateway, request: PaymentRequest) -> None:
+def refuse_if_not_chargeable(gateway: Gateway, request: PaymentRequest, currency: str) -> None:
     """Raises the Problem that says why this gateway cannot be asked for such a payment. It comes after the look: what was
     claimed under other settings is answered as it was."""
-    if request.method not in gateway.methods:
-        raise Problem("method_not_supported", f"The gateway {gateway.name} cannot charge {request.method}.")
-    if gateway.needs_token and request.payment_token is None:
-        raise invalid(("payment_token", f"is required with {request.method}"))
+    able, present = gateway.abilities, request.customer_present is True
+    if why_not := able.why_not(request.method, currency, customer_present=present):
+        raise Problem("method_not_supported", f"The gateway {gateway.name} {why_not}.")
+    if able.needs_token and request.payment_token is None and not present:
+        raise invalid(("payment_token", f"is required with {request.method} unless the customer is present"))
 
 
 def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
@@ -74,6 +75,7 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
         "gateway_account": gateway.account,
         "payment_token": request.payment_token,
         "payment_customer": request.payment_customer,
+        "customer_present": bool(request.customer_present),
         "base_fare": price.fare and price.fare.base_fare,
         "distance_km": price.fare and price.fare.distance_km,
         "rate_per_km": price.fare and price.fare.rate_per_km,

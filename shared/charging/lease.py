@@ -1,12 +1,13 @@
 """A lease on a request that claimed something: the right to ask the gateway about it, for a while."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
-from shared.gateways.protocol import GatewayRequest, Unknown
+from shared.charging.next_action import written
+from shared.gateways.protocol import GatewayRequest, Unknown, Waiting
 from shared.platform.database import Row
 
 # Pauses of a sweep, in seconds. 5: what is unknown is nearly always known a moment later. 10 minutes: somebody looks at what
@@ -58,6 +59,7 @@ def about(payment_id: int, refund_id: int | None) -> dict[str, int]:
 def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
     """The lease in a row of a claim with what was claimed, of lease_key or pending, or of lease_next and open_request."""
     is_refund = row["refund_id"] is not None
+    waits: float | None = row["waits"]
     request = GatewayRequest(
         reference=row["reference"],
         payment_id=row["payment_id"],
@@ -74,6 +76,10 @@ def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
         search_cursor=row["search_cursor"],
         charge_id=row["payment_gateway_id"] if is_refund else None,
         simulate=row["simulate"],
+        method=row["method"],
+        customer_present=row["customer_present"],
+        waits=deps.settings.next_action_timeout if waits is None else waits,
+        made_elsewhere=row["source"] == "gateway",
     )
     seconds, call_seconds = deps.settings.idempotency_lock_timeout, deps.settings.gateway_timeout
     return Lease(
@@ -123,12 +129,14 @@ def take_next(deps: Dependencies) -> Lease | None:
             raise Unreadable(bytes(taken["key_hash"])) from failure
 
 
-def release(deps: Dependencies, lease: Lease, unknown: Unknown, askings: Askings) -> None:
+def release(deps: Dependencies, lease: Lease, outcome: Unknown | Waiting, askings: Askings) -> Lease:
     """Frees the lease, if it is still ours, and keeps what is known: what the gateway calls it, where a search for it goes on,
-    and, whoever holds the lease, what the gateway said. A sweep asks again after a pause that grows with the age of the claim,
-    however often its client repeats meanwhile."""
-    pause = min(max(FIRST_PAUSE, lease.request.age), LONGEST_PAUSE if unknown.answered else LONGEST_UNANSWERED_PAUSE)
-    deps.database.run_together(
+    what the customer is to do and for how long that is waited for; and, whoever holds the lease, what the gateway said. A sweep
+    asks again after a pause that grows with the age of the claim, however often its client repeats meanwhile, and when the
+    customer is waited for no longer. Gives the lease with what is shown from now on."""
+    waiting = outcome if isinstance(outcome, Waiting) else None
+    act_by = lease.request.created_at + timedelta(seconds=lease.request.waits)
+    rows = deps.database.run_together(
         *(["keep_askings"] if askings.made else []),
         "release_key",
         repeatable=True,
@@ -137,8 +145,19 @@ def release(deps: Dependencies, lease: Lease, unknown: Unknown, askings: Askings
         asked=lease.request.asked,
         key_hash=lease.key_hash,
         locked_at=lease.locked_at,
-        pause=pause,
-        gateway_id=unknown.gateway_id,
-        search_cursor=unknown.search_cursor,
+        pause=_pause(lease.request, outcome),
+        gateway_id=outcome.gateway_id,
+        search_cursor=None if isinstance(outcome, Waiting) else outcome.search_cursor,
+        next_action=waiting and written(waiting.next_action, act_by),
+        act_by=waiting and act_by,
         **askings.columns(),
     )
+    return lease._replace(shown=rows[0]["shown"] or lease.shown) if rows else lease
+
+
+def _pause(request: GatewayRequest, outcome: Unknown | Waiting) -> float:
+    """Seconds until a sweep asks again, where the customer is not waited for no longer before that (release_key)."""
+    growing = max(FIRST_PAUSE, request.age)
+    if isinstance(outcome, Waiting):
+        return min(growing, LONGEST_PAUSE, max(FIRST_PAUSE, request.waits - request.age))
+    return min(growing, LONGEST_PAUSE if outcome.answered else LONGEST_UNANSWERED_PAUSE)

@@ -45,7 +45,7 @@ def final_answer(stored: Row) -> Answer:
 
 
 def pending_answer(lease: Lease) -> Answer:
-    """The answer while the gateway's word is not known: the same key asks again."""
+    """The answer while the gateway's word is not known, or the customer is waited for: the same key asks again."""
     headers = {"Retry-After": str(RETRY_AFTER)}
     if lease.refund_id is None:
         headers["Location"] = f"/payments/{lease.payment_id}"

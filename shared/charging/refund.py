@@ -75,7 +75,8 @@ def refuse(deps: Dependencies, payment_id: int, request: RefundRequest) -> None:
     if request.amount is not None and request.amount > payment["remaining"]:
         raise Problem(
             "refund_exceeds_payment",
-            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}.",
+            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}"
+            f"{_disputed(payment)}.",
             errors=[("amount", f"exceeds the {payment['remaining']} that is left")],
         )
 
@@ -121,4 +122,8 @@ def _refuse_payment(deps: Dependencies, payment_id: int, payment: Row) -> None:
             retry_after=RETRY_AFTER if payment["status"] == "PENDING" else None,
         )
     if payment["remaining"] <= 0:
-        raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}.")
+        raise Problem("payment_not_refundable", f"Nothing is left of payment {payment_id}{_disputed(payment)}.")
+
+
+def _disputed(payment: Row) -> str:
+    return f", of which {payment['disputed']} is disputed" if payment["disputed"] else ""

@@ -22,6 +22,8 @@ def settle(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined, aski
     too_late = isinstance(outcome, Declined) and lease.is_over()
     settled = [] if too_late else deps.database.run_together(*names, repeatable=True, **parameters)
     if settled:
+        if isinstance(outcome, Declined) and settled[0].get("source") == "late_payment":
+            log.error("what was paid late is not given back", extra=lease.about() | {"code": outcome.code})
         deps.publisher.publish(event_in(settled[0]))
         return final_answer(settled[0])
     if askings.made:
@@ -51,6 +53,7 @@ def settlement(
         "key_ttl": deps.settings.idempotency_key_ttl,
         "asked": asked,
         "asked_ms": askings.told_by_the_row(asked),
+        "actor": acting(),
     }
     name = "settle_payment" if lease.refund_id is None else "settle_refund"
     if parameters["asked_ms"] is not None or not askings.made:
@@ -60,16 +63,23 @@ def settlement(
 
 def note_contradiction(deps: Dependencies, lease: Lease, outcome: Succeeded | Declined) -> None:
     """Where the gateway says otherwise than what is stored of a settled charge or refund: an ERROR in the log and an entry in
-    the audit trail, once for each thing that it says. Money moved, or did not, against the books; a person must look.
-    Raises DatabaseUnavailable."""
+    the audit trail, once for each thing that it says. Money moved, or did not, against the books. What the gateway shows by
+    its id is rung for, which may put the books right; else a person must look. Raises DatabaseUnavailable."""
+    gateway = deps.gateways.named(lease.gateway)
     answer = {"gateway_said": describe(outcome), "gateway_id": outcome.gateway_id}
     rows = deps.database.run_again(
         "note_contradiction",
-        actor=function_name.get() or "payment-service",
+        actor=acting(),
         payment_id=lease.payment_id,
         refund_id=lease.refund_id,
         outcome="succeeded" if isinstance(outcome, Succeeded) else "failed",
+        rings=gateway is not None and gateway.abilities.webhooks,
         **answer,
     )
     for row in rows:
         log.error("the gateway contradicts what is stored", extra=lease.about() | answer | {"stored": row["stored"]})
+
+
+def acting() -> str:
+    """Who writes an entry of the audit trail, where no person does: the function's name."""
+    return function_name.get() or "payment-service"

@@ -11,14 +11,19 @@ EVENT_TYPES = (
     "com.ridehailing.payment.failed.v1",
     "com.ridehailing.payment.refunded.v1",
     "com.ridehailing.refund.failed.v1",
+    "com.ridehailing.payment.given_back.v1",
+    "com.ridehailing.refund.reversed.v1",
+    "com.ridehailing.payment.dispute.opened.v1",
+    "com.ridehailing.payment.dispute.won.v1",
+    "com.ridehailing.payment.dispute.lost.v1",
+    "com.ridehailing.payment.dispute.withdrawn.v1",
 )
-# Nothing of a payment's comes before these: whatever else there is of it is told after them.
-FIRST_TYPES = frozenset(EVENT_TYPES[:2])
+_FIRST_TYPES = frozenset(EVENT_TYPES[:2])
 
 
 class Event(NamedTuple):
     """An event as the outbox holds it. `caller`: whose request it comes of; None while the service is open. `data` is JSON
-    text."""
+    text. `follows`: the payment was told of before, whatever the type says."""
 
     event_id: str
     type: str
@@ -29,6 +34,12 @@ class Event(NamedTuple):
     data: str
     created_at: datetime
     failed_before: bool = False
+    follows: bool = False
+
+    @property
+    def comes_first(self) -> bool:
+        """Whether nothing of its payment's comes before it: whatever else there is of it is told after it."""
+        return self.type in _FIRST_TYPES and not self.follows
 
 
 def event_in(row: Mapping[str, Any]) -> Event:

@@ -6,7 +6,7 @@ import time
 from queue import SimpleQueue
 
 from shared.events.delivery import EventSink
-from shared.events.event import FIRST_TYPES, Event
+from shared.events.event import Event
 from shared.events.failed import Failed
 from shared.events.outbox import hold, mark_delivered, note_failed, that_wait
 from shared.events.senders import Message, Senders, started
@@ -56,7 +56,7 @@ class Publisher:
             self._room.release()
             log.exception("event left to the sweep", extra={"event_id": event.event_id})
             return
-        if event.type in FIRST_TYPES:
+        if event.comes_first:
             self._senders.ready.put(event)
 
     def drain(self) -> None:
@@ -124,7 +124,7 @@ class _Held:
                 self._ending = True
             case Event():
                 self._since[message.event_id] = time.monotonic()
-                if message.type in FIRST_TYPES:
+                if message.comes_first:
                     self._new += 1
                 else:
                     self._later.append(message)

@@ -1,8 +1,9 @@
 """Cash: the driver has it in hand, so there is nobody to ask."""
 
-import math
+from datetime import datetime
 
-from shared.gateways.facts import Kind
+from shared.gateways.abilities import ABILITIES
+from shared.gateways.facts import EventPage, Kind
 from shared.gateways.protocol import GatewayRequest, Succeeded
 
 
@@ -11,10 +12,7 @@ class Cash:
 
     name = "cash"
     account = "cash"
-    methods = frozenset({"CASH"})
-    needs_token = False
-    settles_at_once = True
-    remembers = math.inf
+    abilities = ABILITIES["cash"]
 
     def confirms_account(self) -> bool:
         return True
@@ -26,6 +24,9 @@ class Cash:
 
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> None:
         return None
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage:
+        return EventPage((), None)
 
     def dashboard(self, gateway_id: str) -> None:
         return None

@@ -1,6 +1,6 @@
 """What a gateway's own objects are, read by their id: the truth that the books follow, whatever rang for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -53,9 +53,13 @@ class DisputeFact(NamedTuple):
 Fact = ChargeFact | RefundFact | DisputeFact
 
 
+class NotSigned(Exception):
+    """A webhook does not bear the gateway's signature, or not one of now; the message says which, for the log."""
+
+
 class Event(NamedTuple):
     """What a gateway rang with, or lists: it may be late, repeated, out of order or forged, so only the names in it
-    are used. `kind` is None where it is about nothing that the books follow. `succeeded`: it says that the charge was
+    are used. `kind` is None where nothing is to be read because of it. `succeeded`: it says that the charge was
     paid, which needs no reading where the books say so already. `said` is the event, without secrets and card
     data."""
 
@@ -66,3 +70,11 @@ class Event(NamedTuple):
     charge_id: str | None
     succeeded: bool
     said: Mapping[str, Any]
+
+
+class EventPage(NamedTuple):
+    """A page of a gateway's own list of events, newest first. `after` names the place at which the next page begins; None where
+    this is the last."""
+
+    events: Sequence[Event]
+    after: str | None

@@ -1,10 +1,11 @@
-"""What every gateway understands, and the four things it can say."""
+"""What every gateway understands, and the four things it can say of a charge or refund."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
-from shared.gateways.facts import Fact, Kind
+from shared.gateways.abilities import Abilities
+from shared.gateways.facts import EventPage, Fact, Kind
 
 
 class Succeeded(NamedTuple):
@@ -120,17 +121,13 @@ def account_name(account: str) -> str:
 class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
-    time: for `remembers` seconds. `account` says whose money it moves there, by its name and perhaps the key
-    (`name#key`): what was asked of one account is not known to another. `methods` are those it can charge.
-    `settles_at_once`: there is nobody to ask, so a charge is done when it is written down.
+    time. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what was asked of one
+    account is not known to another. `abilities` says what it can do: its row of the table, with the methods of the account.
     """
 
     name: str
     account: str
-    methods: frozenset[str]
-    needs_token: bool
-    settles_at_once: bool
-    remembers: float
+    abilities: Abilities
 
     def confirms_account(self) -> bool:
         """Whether the gateway itself says that the account is the one of its name, whatever the settings say."""
@@ -149,6 +146,11 @@ class Gateway(Protocol):
     def read(self, kind: Kind, gateway_id: str, timeout: float) -> "Fact | Unknown | None":
         """What an object of the gateway's is now, by its id, within `timeout` seconds: None where it shows no such
         object. Raises nothing."""
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
+        """A page of its own list of what it rang with since then, or wanted to: the newest, or those after a place that the
+        page before named. Only what it could not deliver, where it sends webhooks here. An Unknown with an empty
+        `search_cursor`: that place is gone. Raises nothing. Asked only where its abilities have `webhooks`."""
 
     def dashboard(self, gateway_id: str) -> str | None:
         """Where a person sees a charge in the gateway's own pages: None where it has none."""

@@ -23,10 +23,10 @@ class Gateways:
         request might reach any of them when it has forgotten the key."""
         usable = {gateway.name: gateway for gateway in present(settings)}
         for gateway in usable.values():
-            if settings.gateway_key_retention + settings.idempotency_lock_timeout > gateway.remembers:
+            if settings.gateway_key_retention + settings.idempotency_lock_timeout > gateway.abilities.remembers:
                 stop(
                     "GATEWAY_KEY_RETENTION and IDEMPOTENCY_LOCK_TIMEOUT together must not exceed the"
-                    f" {gateway.remembers:g} seconds for which {gateway.name} remembers a key"
+                    f" {gateway.abilities.remembers:g} seconds for which {gateway.name} remembers a key"
                 )
         chosen = usable.get(settings.gateway)
         if chosen is None:
@@ -41,8 +41,13 @@ class Gateways:
 
     def for_method(self, method: str) -> Gateway:
         """The gateway that a new payment of this method goes to."""
-        at_once = (each for each in self._by_name.values() if each.settles_at_once and method in each.methods)
-        return next(at_once, self.chosen)
+        every = self._by_name.values()
+        able = (each for each in every if each.abilities.settles_at_once and method in each.abilities.methods)
+        return next(able, self.chosen)
+
+    def that_ring(self) -> list[Gateway]:
+        """Every gateway that rings when something becomes of its objects."""
+        return [gateway for gateway in self._by_name.values() if gateway.abilities.webhooks]
 
     def accounts(self) -> dict[str, str]:
         """The name of the account of each gateway that can be asked, by the gateway's name."""
@@ -61,5 +66,7 @@ def present(settings: Settings) -> Iterator[Gateway]:
             settings.stripe_api_base,
             settings.gateway_timeout,
             account=settings.stripe_account,
+            methods=settings.stripe_methods,
+            sends_webhooks=bool(settings.stripe_webhook_secret),
             certain_after=settings.gateway_key_retention + 2 * settings.idempotency_lock_timeout,
         )

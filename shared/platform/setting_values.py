@@ -185,6 +185,27 @@ def stripe_account(value: str) -> str:
     return value
 
 
+def webhook_secrets(value: str) -> tuple[str, ...]:
+    """None where it is empty. Several while they are rotated: each is as good as the others."""
+    secrets = tuple(secret.strip(" ") for secret in value.split(",")) if value else ()
+    if not all(re.fullmatch(r"whsec_[!-+\--~]{8,}", secret) for secret in secrets):
+        raise ValueError("the signing secret of a webhook endpoint, whsec_..., or several with commas in between")
+    return secrets
+
+
+def late_payment(value: str) -> str:
+    if value not in ("refund", "adopt"):
+        raise ValueError("refund or adopt")
+    return value
+
+
+def stripe_methods(value: str) -> frozenset[str]:
+    methods = frozenset(value.split(","))
+    if not methods <= {"CARD", "UPI", "WALLET"}:
+        raise ValueError("one or more of CARD, UPI and WALLET with commas in between, such as CARD,WALLET")
+    return methods
+
+
 def rate(value: str) -> str:
     if value and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", value):
         raise ValueError("a rate such as 1000/second, or empty for none")

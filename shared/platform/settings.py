@@ -74,9 +74,13 @@ class Settings:
     gateway_timeout: float = _setting("10", values.seconds)
     gateway_success_rate: float = _setting("1", values.share)
     gateway_key_retention: float = _setting("82800", values.seconds)
+    next_action_timeout: float = _setting("600", values.seconds)
     stripe_api_key: str = _setting("", values.stripe_key, secret=True)
     stripe_account: str = _setting("", values.stripe_account)
+    stripe_methods: frozenset[str] = _setting("CARD,WALLET", values.stripe_methods)
     stripe_api_base: str = _setting("https://api.stripe.com", values.url)
+    stripe_webhook_secret: tuple[str, ...] = _setting("", values.webhook_secrets, secret=True)
+    late_payment: str = _setting("refund", values.late_payment)
     auth_issuers: tuple[Issuer, ...] = _setting("", access.issuers)
     auth_audience: str = _setting("payment-service", access.audience)
     auth_subjects: Mapping[str, Set[str]] = _setting("", access.subjects)
@@ -90,6 +94,7 @@ class Settings:
     console_scope: str = _setting("openid", access.scope)
     rate_limit: str = _setting("1000/second", values.rate)
     rate_limit_storage: str = _setting("", values.rate_storage, secret=True)
+    webhook_rate_limit: str = _setting("1000/second", values.rate)
     log_level: str = _setting("INFO", values.level)
     otel_exporter_otlp_endpoint: str = _setting("", values.url_or_none)
     metrics_port: tuple[str, int] | None = _setting("", values.address)
@@ -149,6 +154,8 @@ class Settings:
                 "TRIP_SERVICE_TIMEOUT, GATEWAY_TIMEOUT, DB_CONNECT_TIMEOUT and DB_STATEMENT_TIMEOUT together must be less"
                 f" than the {FRONT_DOOR:g} s that the front door waits"
             )
+        if self.next_action_timeout >= self.gateway_key_retention:
+            raise SettingError("NEXT_ACTION_TIMEOUT must be less than GATEWAY_KEY_RETENTION")
         self._refuse_what_opens_a_door()
         patience = max(RETRY_AFTER, WINDOWS[self.rate_limit.partition("/")[2]] if self.rate_limit else 0)
         if self.idempotency_key_ttl <= 2 * patience:
@@ -166,6 +173,8 @@ class Settings:
             raise SettingError("STRIPE_API_BASE must begin https:// unless it is on this machine")
         if base.path.endswith("/v1"):
             raise SettingError("STRIPE_API_BASE must not end in /v1, which each request has already")
+        if self.stripe_webhook_secret and not self.stripe_api_key:
+            raise SettingError("STRIPE_WEBHOOK_SECRET needs STRIPE_API_KEY: what a webhook names is read with it")
         if self._may_ask_stripe() and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
             raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from shared.platform.database import Database, Row
+from shared.reading.disputes import count_due, open_disputes
 from shared.rules.states import METHODS
 
 # Seconds: a charge takes a gateway's time-out (10) and is asked about again some seconds later; an event is sent within one.
@@ -12,7 +13,8 @@ LATE = 60
 MOST = 50
 # The number beside the page's name ends here.
 MOST_COUNTED = 100
-# Entries of the audit trail that are looked through for contradictions: people write the others, a few a day.
+# Entries of the audit trail that are looked through for contradictions: people write the others, a few a day. And the oldest of
+# what is pending, for what does not wait for its customer: nobody waits for longer than NEXT_ACTION_TIMEOUT.
 LOOKED = 5_000
 # Seconds. Nobody takes a contradiction back: for a week after it was found it counts as something to do.
 RECENT = 7 * 24 * 3600
@@ -48,37 +50,51 @@ class Declines(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What needs attention: `pending` and `undelivered` for longer than a minute, `refused` and set aside, oldest first; and
-    `contradictions`, newest first. Each list ends at MOST, which then means "at least"."""
+    """What needs attention: `pending` (but for what waits for its customer) and `undelivered` for longer than a minute,
+    `refused` and set aside, oldest first; `contradictions`, newest first; and `disputes` that are not decided, whose
+    evidence is due next first. Each list ends at MOST, which then means "at least"."""
 
     pending: list[Row]
     undelivered: list[Row]
     refused: list[Row]
     declines: Declines
     contradictions: list[Row]
+    disputes: list[Row]
 
     @property
     def recent(self) -> list[Row]:
-        return [row for row in self.contradictions if row["age"] < RECENT]
+        """The contradictions that somebody is to look into."""
+        return [row for row in self.contradictions if row["age"] < RECENT and not row["put_right"]]
+
+    @property
+    def due(self) -> list[Row]:
+        """Disputes whose evidence can still be sent: nobody can do anything about the others."""
+        return [row for row in self.disputes if row["due_in"] is not None and row["due_in"] > 0]
 
     @property
     def nothing(self) -> bool:
-        return not (self.pending or self.undelivered or self.refused or self.declines.rising or self.recent)
+        return not (self.pending or self.undelivered or self.refused or self.declines.rising or self.recent or self.due)
 
 
 def read_attention(database: Database) -> Attention:
     """Raises DatabaseUnavailable."""
     hour, day = database.run_again("declines", methods=list(METHODS), limit=SAMPLE)
     return Attention(
-        pending=[row for row in database.run_again("pending", limit=MOST) if row["age"] > LATE],
+        pending=[row for row in database.run_again("pending", looked=LOOKED, limit=MOST) if _overdue(row) > LATE],
         undelivered=database.run_again("undelivered_events", age=LATE, limit=MOST),
         refused=database.run_again("set_aside_events", limit=MOST),
         declines=Declines(Share(**hour), Share(**day)),
         contradictions=database.run_again("contradictions", looked=LOOKED, limit=MOST),
+        disputes=open_disputes(database, MOST),
     )
+
+
+def _overdue(row: Row) -> float:
+    """For how many seconds it is pending, its customer not being waited for."""
+    return float(row["age"] - (row["waits"] or 0))
 
 
 def count_attention(database: Database) -> int:
     """How much needs attention, but for declines; each kind is counted up to MOST_COUNTED. Raises DatabaseUnavailable."""
     [counted] = database.run_again("needs_attention", age=LATE, recent=RECENT, looked=LOOKED, limit=MOST_COUNTED)
-    return int(counted["count"])
+    return int(counted["count"]) + count_due(database, MOST_COUNTED)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.platform.database import Database, Row
 from shared.reading.periods import Period
-from shared.reading.totals import MOST_COUNTED
+from shared.reading.totals import DISPUTE, MOST_COUNTED, disputed_in
 from shared.rules.money import rounded
 from shared.rules.states import METHODS
 
@@ -17,8 +17,9 @@ MOST_EXAMINED = 1_000
 
 
 class Happened(NamedTuple):
-    """Payments that were made, charged and declined, and refunds that were given back, each counted when that happened, so that
-    a payment of one day may be charged on the next. Revenue is what was charged minus what was given back."""
+    """Payments that were made, charged and declined, refunds that were given back, and disputes that were heard of, each
+    counted when that happened, so that a payment of one day may be charged on the next. `disputed` is what disputes took, minus
+    what came back of them: below 0 where more came back. Revenue is what was charged minus what was given back and disputed."""
 
     made: int = 0
     charged: int = 0
@@ -26,6 +27,8 @@ class Happened(NamedTuple):
     refunds: int = 0
     refunded: Decimal = Decimal(0)
     revenue: Decimal = Decimal(0)
+    disputes: int = 0
+    disputed: Decimal = Decimal(0)
 
     @property
     def success_rate(self) -> float | None:
@@ -100,16 +103,18 @@ def read_figures(database: Database, period: Period, currency: str) -> Figures:
 def _happened(rows: Iterable[Row]) -> Happened:
     """What net moves say: whatever its status is afterwards, a payment that was made is one more. One that was charged is in
     one of two statuses; a whole refund moves it from the one to the other."""
-    made = charged = declined = refunds = 0
-    refunded = revenue = Decimal(0)
+    made = charged = declined = refunds = disputes = 0
+    refunded = revenue = disputed = Decimal(0)
     for row in rows:
-        if row["status"] is None:
-            refunds, refunded = refunds + row["count"], refunded + row["amount"]
-            continue
-        made += row["count"]
-        if row["status"] in ("SUCCESS", "REFUNDED"):
-            charged += row["count"]
-            revenue += row["amount"] - row["refunded"]
-        elif row["status"] == "FAILED":
-            declined += row["count"]
-    return Happened(made, charged, declined, refunds, rounded(refunded), rounded(revenue))
+        status, count = row["status"], row["count"]
+        if status is None:
+            refunds, refunded = refunds + count, refunded + row["amount"]
+        elif status.startswith(DISPUTE):
+            disputes, disputed = disputes + count, disputed + disputed_in(row)
+        else:
+            made += count
+            charged += count if status in ("SUCCESS", "REFUNDED") else 0
+            declined += count if status == "FAILED" else 0
+            revenue += row["amount"] - row["refunded"] if status in ("SUCCESS", "REFUNDED") else 0
+    net = rounded(revenue - disputed)
+    return Happened(made, charged, declined, refunds, rounded(refunded), net, disputes, rounded(disputed))

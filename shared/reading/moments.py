@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 class Claimed(NamedTuple):
     """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
-    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known."""
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is
+    who asked for a refund, as shared/rules/states.py has it: None of a charge."""
 
     at: datetime
     refund_id: int | None
@@ -16,6 +17,7 @@ class Claimed(NamedTuple):
     amount: Decimal
     reason: str | None
     imported: bool
+    source: str | None = None
     kind: Literal["claimed"] = "claimed"
 
 
@@ -31,7 +33,7 @@ class Asking(NamedTuple):
     asked: int
     step: int
     how: Literal["charge", "refund", "find"]
-    said: Literal["succeeded", "declined", "unknown", "never_heard"]
+    said: Literal["succeeded", "declined", "unknown", "never_heard", "waiting"]
     code: str | None
     why: str | None
     gateway_id: str | None
@@ -66,6 +68,16 @@ class Settled(NamedTuple):
     kind: Literal["settled"] = "settled"
 
 
+class Reversed(NamedTuple):
+    """A refund that had been given back came back, for the reason `code`: its amount is the payment's again."""
+
+    at: datetime
+    refund_id: int | None
+    code: str | None
+    amount: Decimal
+    kind: Literal["reversed"] = "reversed"
+
+
 class SettledByHand(NamedTuple):
     """A person decided what became of it. `forced`: against what the gateway said."""
 
@@ -79,6 +91,16 @@ class SettledByHand(NamedTuple):
     kind: Literal["settled_by_hand"] = "settled_by_hand"
 
 
+class Adopted(NamedTuple):
+    """It had failed, was paid late, and is taken for paid from then on. `actor` is the function that learned of it."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    amount: Decimal
+    kind: Literal["adopted"] = "adopted"
+
+
 class Contradicted(NamedTuple):
     """The gateway said otherwise than what is `stored` of what was settled."""
 
@@ -88,6 +110,33 @@ class Contradicted(NamedTuple):
     stored: str
     gateway_said: str
     kind: Literal["contradicted"] = "contradicted"
+
+
+class DisputeOpened(NamedTuple):
+    """A bank wants the money back, or only asks while `status` is INQUIRY. `at` and what follows are as the gateway says;
+    `status` is what has become of it. Money in `currency`."""
+
+    at: datetime
+    refund_id: None
+    gateway_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    reason: str | None
+    evidence_due_by: datetime | None
+    kind: Literal["dispute_opened"] = "dispute_opened"
+
+
+class DisputeOver(NamedTuple):
+    """A dispute was decided, or withdrawn: when the books heard of it."""
+
+    at: datetime
+    refund_id: None
+    gateway_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    kind: Literal["dispute_over"] = "dispute_over"
 
 
 class EventWritten(NamedTuple):
@@ -126,5 +175,17 @@ class EventSetAside(NamedTuple):
 
 
 Moment = (
-    Claimed | Asking | Lost | Settled | SettledByHand | Contradicted | EventWritten | EventDelivered | EventSetAside
+    Claimed
+    | Asking
+    | Lost
+    | Settled
+    | Reversed
+    | SettledByHand
+    | Adopted
+    | Contradicted
+    | DisputeOpened
+    | DisputeOver
+    | EventWritten
+    | EventDelivered
+    | EventSetAside
 )

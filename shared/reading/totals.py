@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 from shared.platform.database import Database, Row
 from shared.rules.money import rounded
-from shared.rules.states import METHODS, STATUSES
+from shared.rules.states import DISPUTE_STATUSES, DISPUTES_HOLDING, METHODS, STATUSES
 
 # What is open is counted so far, and no further: a count that reaches it means "at least".
 MOST_COUNTED = 2_000
+# How a dispute's status is told from a payment's in the totals.
+DISPUTE = "DISPUTE "
 
 
 class Figures(NamedTuple):
     """What the books hold of one currency, amounts in it. Every known status and method is counted, at nothing too, and any
-    other that is found. Revenue is what was charged minus what was refunded, over SUCCESS and REFUNDED; the average is over
-    payments of status SUCCESS."""
+    other that is found; so is every status of a dispute. `disputed_amount` is of disputes that are open or lost. Revenue is
+    what was charged minus what was refunded, over SUCCESS and REFUNDED, minus what is disputed; the average is over payments of
+    status SUCCESS."""
 
     by_status: dict[str, int]
     by_method: dict[str, int]
@@ -23,11 +26,19 @@ class Figures(NamedTuple):
     revenue: Decimal
     refund_count: int
     refund_amount: Decimal
+    disputes_by_status: dict[str, int]
+    disputed_amount: Decimal
+
+    @property
+    def dispute_count(self) -> int:
+        return sum(self.disputes_by_status.values())
 
 
 class Totals(NamedTuple):
     """The figures of each currency, never added up over several: of `currency`, which is the service's, and of whatever
-    `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not."""
+    `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not. `evidence_due` is how
+    long there is to send the evidence of the open dispute that is due next, in seconds; None where none is. Rings are objects
+    of a gateway that are to be read."""
 
     currency: str
     figures: Figures
@@ -38,6 +49,9 @@ class Totals(NamedTuple):
     undelivered_oldest: float
     refused_count: int
     contradiction_count: int
+    evidence_due: float | None
+    ring_count: int
+    ring_oldest: float
 
 
 def read_totals(database: Database, currency: str) -> Totals:
@@ -46,6 +60,7 @@ def read_totals(database: Database, currency: str) -> Totals:
     for row in database.run_again("payment_totals"):
         rows[row["currency"]].append(row)
     watched = database.run_again("watch_totals", most_counted=MOST_COUNTED)[0]
+    rings = database.run_again("rings_waiting", most_counted=MOST_COUNTED)[0]
     return Totals(
         currency=currency,
         figures=_figures(rows.pop(currency, [])),
@@ -56,29 +71,43 @@ def read_totals(database: Database, currency: str) -> Totals:
         undelivered_oldest=watched["undelivered_oldest"],
         refused_count=watched["refused_count"],
         contradiction_count=watched["contradiction_count"],
+        evidence_due=database.run_again("evidence_due", most_counted=1)[0]["seconds"],
+        ring_count=rings["count"],
+        ring_oldest=rings["oldest"],
     )
 
 
 def _figures(rows: list[Row]) -> Figures:
-    """The figures in one currency's rows of payment_totals: those of refunds have no status."""
+    """The figures in one currency's rows of payment_totals: those of refunds have no status, those of disputes their own."""
     by_status, by_method = Counter(dict.fromkeys(STATUSES, 0)), Counter(dict.fromkeys(METHODS, 0))
-    charged = revenue = refunded = Decimal(0)
+    disputes = Counter(dict.fromkeys(DISPUTE_STATUSES, 0))
+    charged = revenue = refunded = disputed = Decimal(0)
     refunds = 0
     for row in rows:
-        if row["status"] is None:
-            refunds, refunded = row["count"], row["amount"]
-            continue
-        by_status[row["status"]] += row["count"]
-        by_method[row["method"]] += row["count"]
-        if row["status"] == "SUCCESS":
-            charged += row["amount"]
-        if row["status"] in ("SUCCESS", "REFUNDED"):
-            revenue += row["amount"] - row["refunded"]
+        status, amount = row["status"], row["amount"]
+        if status is None:
+            refunds, refunded = row["count"], amount
+        elif status.startswith(DISPUTE):
+            disputes[status.removeprefix(DISPUTE)] += row["count"]
+            disputed += disputed_in(row)
+        else:
+            by_status[status] += row["count"]
+            by_method[row["method"]] += row["count"]
+            charged += amount if status == "SUCCESS" else 0
+            revenue += amount - row["refunded"] if status in ("SUCCESS", "REFUNDED") else 0
     return Figures(
         by_status=dict(by_status),
         by_method=dict(by_method),
         average_amount=rounded(charged / (by_status["SUCCESS"] or 1)),
-        revenue=rounded(revenue),
+        revenue=rounded(revenue - disputed),
         refund_count=refunds,
         refund_amount=rounded(refunded),
+        disputes_by_status=dict(disputes),
+        disputed_amount=rounded(disputed),
     )
+
+
+def disputed_in(row: Row) -> Decimal:
+    """What a row of disputes by status takes of the revenue: what is held back while they are open, and what is lost."""
+    holds = row["status"].removeprefix(DISPUTE) in DISPUTES_HOLDING
+    return Decimal(row["amount"]) if holds else Decimal(0)

@@ -1,4 +1,4 @@
-"""What a sweep does: settle what was abandoned, deliver what was left, delete what is over."""
+"""What a sweep does: settle what was abandoned, follow what gateways rang for, deliver what was left, delete what is over."""
 
 import logging
 import time
@@ -12,6 +12,8 @@ from shared.charging.dependencies import Dependencies
 from shared.charging.expiry import delete_keys
 from shared.events.expiry import delete_events
 from shared.events.redelivery import deliver_left
+from shared.late.due import answer_due
+from shared.late.missed import hear_missed
 from shared.platform import log
 from shared.platform.batches import Done
 from shared.platform.database import Database, DatabaseUnavailable
@@ -28,17 +30,19 @@ STUCK_AFTER = 300
 
 
 def sweep(deps: Dependencies) -> dict[str, int]:
-    """Settles, delivers and deletes, side by side, each bounded in time and rows; then keeps up what the figures and the next
-    sweep begin at. Any number may run at once.
+    """Settles, listens, delivers and deletes, side by side, each bounded in time and rows; then keeps up what the figures and
+    the next sweep begin at. Any number may run at once.
 
     Returns how much of each it did, and for how many of them more is left to do (`more`): the next sweep goes on. A job that
     fails keeps no other from its end; then the first failure is raised: DatabaseUnavailable, or whatever it was.
     """
     began = time.monotonic()
     until = began + LONGEST
-    settled = Signal()
+    settled, heard = Signal(), Signal()
     work: dict[str, Callable[[], Done]] = {
         "settled": lambda: settle_abandoned(deps, until, until + STRAGGLERS),
+        "missed": lambda: hear_missed(deps, until),
+        "rings": lambda: answer_due(deps, until, until + STRAGGLERS, heard),
         "delivered": lambda: deliver_left(deps.database, deps.settings, until, until + STRAGGLERS, settled),
         "keys_deleted": lambda: delete_keys(deps.database, until),
         "events_deleted": lambda: delete_events(deps.database, deps.settings, until),
@@ -46,6 +50,7 @@ def sweep(deps: Dependencies) -> dict[str, int]:
     workers = ThreadPoolExecutor(len(work), "sweep")
     jobs = {name: _begin(workers, name, job) for name, job in work.items()}
     jobs["settled"].add_done_callback(lambda _: settled.set())
+    jobs["missed"].add_done_callback(lambda _: heard.set())
     workers.shutdown(wait=False)
     wait(jobs.values(), began + LATEST - time.monotonic())
     failures: list[BaseException] = []

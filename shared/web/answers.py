@@ -17,7 +17,7 @@ class Answer(NamedTuple):
     body: str | bytes | Iterable[bytes] = ""
     content_type: str = JSON
     headers: Mapping[str, str] = _NONE
-    about: Mapping[str, int] = _NONE
+    about: Mapping[str, int | str] = _NONE
     cookies: tuple[str, ...] = ()
 
     def replayed(self) -> "Answer":

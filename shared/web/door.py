@@ -35,6 +35,7 @@ def door(
     counts: Counts | None = None,
     *,
     limited: bool = True,
+    rate: str | None = None,
     shown: Shown | None = None,
     known: Known = by_token,
 ) -> Callable[[Operation], Callable[[flask.Request], flask.Response]]:
@@ -42,11 +43,13 @@ def door(
 
     It answers /healthz itself, gives the operation only requests on its own routes, and turns what is raised into problem
     documents; nothing else that is raised reaches a client. `counts`: where its starts are counted. `limited`: RATE_LIMIT
-    applies. `shown`: how a problem is shown where it is not as a document. `known`: by what a caller is known.
+    applies, or `rate` in place of it. `shown`: how a problem is shown where it is not as a document. `known`: by what a caller
+    is known.
     """
     log.set_level(settings.log_level)
     spans.begin(settings.otel_exporter_otlp_endpoint, function)
-    limiter = Limiter(settings.rate_limit if limited else "", settings.rate_limit_storage)
+    usual = settings.rate_limit if limited else ""
+    limiter = Limiter(usual if rate is None else rate, settings.rate_limit_storage)
     start = ColdStart(function, counts, limiter.connect)
     exposition = Exposition(function, settings.metrics_port, counts.pool_use if counts else None)
     responding = Responding(function, start, exposition, shown)

@@ -65,6 +65,12 @@ def whole(value: object, above: int, at_most: int) -> int:
     return value
 
 
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("Input should be a valid boolean")
+    return value
+
+
 def string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("Input should be a valid string")

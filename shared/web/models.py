@@ -4,7 +4,7 @@
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, WithJsonSchema
 
 from shared.rules import states
 from shared.rules.identifiers import GREATEST_ID
@@ -64,6 +64,13 @@ class PaymentRequest(_Request):
     )
     payment_customer: Token | None = Field(
         None, description="The gateway's name of the customer whose saved card or account `payment_token` is."
+    )
+    customer_present: StrictBool | None = Field(
+        None,
+        description=(
+            "Whether the customer can be asked now. Where it is true, a charge that needs its customer waits: 202, and"
+            " `next_action` says what the customer is to do. Otherwise such a charge is declined."
+        ),
     )
 
 

@@ -11,6 +11,7 @@ CONTENT_TYPE = "application/problem+json"
 
 TITLES = {
     "invalid_request": (400, "The request is not valid"),
+    "invalid_signature": (400, "The webhook is not signed as it should be"),
     "unauthorized": (401, "Who is asking is not known"),
     "invalid_token": (401, "The token is not accepted"),
     "insufficient_scope": (403, "This caller may not do this"),

@@ -16,6 +16,7 @@ class PaymentFields(NamedTuple):
     metadata: dict[str, Any]
     payment_token: str | None
     payment_customer: str | None
+    customer_present: bool | None
     given: Set[str]
 
 
@@ -27,6 +28,7 @@ PAYMENT = {
     "metadata": Field(lambda value: values.metadata(value), dict),
     "payment_token": Field(lambda value: None if value is None else values.token(value), lambda: None),
     "payment_customer": Field(lambda value: None if value is None else values.token(value), lambda: None),
+    "customer_present": Field(lambda value: None if value is None else values.boolean(value), lambda: None),
 }
 
 

@@ -72,10 +72,11 @@ def content(request: PaymentFields | RefundFields) -> dict[str, Any]:
     """What the client asked for, without its key: the same for every spelling of it.
 
     A field counts only if the client gave it, so that a default that a later version adds leaves the fingerprints of
-    keys in flight as they are. `metadata` always counts: it did in the first version.
+    keys in flight as they are. `metadata` always counts: it did in the first version. False is what is absent.
     """
     counted = (request.given - {"idempotency_key"}) | {"metadata"}
-    return {name: value for name, value in request._asdict().items() if name in counted and value is not None}
+    given = {name: value for name, value in request._asdict().items() if name in counted}
+    return {name: value for name, value in given.items() if value is not None and value is not False}
 
 
 def refuse_inexpressible(amount: Decimal | None, currency: str) -> None:

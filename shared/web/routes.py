@@ -44,6 +44,7 @@ ROUTES = (
     Route("GET", "/payments/{payment_id}/refunds", "get_payment", "payments:read"),
     Route("GET", "/payments/{payment_id}/receipt", "get_payment", "payments:read"),
     Route("GET", "/payments/{payment_id}/events", "get_payment", "payments:read"),
+    Route("POST", "/webhooks/{gateway}", "gateway_webhook", None),
     Route("GET", "/health", "health", None),
     Route("GET", "/", "health", None),
     Route("GET", "/openapi.json", "health", None),
@@ -74,7 +75,7 @@ ROUTES = (
     Route("POST", "/", "dead_letters", EVENTS),
 )
 
-CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "health", "metrics"})
+CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "gateway_webhook", "health", "metrics"})
 
 # What a page loads, and nobody asks for otherwise.
 _OF_A_PAGE = frozenset({"/docs/{file}"})

@@ -12,13 +12,16 @@ SET lock_timeout = '4s';
 -- repeat is the same request. next_action: what the customer is to do, as the client is told it, with secrets of the gateway's: kept
 -- only while it is waited for. reversed_amount: what was refunded, and came back: refunded_amount falls by as much as this grows.
 -- disputed_amount: what a bank holds back, or took: no refund may touch it. Apart from what was refunded, since a bank may dispute
--- more than is left. late_charge_id: the charge that turned out paid after the payment had FAILED, once it was given back or adopted.
+-- more than is left. late_charge_id: the charge that turned out paid after the payment had FAILED, once it was given back or adopted;
+-- failed_at: when the one that is adopted had FAILED.
+-- failed_at: when one that was adopted had FAILED.
 ALTER TABLE payments
     ADD COLUMN IF NOT EXISTS customer_present boolean,
     ADD COLUMN IF NOT EXISTS next_action json,
     ADD COLUMN IF NOT EXISTS reversed_amount numeric(12, 2) NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS disputed_amount numeric(12, 2) NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS late_charge_id text,
+    ADD COLUMN IF NOT EXISTS failed_at timestamptz,
     DROP CONSTRAINT IF EXISTS payments_next_action_check,
     ADD CONSTRAINT payments_next_action_check CHECK (next_action IS NULL OR status = 'PENDING') NOT VALID,
     DROP CONSTRAINT IF EXISTS payments_reversed_amount_check,
@@ -27,7 +30,10 @@ ALTER TABLE payments
     ADD CONSTRAINT payments_disputed_amount_check CHECK (disputed_amount >= 0) NOT VALID,
     DROP CONSTRAINT IF EXISTS payments_late_charge_id_check,
     ADD CONSTRAINT payments_late_charge_id_check
-        CHECK (late_charge_id IS NULL OR (status <> 'PENDING' AND length(late_charge_id) <= 255)) NOT VALID;
+        CHECK (late_charge_id IS NULL OR (status <> 'PENDING' AND length(late_charge_id) <= 255)) NOT VALID,
+    DROP CONSTRAINT IF EXISTS payments_failed_at_check,
+    ADD CONSTRAINT payments_failed_at_check
+        CHECK ((failed_at IS NOT NULL) = (late_charge_id IS NOT NULL AND status <> 'FAILED')) NOT VALID;
 
 -- source: who asked for it: a client; somebody in the gateway's own pages; or we, of a charge that was paid late. charge_id: the charge
 -- that it gives back, where that is not the payment's. reversed_at: when the gateway said that it came back.
@@ -72,6 +78,8 @@ CREATE TABLE IF NOT EXISTS payment_disputes (
     status          text NOT NULL CHECK (status IN ('INQUIRY', 'OPEN', 'WON', 'LOST', 'WITHDRAWN')),
     reason          text CHECK (length(reason) <= 255),
     evidence_due_by timestamptz,
+    -- How many moves it has made, the first included: what its events are told apart by.
+    moves           integer NOT NULL DEFAULT 1 CHECK (moves > 0),
     opened_at       timestamptz NOT NULL,
     closed_at       timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -99,6 +107,7 @@ CREATE TABLE IF NOT EXISTS gateway_said (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS gateway_said_once ON gateway_said (gateway, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_gateway_said_charge_id ON gateway_said (charge_id, said_id) WHERE charge_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_gateway_said_object_id ON gateway_said (object_id, said_id);
 CREATE OR REPLACE TRIGGER gateway_said_stays BEFORE UPDATE OR DELETE ON gateway_said
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a row');
 ALTER TABLE gateway_said SET (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000);
@@ -117,6 +126,7 @@ CREATE TABLE IF NOT EXISTS gateway_rings (
     PRIMARY KEY (gateway, kind, object_id)
 );
 CREATE INDEX IF NOT EXISTS idx_gateway_rings_ask_after ON gateway_rings (ask_after);
+CREATE INDEX IF NOT EXISTS idx_gateway_rings_rung_at ON gateway_rings (rung_at);
 -- Few rows that come and go.
 ALTER TABLE gateway_rings SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 
@@ -143,6 +153,15 @@ CREATE OR REPLACE TRIGGER refunds_moved AFTER UPDATE OF status ON payment_refund
           AND OLD.status || ' to ' || NEW.status
               <> ALL ('{PENDING to REFUNDED, PENDING to FAILED, REFUNDED to REVERSED}'::text[]))
     EXECUTE FUNCTION refuse_move();
+-- Functions of the version before settle a payment without erasing what its customer was to do.
+CREATE OR REPLACE FUNCTION erase_next_action() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.next_action := NULL;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER payments_acted_on BEFORE UPDATE OF status ON payments FOR EACH ROW
+    WHEN (NEW.next_action IS NOT NULL AND NEW.status <> 'PENDING')
+    EXECUTE FUNCTION erase_next_action();
 -- What is over is over, but banks win what they lost, and lose what they won.
 CREATE OR REPLACE TRIGGER disputes_moved AFTER UPDATE OF status ON payment_disputes FOR EACH ROW
     WHEN (OLD.status <> NEW.status
@@ -155,7 +174,8 @@ CREATE OR REPLACE TRIGGER payments_request_stays
     BEFORE UPDATE OF trip_id, amount, method, reference, caller, correlation_id, customer_present ON payments
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what was asked for in a row');
 CREATE OR REPLACE TRIGGER payments_settled_stays
-    AFTER UPDATE OF refunded_amount, reversed_amount, failure_code, gateway_id, asked_ms, late_charge_id ON payments FOR EACH ROW
+    AFTER UPDATE OF refunded_amount, reversed_amount, failure_code, gateway_id, asked_ms, late_charge_id, failed_at ON payments
+    FOR EACH ROW
     WHEN (NEW.refunded_amount + NEW.reversed_amount < OLD.refunded_amount + OLD.reversed_amount
           OR NEW.reversed_amount < OLD.reversed_amount
           OR (OLD.late_charge_id IS NOT NULL AND NEW.late_charge_id IS DISTINCT FROM OLD.late_charge_id)
@@ -163,7 +183,8 @@ CREATE OR REPLACE TRIGGER payments_settled_stays
               AND (NEW.asked_ms IS DISTINCT FROM OLD.asked_ms
                    OR (NOT (OLD.status = 'FAILED' AND NEW.status = 'SUCCESS')
                        AND (NEW.failure_code IS DISTINCT FROM OLD.failure_code
-                            OR NEW.gateway_id IS DISTINCT FROM OLD.gateway_id)))))
+                            OR NEW.gateway_id IS DISTINCT FROM OLD.gateway_id
+                            OR NEW.failed_at IS DISTINCT FROM OLD.failed_at)))))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
 CREATE OR REPLACE TRIGGER payments_failed_at_stays AFTER UPDATE OF updated_at ON payments FOR EACH ROW
     WHEN (OLD.status = 'FAILED' AND NEW.status = 'FAILED' AND NEW.updated_at <> OLD.updated_at)
@@ -178,7 +199,7 @@ CREATE OR REPLACE TRIGGER refunds_settled_stays AFTER UPDATE OF failure_code, ga
                OR (NEW.status = OLD.status
                    AND (NEW.failure_code IS DISTINCT FROM OLD.failure_code OR NEW.reversed_at IS DISTINCT FROM OLD.reversed_at))))
     EXECUTE FUNCTION refuse_change('what was settled in a row');
-CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, amount, currency, opened_at ON payment_disputes
+CREATE OR REPLACE TRIGGER disputes_stay BEFORE UPDATE OF payment_id, gateway, gateway_id, currency, opened_at ON payment_disputes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what a dispute is about in a row');
 
 -- Totals. A charge that was paid late and given back is in none: it was never ours. A dispute is an entry of its own by its status,
@@ -212,10 +233,40 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE OR REPLACE VIEW payment_totals AS
-    SELECT currency, status, method, count, amount, refunded FROM totals_counted WHERE status NOT LIKE 'DISPUTE %';
+--
+-- As totals_counted (0020_fold_past_writers) and figures_counted (0023_quarters) were. Those leave disputes out from here on: functions of
+-- the version before read them, and would take a dispute for a payment.
+CREATE OR REPLACE VIEW totals_with_disputes AS
+    SELECT currency, status, method, count, amount, refunded
+      FROM totals_entries
+     WHERE written >= coalesce((SELECT since FROM totals_folded WHERE noted_by::xid = xmin), '0')
+       AND written <= '18446744073709551615'
+     UNION ALL
+    SELECT currency, status, method, count, amount, refunded
+      FROM totals_entries
+     WHERE written = ANY ((SELECT passed_over FROM totals_folded WHERE noted_by::xid = xmin)::xid8[])
+       AND written < (SELECT since FROM totals_folded WHERE noted_by::xid = xmin);
+CREATE OR REPLACE VIEW figures_with_disputes AS
+    SELECT quarter AS at, currency, status, count, amount, refunded
+      FROM figures_by_quarter
+     UNION ALL
+    SELECT at, currency, status, count, amount, refunded
+      FROM totals_entries
+     WHERE written >= coalesce((SELECT since FROM totals_folded WHERE noted_by::xid = xmin), '0')
+       AND written <= '18446744073709551615'
+       AND at IS NOT NULL
+     UNION ALL
+    SELECT at, currency, status, count, amount, refunded
+      FROM totals_entries
+     WHERE written = ANY ((SELECT passed_over FROM totals_folded WHERE noted_by::xid = xmin)::xid8[])
+       AND written < (SELECT since FROM totals_folded WHERE noted_by::xid = xmin)
+       AND at IS NOT NULL;
+CREATE OR REPLACE VIEW totals_counted AS
+    SELECT * FROM totals_with_disputes WHERE status IS NULL OR status NOT LIKE 'DISPUTE %';
+CREATE OR REPLACE VIEW figures_counted AS
+    SELECT * FROM figures_with_disputes WHERE status IS NULL OR status NOT LIKE 'DISPUTE %';
 CREATE OR REPLACE VIEW dispute_totals AS
-    SELECT currency, substr(status, 9) AS status, count, amount FROM totals_counted WHERE status LIKE 'DISPUTE %';
+    SELECT currency, substr(status, 9) AS status, count, amount FROM totals_with_disputes WHERE status LIKE 'DISPUTE %';
 
 CREATE OR REPLACE FUNCTION count_inserted_disputes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -259,7 +310,23 @@ CREATE OR REPLACE FUNCTION payment_to_act_on_json(p payments) RETURNS json LANGU
                 ELSE (left(row_to_json(payment_as_shown(p))::text, -1) || ',"next_action":' || p.next_action || '}')::json END
 $$;
 
--- What a client sees of a refund, with who asked for it. What is disputed cannot be given back.
+-- What an event says of a dispute.
+DO $$ BEGIN
+    CREATE TYPE dispute_told AS (
+        dispute_id      text,
+        status          text,
+        amount          numeric,
+        currency        text,
+        reason          text,
+        evidence_due_by text,
+        opened_at       text,
+        closed_at       text
+    );
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- What a client sees of a refund, with who asked for it. What is disputed cannot be given back, nor is anything left of a payment whose
+-- late charge was given back.
 DO $$ BEGIN
     CREATE TYPE refund_told AS (
         refund_id        bigint,
@@ -289,14 +356,15 @@ CREATE OR REPLACE FUNCTION refund_json(r payment_refunds, p payments) RETURNS js
         r.reference,
         r.failure_code,
         p.status,
-        greatest(p.amount - p.refunded_amount - p.reserved_amount - p.disputed_amount, 0)::numeric(12, 2),
+        CASE WHEN r.source = 'late_payment' THEN 0
+             ELSE greatest(p.amount - p.refunded_amount - p.reserved_amount - p.disputed_amount, 0) END::numeric(12, 2),
         r.metadata,
         to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         r.source
     )::refund_told)
 $$;
 
--- As in 0010_open_requests, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
+-- As in 0014_found_by_key, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
 -- who asked for a refund, and of which charge.
 CREATE OR REPLACE VIEW open_requests AS
     SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place AS search_cursor,
@@ -315,16 +383,16 @@ CREATE OR REPLACE VIEW open_requests AS
       FROM idempotency_keys k
       JOIN payments p ON p.payment_id = k.payment_id
       LEFT JOIN payment_refunds r ON r.refund_id = k.refund_id
-     WHERE k.answer_status IS NULL;
+     WHERE num_nonnulls(k.answer_status) = 0;
 
 -- As in 0022_askings: the answer that settled a charge or refund is what it was, whatever became of it afterwards.
 CREATE OR REPLACE VIEW askings AS
     SELECT payment_id, refund_id, at, asked, step, how, said, code, why, gateway_id, duration_ms, actor, false AS alone
       FROM gateway_askings
      UNION ALL
-    SELECT p.payment_id, NULL, coalesce(receipt.issued_at, p.updated_at), 1, 1, 'charge',
-           CASE WHEN p.status = 'FAILED' OR p.late_charge_id IS NOT NULL THEN 'declined' ELSE 'succeeded' END,
-           p.failure_code, NULL, p.gateway_id, p.asked_ms, NULL, true
+    SELECT p.payment_id, NULL, coalesce(p.failed_at, receipt.issued_at, p.updated_at), 1, 1, 'charge',
+           CASE WHEN p.status = 'FAILED' OR p.failed_at IS NOT NULL THEN 'declined' ELSE 'succeeded' END,
+           p.failure_code, NULL, CASE WHEN p.failed_at IS NULL THEN p.gateway_id END, p.asked_ms, NULL, true
       FROM payments p
       LEFT JOIN payment_receipts receipt ON receipt.payment_id = p.payment_id
      WHERE p.asked_ms IS NOT NULL
@@ -345,3 +413,7 @@ CREATE UNIQUE INDEX CONCURRENTLY payment_refunds_entered_once ON payment_refunds
 -- A refund is found by what its gateway calls it, as payments are.
 DROP INDEX CONCURRENTLY IF EXISTS idx_payment_refunds_gateway_id;
 CREATE INDEX CONCURRENTLY idx_payment_refunds_gateway_id ON payment_refunds (gateway_id) WHERE gateway_id IS NOT NULL;
+-- Those of a payment that came back, newest first, for its events.
+DROP INDEX CONCURRENTLY IF EXISTS idx_payment_refunds_reversed;
+CREATE INDEX CONCURRENTLY idx_payment_refunds_reversed ON payment_refunds (payment_id, reversed_at DESC, refund_id DESC)
+    WHERE status = 'REVERSED';

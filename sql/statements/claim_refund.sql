@@ -1,12 +1,12 @@
 -- The claim of a refund: locks the payment's row, reserves the amount (all that is left unless one is given) on it, and
--- writes the refund as PENDING and the key with its lease. One commit. No row where the payment does not allow it, its currency
+-- writes the refund as PENDING and the key with its lease. One commit. What is disputed is not left: a bank holds it, or took it. No row where the payment does not allow it, its currency
 -- does not express the amount, or it was charged with a gateway, or an account of it, that cannot be asked now (of old payments
 -- no account is known). The row that is locked decides, so refunds at the same moment never reserve more than there is
 -- (payments_refunds_within_amount). Gives the lease, as `open_requests` shows it from then on.
 -- What is reserved is counted from that row too, never from `p`: PostgreSQL checks constraints on what the snapshot shows of
 -- `p` before it finds out that the row changed since, and a reservation that was just given back would fail them.
 WITH payment AS (
-    SELECT payment_id, reserved_amount, amount - refunded_amount - reserved_amount AS remaining
+    SELECT payment_id, reserved_amount, amount - refunded_amount - reserved_amount - disputed_amount AS remaining
       FROM payments
      WHERE payment_id = %(payment_id)s AND status || '' = 'SUCCESS' AND currency <> ALL (%(not_in)s)
        AND EXISTS (SELECT FROM unnest(%(gateways)s::text[], %(accounts)s::text[]) AS ours (gateway, account)
@@ -35,8 +35,10 @@ WITH payment AS (
 )
 SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
        reserved.payment_token, reserved.payment_customer,
+       reserved.method, reserved.customer_present, NULL::float8 AS waits, refund.source,
        reserved.gateway_id AS payment_gateway_id,
        refund.reference, refund.amount, refund.gateway_id, refund.created_at,
        0::float8 AS age, refund.metadata ->> 'simulate' AS simulate,
-       refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown
+       refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown,
+       reserved.method, reserved.customer_present, NULL::float8 AS waits, refund.source
   FROM refund, reserved, claimed

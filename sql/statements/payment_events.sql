@@ -1,10 +1,12 @@
--- What happened to a payment's money, newest first, page by page: asked for, charged or declined, given back or not, settled by
--- hand, contradicted by the gateway. From the rows that are kept, so it costs a charge nothing. Of a payment's refunds no more is read
--- than a page (idx_payment_refunds_payment_id, idx_payment_refunds_settled), of the audit trail what it has of this payment
--- (idx_audit_log_payment_id). A page without any gives one row with nothing in it; no payment, no row.
+-- What happened to a payment's money, newest first, page by page: asked for, charged or declined, given back or not, come back, settled
+-- by hand, contradicted by the gateway, adopted since it was paid late. From the rows that are kept, so it costs a charge nothing. Of a
+-- payment's refunds no more is read than a page (idx_payment_refunds_payment_id, idx_payment_refunds_settled,
+-- idx_payment_refunds_reversed), of the audit trail what it has of this payment (idx_audit_log_payment_id). A page without any gives
+-- one row with nothing in it; no payment, no row.
 --
--- Of what happened in one commit, `place` tells the order: 0 asked for, 1 a refund asked for, 2 settled by hand, 3 what became of it,
--- 4 contradicted; each a step of 2^59, and above it the id of the refund or entry. A refund is looked at for each of its events.
+-- Of what happened in one commit, `place` tells the order: 0 asked for, 1 a refund asked for, 2 settled by hand or adopted, 3 what
+-- became of it, 4 contradicted, 5 a refund that came back; each a step of 2^59, and above it the id of the refund or entry. A refund is
+-- looked at for each of its events.
 WITH payment AS (
     SELECT * FROM payments WHERE payment_id = %(payment_id)s
 ), happened AS (
@@ -16,9 +18,9 @@ WITH payment AS (
        FROM payment_receipts
       WHERE payment_id = (SELECT payment_id FROM payment WHERE gateway IS NOT NULL))
      UNION ALL
-    (SELECT updated_at, 3::bigint << 59, NULL, NULL, 'payment.failed'
+    (SELECT coalesce(failed_at, updated_at), 3::bigint << 59, NULL, NULL, 'payment.failed'
        FROM payment
-      WHERE status = 'FAILED' AND gateway IS NOT NULL)
+      WHERE (status = 'FAILED' OR failed_at IS NOT NULL) AND gateway IS NOT NULL)
      UNION ALL
     (SELECT created_at, (1::bigint << 59) + refund_id, refund_id, NULL, 'refund.requested'
        FROM payment_refunds
@@ -28,18 +30,26 @@ WITH payment AS (
       LIMIT %(limit)s)
      UNION ALL
     (SELECT updated_at, (3::bigint << 59) + refund_id, refund_id, NULL,
-            CASE status WHEN 'REFUNDED' THEN 'payment.refunded' ELSE 'refund.failed' END
+            CASE WHEN status = 'FAILED' THEN 'refund.failed'
+                 WHEN source = 'late_payment' THEN 'payment.given_back' ELSE 'payment.refunded' END
        FROM payment_refunds
       WHERE payment_id = %(payment_id)s AND status <> 'PENDING'
         AND (updated_at, refund_id) < (%(before)s::timestamptz, %(before_id)s::bigint - (3::bigint << 59))
       ORDER BY updated_at DESC, refund_id DESC
       LIMIT %(limit)s)
      UNION ALL
+    (SELECT reversed_at, (5::bigint << 59) + refund_id, refund_id, NULL, 'refund.reversed'
+       FROM payment_refunds
+      WHERE payment_id = %(payment_id)s AND status = 'REVERSED'
+        AND (reversed_at, refund_id) < (%(before)s::timestamptz, %(before_id)s::bigint - (5::bigint << 59))
+      ORDER BY reversed_at DESC, refund_id DESC
+      LIMIT %(limit)s)
+     UNION ALL
     (SELECT at, (CASE action WHEN 'contradiction' THEN 4::bigint ELSE 2 END << 59) + audit_id, refund_id, audit_id,
             CASE WHEN refund_id IS NULL THEN 'payment.' ELSE 'refund.' END
-            || CASE action WHEN 'contradiction' THEN 'contradicted' ELSE 'settled_by_hand' END
+            || CASE action WHEN 'contradiction' THEN 'contradicted' WHEN 'adopt_payment' THEN 'adopted' ELSE 'settled_by_hand' END
        FROM audit_log
-      WHERE payment_id = %(payment_id)s)
+      WHERE payment_id = %(payment_id)s AND action IN ('settle_payment', 'settle_refund', 'contradiction', 'adopt_payment'))
 ), page AS (
     SELECT * FROM happened
      WHERE (created_at, place) < (%(before)s::timestamptz, %(before_id)s::bigint)
@@ -61,11 +71,12 @@ SELECT page.created_at, page.place, shown.event::text AS shown
                        coalesce(entry.actor,
                                 (SELECT actor FROM audit_log AS a
                                   WHERE a.payment_id = p.payment_id AND a.refund_id IS NOT DISTINCT FROM page.refund_id
-                                    AND a.at = page.created_at AND a.action <> 'contradiction' LIMIT 1),
+                                    AND a.at = page.created_at AND a.action IN ('settle_payment', 'settle_refund') LIMIT 1),
                                 CASE WHEN page.refund_id IS NULL THEN p.caller ELSE r.caller END) AS actor,
                        CASE WHEN page.refund_id IS NULL THEN p.correlation_id ELSE r.correlation_id END AS correlation_id,
                        p.payment_id, page.refund_id, coalesce(r.amount, p.amount) AS amount, p.currency,
-                       CASE page.type WHEN 'payment.failed' THEN p.failure_code WHEN 'refund.failed' THEN r.failure_code END
+                       CASE page.type WHEN 'payment.failed' THEN p.failure_code
+                                      WHEN 'refund.failed' THEN r.failure_code WHEN 'refund.reversed' THEN r.failure_code END
                        AS failure_code,
                        CASE page.type WHEN 'refund.requested' THEN r.reason ELSE entry.reason END AS reason,
                        entry.gateway_said, entry.forced) AS event) AS shown

@@ -8,7 +8,7 @@ SELECT 'RCT-' || lpad(r.payment_id::text, greatest(10, length(r.payment_id::text
                             to_char(f.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
                             to_char(f.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS updated_at
                        FROM payment_refunds f
-                      WHERE f.payment_id = r.payment_id AND f.status <> 'FAILED'
+                      WHERE f.payment_id = r.payment_id AND f.status IN ('REFUNDED', 'PENDING') AND f.source <> 'late_payment'
                       ORDER BY f.created_at DESC, f.refund_id DESC
                       LIMIT %(most_refunds)s) AS shown) AS refunds
   FROM payment_receipts r

@@ -1,8 +1,10 @@
 -- The end of a charge: status, receipt, event, totals (by trigger) and the stored answer, in one commit. Only a PENDING
--- payment is settled, so whoever comes second changes nothing and gets no row. The key's life begins here.
+-- payment is settled, so whoever comes second changes nothing and gets no row. What the gateway was asked with, and what the
+-- customer was to do, is erased. The key's life begins here.
 WITH settled AS (
     UPDATE payments
-       SET status = %(status)s, failure_code = %(failure_code)s, payment_token = NULL, payment_customer = NULL, updated_at = now(),
+       SET status = %(status)s, failure_code = %(failure_code)s, payment_token = NULL, payment_customer = NULL, next_action = NULL,
+           updated_at = now(),
            gateway_id = coalesce(%(gateway_id)s, gateway_id), asked_ms = %(asked_ms)s
      WHERE payment_id = %(payment_id)s AND status || '' = 'PENDING' AND gateway IS NOT NULL
     RETURNING payment_id, amount, currency, reference, status, caller, payment_json(payments) AS shown

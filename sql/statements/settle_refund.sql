@@ -1,6 +1,8 @@
 -- The end of a refund: what was reserved is given back or free again, and receipt of it in event, totals (by trigger) and
 -- the stored answer, in one commit. Only a PENDING refund is settled; whoever comes second gets no row. Whether the payment
 -- is wholly refunded is decided from its updated row alone, which is right under any concurrency.
+-- What gives back a charge that was paid late has nothing reserved, and leaves the payment as it is. Where the gateway declines that,
+-- it keeps money that is not ours: an entry in the audit trail, for a person.
 WITH settled AS (
     UPDATE payment_refunds
        SET status = %(status)s, failure_code = %(failure_code)s, updated_at = now(),
@@ -15,13 +17,23 @@ WITH settled AS (
                          THEN 'REFUNDED' ELSE p.status END,
            updated_at = now()
       FROM settled
-     WHERE p.payment_id = settled.payment_id
+     WHERE p.payment_id = settled.payment_id AND settled.source <> 'late_payment'
     RETURNING p.*
+), paid_late AS (
+    SELECT p.* FROM settled JOIN payments AS p ON p.payment_id = settled.payment_id WHERE settled.source = 'late_payment'
 ), shown AS (
-    SELECT settled.status, settled.reference, settled.payment_id, settled.caller,
+    SELECT settled.status, settled.reference, settled.payment_id, settled.source,
+           CASE settled.source WHEN 'late_payment' THEN payment.caller ELSE settled.caller END AS caller,
            refund_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS refund,
            refund_event_json(ROW(settled.*)::payment_refunds, ROW(payment.*)::payments) AS event
-      FROM settled, payment
+      FROM settled, (SELECT * FROM payment UNION ALL SELECT * FROM paid_late) AS payment
+), kept AS (
+    INSERT INTO audit_log (actor, action, payment_id, refund_id, outcome, reason, gateway_said, gateway_id)
+    SELECT %(actor)s, 'contradiction', payment_id, refund_id, 'failed', 'to be given back, since it was paid late',
+           concat_ws(', ', 'it cannot be given back', failure_code), gateway_id
+      FROM settled
+     WHERE source = 'late_payment' AND status = 'FAILED'
+        ON CONFLICT DO NOTHING
 ), answered AS (
     UPDATE idempotency_keys AS k
        SET answer_status = CASE shown.status WHEN 'REFUNDED' THEN 201 ELSE 402 END, answer = shown.refund,
@@ -32,9 +44,11 @@ WITH settled AS (
 ), event AS (
     -- By the clock, since the payment's row is locked by now: refunds of one payment are told in the order of their effect.
     INSERT INTO outbox (event_id, type, subject, correlation_id, traceparent, caller, data, created_at)
-    SELECT reference || CASE status WHEN 'REFUNDED' THEN '.refunded' ELSE '.failed' END,
-           CASE status WHEN 'REFUNDED' THEN 'com.ridehailing.payment.refunded.v1'
-                       ELSE 'com.ridehailing.refund.failed.v1' END,
+    SELECT reference || '.' || CASE WHEN status = 'FAILED' THEN 'failed'
+                                    WHEN source = 'late_payment' THEN 'given_back' ELSE 'refunded' END,
+           CASE WHEN status = 'FAILED' THEN 'com.ridehailing.refund.failed.v1'
+                WHEN source = 'late_payment' THEN 'com.ridehailing.payment.given_back.v1'
+                ELSE 'com.ridehailing.payment.refunded.v1' END,
            'payments/' || shown.payment_id, correlation_id, traceparent, caller, shown.event,
            clock_timestamp()
       FROM shown, answered
@@ -42,5 +56,5 @@ WITH settled AS (
 )
 SELECT answered.answer_status, answered.answer, answered.payment_id, answered.refund_id,
        event.event_id, event.type, event.subject, event.correlation_id, event.traceparent, event.caller,
-       event.data::text AS data, event.created_at
-  FROM answered, event
+       event.data::text AS data, event.created_at, shown.source
+  FROM answered, event, shown

@@ -1,7 +1,8 @@
 -- What whoever is on call watches. What is open is read oldest first, from where `open_from` says that it begins and no further
 -- than `most_counted` (idx_idempotency_oldest, idx_outbox_oldest; idx_outbox_untried, idx_outbox_failed), so that it takes no
 -- longer however much that is, and however much was open before: the ages are exact, and a count that reaches `most_counted`
--- means "at least". Events that were set aside (idx_outbox_refused) are counted apart: nobody waits for them. Contradictions
+-- means "at least". What waits for its customer is pending, and of no age until it is waited for no longer: it is younger than
+-- whatever is stuck for longer than that. Events that were set aside (idx_outbox_refused) are counted apart: nobody waits for them. Contradictions
 -- are few (idx_audit_log_contradictions).
 WITH since AS (SELECT * FROM open_from)
 SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
@@ -11,8 +12,8 @@ SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
                   ORDER BY created_at LIMIT 1), 0) AS undelivered_oldest,
        refused.count AS refused_count,
        (SELECT count(*) FROM audit_log WHERE action = 'contradiction') AS contradiction_count
-  FROM (SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
-          FROM (SELECT created_at FROM idempotency_keys
+  FROM (SELECT count(*) AS count, greatest(extract(epoch FROM now() - min(coalesce(act_by, created_at))), 0)::float8 AS oldest
+          FROM (SELECT created_at, act_by FROM idempotency_keys
                  WHERE num_nulls(answer_status) = 1 AND created_at >= (SELECT requests FROM since)
                  ORDER BY created_at LIMIT %(most_counted)s) AS oldest) AS unsettled,
        (SELECT count(*) FROM (SELECT FROM outbox

@@ -19,7 +19,7 @@ def in_code(pattern: str, *folders: str) -> list[str]:
 
 
 FIGURES = [
-    *in_code(r"\"((?:payment|outbox)_\w+)\"", "functions/metrics"),
+    *in_code(r"\"((?:payment|outbox|gateway)_\w+)\"", "functions/metrics"),
     *in_code(r"\b(?:Counts|Durations)\(\s*\"(\w+)\"", "shared"),
     *in_code(r"\"(payment_pool_\w+)\"", "shared/platform"),
 ]
@@ -51,4 +51,4 @@ def test_every_name_is_explained(page: str, names: list[str]) -> None:
 def test_no_other_figure_is_explained() -> None:
     text = (CHECKOUT / "docs" / "operations.md").read_text(encoding="utf-8")
     section = text.partition("\n## Figures\n")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`((?:payment|outbox)_\w+)`", section)) == set(FIGURES)
+    assert set(re.findall(r"`((?:payment|outbox|gateway)_\w+)`", section)) == set(FIGURES)

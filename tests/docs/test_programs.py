@@ -39,4 +39,5 @@ def test_make_starts_what_operators_rely_on() -> None:
         "seed.load",
         "shared.charging.by_hand",
         "shared.events.resend",
+        "local.webhook",
     }

@@ -125,7 +125,7 @@ def test_every_route_of_a_client_is_looked_at_here() -> None:
         (route.method, route.template, route.permission) for route in ROUTES if route.function in CLIENT_FUNCTIONS
     }
     assert {route for route in wanted if route[2]} <= looked_at
-    assert {route[1] for route in wanted if not route[2]} - {"/docs/{file}"} <= {
+    assert {route[1] for route in wanted if not route[2]} - {"/docs/{file}", "/webhooks/{gateway}"} <= {
         path.removeprefix("/v1") or "/" for path in OPEN
     }
 
@@ -137,6 +137,15 @@ def test_what_is_open_asks_nobody_who_he_is(guarded: Service, path: str) -> None
         assert client.get(path).status == 200
         assert client.get(path, Authorization="Bearer garbage").status == 200
         client.call("DELETE", path).problem(405, "method_not_allowed")
+        client.close()
+
+
+def test_a_gateway_is_not_asked_for_a_token(guarded: Service) -> None:
+    """What it signs is looked at where there is a secret; here is none."""
+    for port in (guarded.port, guarded.port_of("gateway_webhook")):
+        client = Client(port)
+        for headers in ({}, {"Authorization": "Bearer garbage"}):
+            client.call("POST", "/webhooks/stripe", {}, headers).problem(404, "not_found")
         client.close()
 
 

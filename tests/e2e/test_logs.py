@@ -8,7 +8,19 @@ import pytest
 from tests.e2e.client import SENT_SECRETS, Client, new_key, new_trip
 from tests.e2e.service import Service, await_that
 
-FUNCTIONS = ["create_payment", "create_refund", "get_payment", "health", "metrics", "console", "notify", "sweep"]
+FUNCTIONS = [
+    *(
+        "create_payment",
+        "create_refund",
+        "gateway_webhook",
+        "get_payment",
+        "health",
+        "metrics",
+        "console",
+        "notify",
+        "sweep",
+    )
+]
 
 
 @pytest.fixture(autouse=True, scope="module")

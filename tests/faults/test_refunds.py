@@ -21,7 +21,14 @@ def test_a_refund_that_is_claimed_while_another_is_being_declined_gets_what_was_
     payment_id = shown(till.pay())["payment_id"]
     gateway.next(Unknown("no answer"))
     first = shown(till.refund(payment_id, key="first"))
-    declined = {"status": "FAILED", "failure_code": "no_balance", "gateway_id": None, "key_ttl": 100, "asked_ms": 12}
+    declined = {
+        "status": "FAILED",
+        "failure_code": "no_balance",
+        "gateway_id": None,
+        "key_ttl": 100,
+        "asked_ms": 12,
+        "actor": "sweep",
+    }
     with place.connection() as other, ThreadPoolExecutor(1) as client:
         other.run("BEGIN")
         found = {"refund_id": first["refund_id"], "key_hash": hash_key("first", None, ""), "payment_id": payment_id}

@@ -32,6 +32,7 @@ EVENT = {
 FIRST: dict[str, tuple[str, str, Any, int]] = {
     "create_payment": ("POST", "/payments", {"trip_id": 101, "method": "CARD"}, 201),
     "create_refund": ("POST", "/payments/1/refunds", {}, 404),
+    "gateway_webhook": ("POST", "/webhooks/stripe", {}, 404),
     "get_payment": ("GET", "/payments", None, 200),
     "health": ("GET", "/health", None, 200),
     "metrics": ("GET", "/metrics", None, 200),

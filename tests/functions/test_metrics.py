@@ -22,6 +22,8 @@ RUPEES = Figures(
     revenue=Decimal("9999999999.99"),
     refund_count=3,
     refund_amount=Decimal("50.10"),
+    disputes_by_status={"INQUIRY": 1, "OPEN": 2, "WON": 0, "LOST": 1, "WITHDRAWN": 0},
+    disputed_amount=Decimal("70.20"),
 )
 DOLLARS = Figures(
     by_status={"PENDING": 0, "SUCCESS": 2, "FAILED": 0, "REFUNDED": 0, "REVERSED": 1},
@@ -30,6 +32,8 @@ DOLLARS = Figures(
     revenue=Decimal("15.00"),
     refund_count=0,
     refund_amount=Decimal("0.00"),
+    disputes_by_status={"INQUIRY": 0, "OPEN": 0, "WON": 0, "LOST": 0, "WITHDRAWN": 0},
+    disputed_amount=Decimal("0.00"),
 )
 TOTALS = Totals(
     currency="INR",
@@ -41,6 +45,9 @@ TOTALS = Totals(
     undelivered_oldest=0.25,
     refused_count=6,
     contradiction_count=4,
+    evidence_due=90_000.5,
+    ring_count=3,
+    ring_oldest=7.5,
 )
 STARTS = [ColdStarts("health", [(0.25, 1), (math.inf, 2)], 1.5)]
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
@@ -69,6 +76,7 @@ def test_the_json_has_exactly_what_the_contract_says_and_other_currencies_beside
         "average_payment_amount": 150.0,
         "total_revenue": 9999999999.99,
         "refunds": {"count": 3, "amount": 50.1},
+        "disputes": {"count": 4, "amount": 70.2, "by_status": RUPEES.disputes_by_status},
         "currency": "INR",
         "other_currencies": {
             "USD": {
@@ -77,6 +85,7 @@ def test_the_json_has_exactly_what_the_contract_says_and_other_currencies_beside
                 "average_payment_amount": 7.5,
                 "total_revenue": 15.0,
                 "refunds": {"count": 0, "amount": 0.0},
+                "disputes": {"count": 0, "amount": 0.0, "by_status": DOLLARS.disputes_by_status},
             }
         },
     }
@@ -93,6 +102,8 @@ def series(currency: str, figures: Figures) -> dict[tuple[str, ...], float]:
     return {
         **{("payment_total", currency, status): count for status, count in figures.by_status.items()},
         **{("payment_method_total", currency, method): count for method, count in figures.by_method.items()},
+        **{("payment_dispute_total", currency, status): count for status, count in figures.disputes_by_status.items()},
+        ("payment_disputed_amount", currency): float(figures.disputed_amount),
         ("payment_average_amount", currency): float(figures.average_amount),
         ("payment_total_revenue", currency): float(figures.revenue),
         ("payment_refund_total", currency): figures.refund_count,
@@ -115,7 +126,15 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
         ("outbox_oldest_seconds",): 0.25,
         ("outbox_refused_count",): 6,
         ("payment_contradiction_total",): 4,
+        ("payment_dispute_evidence_due_seconds",): 90_000.5,
+        ("gateway_ring_count",): 3,
+        ("gateway_ring_oldest_seconds",): 7.5,
     }
+
+
+def test_where_no_evidence_is_due_it_is_never_due() -> None:
+    text = prometheus_text(TOTALS._replace(evidence_due=None), [])
+    assert re.findall(r"^payment_dispute_evidence_due_seconds (.*)$", text, re.M) == ["+Inf"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ OF_OTHERS = {
     "create_payment": {"payment_not_found", "refund_declined"},
     "create_refund": {"payment_declined"},
     "get_payment": {"unsupported_media_type"},
+    "gateway_webhook": {"payment_not_found"},
     "health": {"payment_not_found", "unsupported_media_type", "database_unavailable"},
     "metrics": {"payment_not_found", "unsupported_media_type"},
 }
@@ -63,7 +64,7 @@ def answers() -> Iterator[tuple[str, str, Json]]:
 
 def problems_in(answer: Json) -> list[Json]:
     """The examples of an answer that is a problem: one for each code."""
-    return list(answer["content"].get("application/problem+json", {}).get("examples", {}).values())
+    return list(answer.get("content", {}).get("application/problem+json", {}).get("examples", {}).values())
 
 
 def codes_of(answer: Json) -> set[str]:
@@ -105,7 +106,9 @@ def test_what_a_function_may_raise_is_what_its_operations_answer(function: str) 
     for path, method, operation in operations():
         if any((method.upper(), path, function) == (each.method, each.template, each.function) for each in ROUTES):
             described |= {code for answer in operation["responses"].values() for code in codes_of(resolved(answer))}
-    assert described - set(FRONT_DOOR) - CALLERS == raised_by(function) - OF_OTHERS[function] - NOWHERE - CALLERS
+    assert (
+        described - set(FRONT_DOOR) - NOWHERE - CALLERS == raised_by(function) - OF_OTHERS[function] - NOWHERE - CALLERS
+    )
 
 
 def raised_by(function: str) -> set[str]:
@@ -166,7 +169,7 @@ def test_operations_are_named_once_and_say_who_may_ask() -> None:
 
 def test_every_body_and_every_header_has_an_example() -> None:
     for name, _, answer in answers():
-        for form in answer["content"].values():
+        for form in answer.get("content", {}).values():
             assert examples_of(form), name
         assert all(examples_of(resolved(header)) for header in answer["headers"].values()), name
     for path, _, operation in operations():
@@ -175,7 +178,7 @@ def test_every_body_and_every_header_has_an_example() -> None:
 
 
 def test_every_example_is_what_its_schema_says_and_has_no_field_more() -> None:
-    forms = [form for _, _, answer in answers() for form in answer["content"].values()]
+    forms = [form for _, _, answer in answers() for form in answer.get("content", {}).values()]
     for path, _, operation in operations():
         forms += operation.get("requestBody", {"content": {}})["content"].values()
         forms += operation.get("parameters", []) + DOCUMENT["paths"][path].get("parameters", [])

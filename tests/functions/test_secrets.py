@@ -105,6 +105,7 @@ def test_a_shared_store_that_is_down_is_told_of_without_its_password(place: Plac
 
 WRONG = {
     "STRIPE_API_KEY": f"pk_live_{SECRET}",
+    "STRIPE_WEBHOOK_SECRET": f"secret_{SECRET}",
     "RATE_LIMIT_STORAGE": f"redis://:{SECRET}@ho st",
     "K_SINK": f"http://user:{SECRET}@broker/",
     "TRIP_SERVICE_URL": f"http://user:{SECRET}@trips/",

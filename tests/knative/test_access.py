@@ -58,7 +58,7 @@ def test_on_minikube_the_trip_service_pays_and_an_operator_may_do_everything(bui
 @pytest.mark.parametrize("form", FORMS)
 def test_nobody_has_a_token_for_the_api_server_and_only_who_needs_one_has_any(built: Built, form: str) -> None:
     manifests = built(form)
-    publishers = {"create-payment", "create-refund", "sweep"} if form == WITH_OIDC else set()
+    publishers = {"create-payment", "create-refund", "gateway-webhook", "sweep"} if form == WITH_OIDC else set()
     callers = {"trip-service"} if "minikube" in form else set()
     having = {m["metadata"]["name"]: tokens_of(template) for m, template in pods(manifests) if tokens_of(template)}
     assert having.keys() == publishers | callers

@@ -54,6 +54,11 @@ def asked(name: str, labels: str, counts: dict[str, str]) -> Series:
     return {of(name, f'{labels}outcome="{outcome}"'): values for outcome, values in counts.items()}
 
 
+def webhooks(**outcomes: int) -> Series:
+    labels = 'gateway="stripe",outcome='
+    return {of("payment_webhook_total", f'{labels}"{outcome}"'): f"0+{n}x60" for outcome, n in outcomes.items()}
+
+
 GATEWAY = 'gateway="stripe",how="charge"'
 CASES = {
     "PaymentTotalsMissing": Case(
@@ -65,6 +70,13 @@ CASES = {
     "PaymentContradicted": Case(
         {of("payment_contradiction_total"): "3x40 4x20"}, {of("payment_contradiction_total"): "4x60"}
     ),
+    "RingsUnanswered": Case(
+        {of("gateway_ring_oldest_seconds"): "14401x60"}, {of("gateway_ring_oldest_seconds"): "14400x60"}
+    ),
+    "DisputeEvidenceDue": Case(
+        {of("payment_dispute_evidence_due_seconds"): "172799x60"},
+        {of("payment_dispute_evidence_due_seconds"): "172800x60"},
+    ),
     "EventsUndelivered": Case({of("outbox_oldest_seconds"): "301x60"}, {of("outbox_oldest_seconds"): "300x60"}),
     "EventsRefused": Case({of("outbox_refused_count"): "1x60"}, {of("outbox_refused_count"): "0x60"}),
     "PaymentsFailing": Case(answers(6), answers(5)),
@@ -72,6 +84,11 @@ CASES = {
     "PaymentsSlow": Case(
         under("envoy_cluster_upstream_rq_time_bucket", ENVOY, "5000", 98),
         under("envoy_cluster_upstream_rq_time_bucket", ENVOY, "5000", 100),
+    ),
+    "WebhooksRefused": Case(
+        webhooks(refused=6, answered=4),
+        webhooks(refused=4, answered=6),
+        {"gateway": "stripe"},
     ),
     "GatewayFailing": Case(
         asked("payment_gateway_seconds_count", f"{GATEWAY},", {"unknown": "0+3x60", "succeeded": "0+7x60"}),

@@ -24,13 +24,16 @@ from tests.fakes.issuer import Issuer, bad_tokens
 from tests.knative.conftest import ROOT
 from tests.local.doors import HOST, gateway, ports, write_container_form
 
-FUNCTIONS = ("create_payment", "create_refund", "get_payment", "metrics", "console", "health")
+FUNCTIONS = ("create_payment", "create_refund", "gateway_webhook", "get_payment", "metrics", "console", "health")
 
 ROUTES = [
     ("POST", "/payments", "create_payment"),
     ("POST", "/v1/payments", "create_payment"),
     ("POST", "/payments/351/refunds", "create_refund"),
     ("POST", "/v1/payments/351/refunds", "create_refund"),
+    ("POST", "/webhooks/stripe", "gateway_webhook"),
+    ("POST", "/v1/webhooks/stripe", "gateway_webhook"),
+    ("POST", "/webhooks/stripe/", "gateway_webhook"),
     ("GET", "/payments", "get_payment"),
     ("GET", "/payments?limit=5&cursor=x%2Fy", "get_payment"),
     ("HEAD", "/payments/351", "get_payment"),

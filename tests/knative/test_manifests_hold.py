@@ -17,7 +17,10 @@ Built = Callable[[str], list[Manifest]]
 OPERATIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
 IMAGE = "dev.local/payment-service:local"
 SECRET_KEYS = {"username", "password", "app-username", "app-password"}
-OPTIONAL_KEYS = {"stripe-api-key", "rate-limit-storage", "previous-app-username", "previous-app-password"}
+OPTIONAL_KEYS = {
+    *("stripe-api-key", "stripe-webhook-secret", "rate-limit-storage"),
+    *("previous-app-username", "previous-app-password"),
+}
 OPTIONAL_KEYS |= {"console-client-secret", "console-session-key"}
 
 

@@ -12,7 +12,16 @@ Manifest = dict[str, Any]
 Built = Callable[[str], list[Manifest]]
 
 # Everywhere; with eventing dead-letters too.
-USE_THE_DATABASE = {"create-payment", "create-refund", "get-payment", "health", "metrics", "console", "sweep"}
+USE_THE_DATABASE = {
+    "create-payment",
+    "create-refund",
+    "gateway-webhook",
+    "get-payment",
+    "health",
+    "metrics",
+    "console",
+    "sweep",
+}
 
 
 def _may_come_in(manifests: list[Manifest], pod: dict[str, str], port: int) -> list[Manifest]:

@@ -23,6 +23,8 @@ READ = ("GET", "HEAD")
 OTHER = ("PUT", "PATCH", "DELETE", "OPTIONS")
 TABLE = [
     *[("POST", "/payments", "create_payment"), ("POST", "/payments/7/refunds", "create_refund")],
+    *[("POST", "/webhooks/stripe", "gateway_webhook"), ("POST", "/webhooks/stripe/", "gateway_webhook")],
+    *[("GET", "/webhooks/stripe", "health"), ("POST", "/webhooks", "health"), ("POST", "/webhooks/a/b", "health")],
     *[(method, "/payments", "get_payment") for method in READ],
     *[(method, "/payments?limit=2&cursor=%2Fa", "get_payment") for method in READ],
     *[(method, "/payments/7", "get_payment") for method in READ],
@@ -61,7 +63,9 @@ TABLE = [
 @contextmanager
 def opened(changes: dict[str, str]) -> Iterator[Door]:
     """A front door with these changes of its listener, before functions that say who they are."""
-    functions = {name: Function(name) for name in ("create_payment", "get_payment", "health", "metrics")}
+    functions = {
+        name: Function(name) for name in ("create_payment", "gateway_webhook", "get_payment", "health", "metrics")
+    }
     ports = {name: function.server_port for name, function in functions.items()}
     with tempfile.TemporaryDirectory() as folder:
         port, nobody = pick(2)
@@ -113,7 +117,9 @@ def test_a_function_that_is_not_there_is_a_503_that_asks_for_patience(door: Door
 def test_a_function_that_is_started_again_costs_no_error(door: Door) -> None:
     port = pick(1)[0]
     with tempfile.TemporaryDirectory() as folder:
-        ports = dict.fromkeys(("create_payment", "create_refund", "get_payment", "health", "metrics"), port)
+        ports = dict.fromkeys(
+            ("create_payment", "create_refund", "gateway_webhook", "get_payment", "health", "metrics"), port
+        )
         listening = pick(1)[0]
         envoy = subprocess.Popen(
             front_door.command(front_door.write(Path(folder), listening, ports)), stdout=subprocess.DEVNULL

@@ -25,6 +25,7 @@ from tests.local.checkouts import Copy, Running, await_that
 ODD = "check 'out' \"1\" #2 ;3 a,b 100%s `x & ü 😀 "
 REASON = 'cost $5 & "it\'s" `id` $(id) $(shell false) $$ # \\ ; ü\n-- second line'
 SECRET = "sk_test_surroundings"
+WEBHOOK_SECRET = "whsec_surroundings"
 HOSTILE = {
     "DEBUG": "1",
     "FLASK_DEBUG": "1",
@@ -62,6 +63,7 @@ HOSTILE = {
     "ALL_PROXY": "http://192.0.2.1:1",
     "LC_ALL": "C",
     "STRIPE_API_KEY": SECRET,
+    "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
 }
 
 
@@ -99,8 +101,9 @@ def test_it_works_whatever_the_shell_has_and_the_folder_is_called(copy: Copy, ru
 def test_each_program_sees_only_the_settings_that_are_its_own(copy: Copy, running: Running) -> None:
     for name in HOSTILE.keys() - surroundings.PLAIN - surroundings.SETTINGS:
         assert has(copy, name) <= ({*NEIGHBOURS} if name == "PORT" else set()), name
-    asks_the_gateway = {"console", "create_payment", "create_refund", "sweep"}
+    asks_the_gateway = {"console", "create_payment", "create_refund", "gateway_webhook", "sweep"}
     assert has(copy, "STRIPE_API_KEY") == asks_the_gateway
+    assert has(copy, "STRIPE_WEBHOOK_SECRET") == {"gateway_webhook", "sweep"}
     assert has(copy, "DB_PASS") == {*asks_the_gateway, "get_payment", "health", "metrics"}
     shows_receipts = {"get_payment", "console"}
     assert has(copy, "TRIP_SERVICE_URL") == {"create_payment", *shows_receipts}
@@ -137,6 +140,7 @@ def test_every_line_of_every_log_is_json(copy: Copy, running: Running) -> None:
     lines = [line for log in folder.glob("*.log*") for line in log.read_text(encoding="utf-8").splitlines()]
     assert {"postgres", "supervisor", "health", "front_door"} <= {json.loads(line)["function"] for line in lines}
     assert SECRET not in "\n".join(lines)
+    assert WEBHOOK_SECRET not in "\n".join(lines)
     assert (folder / "supervisor.out").read_text() == ""
 
 

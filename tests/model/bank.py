@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.gateways.abilities import ABILITIES
-
 from shared.gateways.facts import EventPage, Fact, Kind
 from shared.gateways.protocol import Declined, GatewayRequest, NextAction, Outcome, Succeeded, Unknown, Waiting
 from tests.model.truth import Charge, Refund, Truth

@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from shared.late.answer import answer_now
 
 from shared.gateways.facts import DisputeStatus, Event
+from shared.late.answer import answer_now
 from shared.platform import json_text
 from shared.platform.database import DatabaseUnavailable
 from shared.web.answers import Answer

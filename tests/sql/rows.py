@@ -28,6 +28,7 @@ CLAIM = {
     "gateway_account": "simulated",
     "payment_token": None,
     "payment_customer": None,
+    "customer_present": False,
     "base_fare": None,
     "distance_km": None,
     "rate_per_km": None,
@@ -37,6 +38,7 @@ CLAIM = {
     "key_ttl": 60,
 }
 REFUND = {"amount": "10.00", "status": "REFUNDED"}
+DISPUTE = {"amount": "10.00", "currency": "INR", "gateway": "scripted", "status": "OPEN", "opened_at": "now"}
 FARE = {"base_fare": 5, "distance_km": 10, "rate_per_km": 2, "surge_multiplier": 1}
 
 
@@ -60,7 +62,9 @@ def a_payment(sql: Sql, **fields: Any) -> int:
     if row["status"] == "PENDING" or row["gateway"] is None:
         return int(insert(sql, "payments", row)["payment_id"])
     end = {
-        name: row.pop(name) for name in ("status", "failure_code", "reserved_amount", "refunded_amount") if name in row
+        name: row.pop(name)
+        for name in ("status", "failure_code", "reserved_amount", "refunded_amount", "late_charge_id")
+        if name in row
     }
     payment_id = int(insert(sql, "payments", row | {"status": "PENDING"})["payment_id"])
     if end["status"] == "REFUNDED":
@@ -75,8 +79,18 @@ def a_refund(sql: Sql, payment_id: int, **fields: Any) -> int:
     row = REFUND | reference | {"payment_id": payment_id} | fields
     end = {name: row.pop(name) for name in ("status", "failure_code") if name in row}
     refund_id = int(insert(sql, "payment_refunds", row | {"status": "PENDING"})["refund_id"])
+    if end["status"] == "REVERSED":
+        move(sql, "payment_refunds", {"refund_id": refund_id}, {"status": "REFUNDED"})
+        end["reversed_at"] = "now"
     move(sql, "payment_refunds", {"refund_id": refund_id}, end)
     return refund_id
+
+
+def a_dispute(sql: Sql, payment_id: int, **fields: Any) -> int:
+    """A dispute of a payment, open unless its fields say otherwise; its id. The payment stays as it is."""
+    row = DISPUTE | {"gateway_id": sql.value("SELECT 'du_' || gen_random_uuid()"), "payment_id": payment_id} | fields
+    over = {"closed_at": "now"} if row["status"] in ("WON", "LOST", "WITHDRAWN") else {}
+    return int(insert(sql, "payment_disputes", row | over)["dispute_id"])
 
 
 def a_key(sql: Sql, payment_id: int, **fields: Any) -> bytes:

@@ -41,6 +41,7 @@ SETTLE = {
     "gateway_id": None,
     "key_ttl": 1,
     "asked_ms": 12,
+    "actor": "sweep",
 }
 ASKED: dict[str, Any] = {
     "payment_id": 500,
@@ -56,20 +57,49 @@ ASKED: dict[str, Any] = {
 }
 LOOKED = {name: value[:1] if isinstance(value, list) else value for name, value in ASKED.items()}
 LEASED = {"key_hash": KEY, "lease_seconds": 60}
+RELEASED = {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"}
+RELEASED |= {"next_action": '{"kind":"redirect"}', "act_by": "tomorrow"}
 AUDIT = {"actor": "a", "outcome": "failed", "reason": "r", "gateway_said": "g", "gateway_id": "pi_1"}
 AUDIT |= {"forced": False, "key_hash": KEY}
+ENTERED = {
+    "payment_id": 7,
+    "amount": 1,
+    "reference": "REF-new",
+    "correlation_id": "c",
+    "gateway_id": "re_new",
+    "actor": "a",
+}
+ENTERED |= {"gateway_said": "g", "key_hash": bytes(31) + b"\2", "lease_seconds": 60}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
 STARTS = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 0, 24)]
 PERIOD = {"from": "yesterday", "to": "tomorrow"}
 OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOST_EXAMINED}
+RUNG = {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"}
+LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
+SAID = {"source": "webhook", "event_id": "evt_1", "type": "t", "charge_id": "pi_7", "succeeded": True, "said": "{}"}
+DISPUTE = {
+    "gateway": "scripted",
+    "gateway_id": "du_7",
+    "charge_id": "pi_7",
+    "reference": "PAY-7",
+    "amount": 1,
+    "currency": "INR",
+    "status": "OPEN",
+    "before": ["INQUIRY", "WITHDRAWN"],
+    "reason": "fraudulent",
+    "evidence_due_by": "tomorrow",
+    "opened_at": "yesterday",
+}
 SAMPLES: dict[str, dict[str, Any]] = {
+    "adopt_payment": LATE,
     "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,
     "charge_at_once": NEW,
     "cold_starts": {},
     "commits_waiting": {},
+    "contradict": AUDIT | {"payment_id": 500, "refund_id": 7, "outcome": "succeeded", "stored": "stored as FAILED"},
     "contradictions": {"looked": 5_000, "limit": 50},
     "count_searched": COUNTED,
     "declines": {"methods": list(METHODS), "limit": 1_000},
@@ -83,39 +113,61 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
+    "disputes_of": {"payment_id": 7, "limit": 50},
+    "evidence_due": {"most_counted": 100},
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "end_ring": RUNG | {"rings": 1},
+    "enter_refund": ENTERED,
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},
     "figures": PERIOD | {"starts": STARTS},
     "figures_since": {},
+    "give_back_payment": LATE | {"reference": "REF-late", "lease_seconds": 60},
+    "follow_dispute": DISPUTE,
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
+    "keep_said": RUNG | SAID,
+    "keep_read": RUNG | {"charge_id": "pi_7", "reference": "PAY-7", "said": "{}"},
     "keep_up": {},
+    "known_events": {"gateway": "stripe", "event_ids": ["evt_500", "evt_1000"]},
+    "lease_cursor": {"gateway": "stripe", "pause": 50},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,
     "lease_next": LEASED,
+    "lease_next_ring": {"lease": 35},
+    "lease_ring": RUNG | {"lease": 35},
     "open_request": LEASED,
     "look": LEASED,
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
+    "move_cursor": {"gateway": "stripe", "read_until": "now", "read_after": "now", "place": "x"},
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
     "note_failed": FAILED,
-    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7},
+    "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7, "rings": True},
     "payment": {"payment_id": 7},
+    "payment_read": {"gateway": "stripe", "gateway_id": "pi_7", "reference": "PAY-7"},
+    "open_disputes": {"limit": 50},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
     "payments_of_trip": LISTING | {"trip_id": 7},
-    "pending": {"limit": 100},
+    "pending": {"looked": 5_000, "limit": 100},
     "pending_of": {"payment_id": 500, "refund_id": None, "looked_through": 1000, "limit": 5},
     "pending_named": {"which": "PAY-500"},
     "ping": {},
+    "put_off_ring": RUNG | {"rings": 1, "pause": 1, "why": "somebody is asking at this moment"},
     "receipt": {"payment_id": 7, "most_refunds": 5},
     "refundable": {"payment_id": 7},
+    "refund_read": {"gateway": "stripe", "gateway_id": "re_7", "reference": "REF-7", "charge_id": "pi_7"},
+    "reverse_refund": AUDIT | {"refund_id": 7, "failure_code": "expired_or_canceled_card"},
+    "ring": RUNG,
+    "rings_waiting": {"most_counted": MOST_COUNTED},
+    "ring_refunds": {"payment_id": 7, "gateway_id": "re_1"},
+    "said_of": {"payment_id": 7, "limit": 50},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
-    "release_key": {"key_hash": KEY, "locked_at": "now", "pause": 5, "gateway_id": "pi_1", "search_cursor": "x"},
+    "release_key": RELEASED,
     "settle_payment": SETTLE,
     "settle_refund": SETTLE,
     "story": {"payment_id": 7, "limit": 50, "most_counted": MOST_COUNTED},

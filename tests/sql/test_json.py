@@ -66,8 +66,9 @@ def test_the_json_differs_from_the_first_version_s_in_its_blanks_alone(
     payment_id = a_payment(place.sql, metadata=stored, **payment)
     a_refund(place.sql, payment_id, amount="0.01", reason=reason, metadata=stored)
     row = place.sql.run(SHOWN, (payment_id,))[0]
+    # Who asked for a refund is told since 0025_late_truth.
     for name in ("payment", "refund", "event"):
-        assert row[name] == compacted(row[f"{name}_before"])
+        assert row[name].replace(',"source":"client"', "") == compacted(row[f"{name}_before"])
         assert f'"metadata":{stored}' in row[name]
 
 

@@ -74,7 +74,7 @@ def test_a_claim_that_is_under_way_while_others_note_is_found_when_it_is_committ
         slow.run("COMMIT")
     assert watched(place.sql)["pending_count"] == 1
     place.sql.run(DUE)
-    assert place.sql.run(statement("pending"), {"limit": 10})
+    assert place.sql.run(statement("pending"), {"looked": 10, "limit": 10})
     assert place.sql.run(statement("lease_next"), {"lease_seconds": 60})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.platform.database.statements import statement
-from tests.sql.rows import a_key, a_payment, a_refund
+from tests.sql.rows import a_key, a_payment, a_refund, move
 from tests.support.cluster import Place
 from tests.support.sql import Sql
 
@@ -22,6 +22,7 @@ def claimed(sql: Sql, name: str, **fields: Any) -> dict[str, Any]:
         "failure_code": None,
         "gateway_id": None,
         "asked_ms": 12,
+        "actor": "sweep",
         "key_ttl": 100,
         "refund_id": None,
     }
@@ -52,6 +53,16 @@ def test_whatever_is_settled_says_when(place: Place, name: str, status: str) -> 
     sql.run("ROLLBACK")
 
 
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILED"])
+def test_what_the_customer_was_to_do_is_erased_whoever_settles(place: Place, status: str) -> None:
+    """Functions of the version before know nothing of it."""
+    payment_id = a_payment(place.sql, status="PENDING", next_action='{"kind": "redirect"}')
+    place.sql.run("UPDATE payments SET refunded_amount = 0")
+    assert place.sql.value("SELECT next_action ->> 'kind' FROM payments") == "redirect"
+    move(place.sql, "payments", {"payment_id": payment_id}, {"status": status})
+    assert place.sql.value("SELECT next_action FROM payments") is None
+
+
 @pytest.mark.parametrize("name", SUCCEEDED)
 @pytest.mark.parametrize(("told", "kept"), [(None, "the_first"), ("another", "another")])
 def test_what_the_gateway_calls_it_is_kept_unless_it_is_told_otherwise(
@@ -76,7 +87,9 @@ def test_refunds_of_one_payment_are_told_in_the_order_of_their_effect(place: Pla
             "key_hash": a_key(sql, payment_id, refund_id=refund_id),
         }
         settles.append(
-            named | {"status": "REFUNDED", "failure_code": None, "gateway_id": None, "key_ttl": 100, "asked_ms": 12}
+            named
+            | {"status": "REFUNDED", "failure_code": None, "gateway_id": None}
+            | {"key_ttl": 100, "asked_ms": 12, "actor": "sweep"}
         )
     slow, fast = settles
     with place.connection() as holder, place.connection() as waiting:

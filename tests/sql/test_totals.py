@@ -13,8 +13,8 @@ from psycopg2 import errors
 
 from shared.platform.database import Database
 from shared.reading.totals import Figures, Totals, read_totals
-from shared.rules.states import METHODS, STATUSES
-from tests.sql.rows import a_payment, a_refund, insert
+from shared.rules.states import DISPUTE_STATUSES, METHODS, STATUSES
+from tests.sql.rows import a_dispute, a_payment, a_refund, insert
 from tests.support.cluster import Cluster, Place
 from tests.support.sql import Sql
 from tests.support.till import WatchedDatabase
@@ -27,8 +27,12 @@ STEPS = st.one_of(
     st.tuples(st.just("delete"), st.integers(0, 2**31), st.just(None)),
     st.tuples(st.just("truncate"), st.just(0), st.just(None)),
     st.tuples(st.just("refunds"), st.integers(0, 2**31), st.integers(0, 20)),
-    st.tuples(st.just("settle_refunds"), st.integers(0, 2**31), st.sampled_from(["REFUNDED", "FAILED", "PENDING"])),
+    st.tuples(
+        st.just("settle_refunds"), st.integers(0, 2**31), st.sampled_from(["REFUNDED", "FAILED", "PENDING", "REVERSED"])
+    ),
     st.tuples(st.just("delete_refunds"), st.integers(0, 2**31), st.just(None)),
+    st.tuples(st.just("disputes"), st.integers(0, 2**31), st.integers(0, 20)),
+    st.tuples(st.just("move_disputes"), st.integers(0, 2**31), st.sampled_from(DISPUTE_STATUSES)),
     st.tuples(st.just("reconnect"), st.just(0), st.just(None)),
     st.tuples(st.just("rolled back"), st.integers(0, 2**31), st.just(None)),
 )
@@ -53,21 +57,35 @@ CHANGE = {
                          refunded_amount = CASE status WHEN 'REFUNDED' THEN amount + 1 ELSE refunded_amount END
                    WHERE {CHOSEN}""",
     "delete": f"""DELETE FROM payments WHERE {CHOSEN}
-                     AND NOT EXISTS (SELECT FROM payment_refunds r WHERE r.payment_id = payments.payment_id)""",
+                     AND NOT EXISTS (SELECT FROM payment_refunds r WHERE r.payment_id = payments.payment_id)
+                     AND NOT EXISTS (SELECT FROM payment_disputes d WHERE d.payment_id = payments.payment_id)""",
     "truncate": "TRUNCATE payments, payment_refunds CASCADE",
     "refunds": """INSERT INTO payment_refunds (payment_id, amount, status, reference)
                   SELECT payment_id, 1 + payment_id % 7, (ARRAY['PENDING', 'REFUNDED', 'FAILED'])[1 + payment_id % 3],
                          'REF-' || gen_random_uuid()
                     FROM payments ORDER BY hashint8(payment_id + %(seed)s) LIMIT %(to)s""",
-    "settle_refunds": "UPDATE payment_refunds SET status = %(to)s WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
+    "settle_refunds": "UPDATE payment_refunds SET status = %(to)s, reversed_at = CASE %(to)s WHEN 'REVERSED' THEN now() END"
+    " WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
     "delete_refunds": "DELETE FROM payment_refunds WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
+    "disputes": """INSERT INTO payment_disputes
+                          (payment_id, gateway, gateway_id, amount, currency, status, opened_at, closed_at)
+                   SELECT payment_id, 'scripted', gen_random_uuid(), 1 + payment_id % 7, currency,
+                          (ARRAY['INQUIRY', 'OPEN', 'LOST'])[1 + payment_id % 3], now(),
+                          CASE payment_id % 3 WHEN 2 THEN now() END
+                     FROM payments ORDER BY hashint8(payment_id + %(seed)s) LIMIT %(to)s""",
+    "move_disputes": """UPDATE payment_disputes
+                           SET status = %(to)s, amount = amount + 1,
+                               closed_at = CASE WHEN %(to)s NOT IN ('INQUIRY', 'OPEN') THEN now() END
+                         WHERE hashint8(dispute_id + %(seed)s) % 2 = 0""",
 }
 
 # Totals are right whatever is done, so also after moves and changes that no payment or refund makes.
 ANY_MOVE = """
 ALTER TABLE payments DISABLE TRIGGER payments_moved, DISABLE TRIGGER payments_request_stays,
                      DISABLE TRIGGER payments_settled_stays;
-ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved
+ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved,
+                            DISABLE TRIGGER refunds_settled_stays;
+ALTER TABLE payment_disputes DISABLE TRIGGER disputes_moved
 """
 OFTEN = """
 CREATE OR REPLACE FUNCTION keep_up_often() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM keep_up(); RETURN NULL; END';
@@ -88,6 +106,14 @@ TRUE_REFUNDS = """
 SELECT p.currency, count(*) AS count, sum(r.amount) AS amount
   FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY p.currency ORDER BY p.currency
 """
+KEPT_DISPUTES = """
+SELECT currency, status, sum(count) AS count, sum(amount) AS amount
+  FROM dispute_totals GROUP BY currency, status HAVING sum(count) <> 0 ORDER BY currency, status
+"""
+TRUE_DISPUTES = """
+SELECT currency, status, count(*) AS count, sum(amount) AS amount
+  FROM payment_disputes GROUP BY currency, status ORDER BY currency, status
+"""
 REMAINDERS = """
 SELECT (SELECT count(*) FROM (SELECT FROM payment_totals GROUP BY currency, status, method
                               HAVING sum(count) = 0 AND (sum(amount) <> 0 OR sum(refunded) <> 0)) AS payments)
@@ -97,7 +123,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM payment_totals GROUP BY currency, stat
 # Of all quarters together what happened is what there is.
 FIGURES = """
 SELECT currency, status, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded
-  FROM figures_counted GROUP BY currency, status HAVING sum(count) <> 0 ORDER BY currency, status
+  FROM figures_with_disputes GROUP BY currency, status HAVING sum(count) <> 0 ORDER BY currency, status
 """
 TRUE_FIGURES = """
 SELECT currency, status, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded
@@ -105,7 +131,15 @@ SELECT currency, status, count(*) AS count, sum(amount) AS amount, sum(refunded_
  UNION ALL
 SELECT p.currency, NULL, count(*), sum(r.amount), 0
   FROM payment_refunds r JOIN payments p USING (payment_id) WHERE r.status = 'REFUNDED' GROUP BY p.currency
+ UNION ALL
+SELECT currency, 'DISPUTE ' || status, count(*), sum(amount), 0 FROM payment_disputes GROUP BY currency, status
  ORDER BY currency, status
+"""
+# It would take a dispute for a payment.
+SHOWN_TO_THE_VERSION_BEFORE = """
+SELECT status FROM totals_counted WHERE status LIKE 'DISPUTE%'
+ UNION ALL
+SELECT status FROM figures_counted WHERE status LIKE 'DISPUTE%'
 """
 
 
@@ -117,8 +151,10 @@ def folded_by(chance: float) -> str:
 def totals_equal_the_tables(sql: Sql) -> None:
     assert sql.run(KEPT) == sql.run(TRUE)
     assert sql.run(KEPT_REFUNDS) == sql.run(TRUE_REFUNDS)
+    assert sql.run(KEPT_DISPUTES) == sql.run(TRUE_DISPUTES)
     assert sql.value(REMAINDERS) == 0
     assert sql.run(FIGURES) == sql.run(TRUE_FIGURES)
+    assert sql.run(SHOWN_TO_THE_VERSION_BEFORE) == []
 
 
 def take(sql: Sql, place: Place, step: tuple[str, int, Any]) -> Sql:
@@ -164,6 +200,7 @@ def test_totals_survive_a_truncate_with_all_their_rows_gone(place: Place) -> Non
     place.sql.run(INSERT, {"seed": 1, "count": 50})
     for payment_id in range(1, 12):
         a_refund(place.sql, payment_id)
+        a_dispute(place.sql, payment_id)
     place.sql.run("TRUNCATE payments CASCADE")
     totals_equal_the_tables(place.sql)
     a_payment(place.sql)
@@ -249,12 +286,17 @@ def figures_of_the_tables(sql: Sql, currency: str) -> Figures:
 
     amounts = sql.run(AMOUNTS, (currency,))[0]
     refunds = {row["currency"]: (row["count"], row["amount"]) for row in sql.run(TRUE_REFUNDS)}
+    found = [row for row in sql.run(TRUE_DISPUTES) if row["currency"] == currency]
+    disputes = {row["status"]: row["count"] for row in found}
+    disputed = sum((row["amount"] for row in found if row["status"] in ("OPEN", "LOST")), Decimal(0))
     return Figures(
         dict.fromkeys(STATUSES, 0) | counted("status"),
         dict.fromkeys(METHODS, 0) | counted("method"),
         amounts["average"],
-        amounts["revenue"],
+        amounts["revenue"] - disputed,
         *refunds.get(currency, (0, 0)),
+        dict.fromkeys(DISPUTE_STATUSES, 0) | disputes,
+        disputed,
     )
 
 
@@ -262,6 +304,7 @@ def test_the_metrics_say_what_the_tables_say_of_each_currency(place: Place, data
     place.sql.run(INSERT, {"seed": 11, "count": 200})
     for payment_id in range(1, 12):
         a_refund(place.sql, payment_id, amount="2.50", status=("REFUNDED", "FAILED", "PENDING")[payment_id % 3])
+        a_dispute(place.sql, payment_id, amount="3.25", status=DISPUTE_STATUSES[payment_id % 5], currency="INR")
     totals = read_totals(database, "INR")
     assert (totals.currency, totals.figures) == ("INR", figures_of_the_tables(place.sql, "INR"))
     assert totals.others == {currency: figures_of_the_tables(place.sql, currency) for currency in ("JPY", "USD")}
@@ -321,10 +364,23 @@ def test_contradictions_are_counted(place: Place, database: Database) -> None:
 
 def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
     totals = read_totals(database, "INR")
-    nothing = Figures(dict.fromkeys(STATUSES, 0), dict.fromkeys(METHODS, 0), Decimal(0), Decimal(0), 0, Decimal(0))
-    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0)
+    none = Decimal(0)
+    statuses, methods, disputes = (dict.fromkeys(each, 0) for each in (STATUSES, METHODS, DISPUTE_STATUSES))
+    nothing = Figures(statuses, methods, none, none, 0, none, disputes, none)
+    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0, None)
 
 
-def test_the_totals_take_two_round_trips(database: WatchedDatabase) -> None:
+def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_it_can_be_sent(
+    place: Place, database: Database
+) -> None:
+    payment_id = a_payment(place.sql)
+    hours = {"OPEN": (-1, 3), "INQUIRY": (2, None), "LOST": (1,)}
+    for status, due in ((status, due) for status, each in hours.items() for due in each):
+        at = place.sql.value("SELECT now() + make_interval(hours => %s)", (due,)) if due else None
+        a_dispute(place.sql, payment_id, status=status, evidence_due_by=at)
+    assert read_totals(database, "INR").evidence_due == pytest.approx(7200, abs=60)
+
+
+def test_the_totals_take_three_round_trips(database: WatchedDatabase) -> None:
     read_totals(database, "INR")
-    assert database.ran == ["payment_totals", "watch_totals"]
+    assert database.ran == ["payment_totals", "watch_totals", "evidence_due"]

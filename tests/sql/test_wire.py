@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from shared.rules.states import METHODS, REFUND_STATUSES, STATUSES
-from tests.sql.rows import FARE, a_payment, a_refund
+from tests.sql.rows import FARE, a_payment, a_refund, move
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
 from tools.openapi.schemas import SCHEMAS
@@ -20,7 +20,7 @@ COLUMNS = """
 SELECT attname AS name, format_type(atttypid, atttypmod) AS type
   FROM pg_attribute WHERE attrelid = %s::regclass ORDER BY attnum
 """
-SHOWN = {"payment_shown": "Payment", "refund_shown": "Refund", "fare_shown": "Fare"}
+SHOWN = {"payment_shown": "Payment", "refund_told": "Refund", "fare_shown": "Fare"}
 # What row_to_json makes of a column of each type.
 WRITTEN = {"bigint": "integer", "numeric": "number", "text": "string", "json": "object", "fare_shown": "Fare"}
 
@@ -64,6 +64,10 @@ def write_all(sql: Sql) -> None:
         code = {"failure_code": "expired"} if status == "FAILED" else {}
         for payment_id in (partly, wholly):
             a_refund(sql, payment_id, status=status, reason=reason, metadata=metadata, **code)
+    a_refund(sql, partly, source="gateway", gateway_id="re_1")
+    paid_late = a_payment(sql, status="FAILED", failure_code="card_declined", gateway_id="pi_1")
+    move(sql, "payments", {"payment_id": paid_late}, {"late_charge_id": "pi_1"})
+    a_refund(sql, paid_late, amount="100.00", source="late_payment", charge_id="pi_1")
 
 
 @pytest.mark.parametrize(("composite", "name"), SHOWN.items())
@@ -114,7 +118,7 @@ def test_what_the_document_says_may_be_null_sometimes_is_and_nothing_else(
 def test_every_value_that_the_document_lists_is_written(written: dict[str, list[Json]], name: str) -> None:
     listed = {field: schema["enum"] for field, schema in SCHEMAS[name]["properties"].items() if "enum" in schema}
     if name == "Refund":
-        listed["payment_status"] = ["SUCCESS", "REFUNDED"]  # no other has refunds
+        listed["payment_status"] = ["SUCCESS", "REFUNDED", "FAILED"]  # no other has refunds; the last of a late charge
     for field, values in listed.items():
         assert {shown[field] for shown in written[name]} == set(values)
 

@@ -1,12 +1,12 @@
 """A gateway in this process that does what a test tells it, and keeps the books."""
 
-import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from shared.gateways.abilities import ABILITIES
 from shared.gateways.protocol import GatewayRequest, Outcome, Succeeded, Unknown
 
 
@@ -35,14 +35,10 @@ class ScriptedGateway:
     Asked twice with one reference it moves the money once: `charged` and `refunded` say how often and how much each moved.
     """
 
-    needs_token = False
-    settles_at_once = False
-    methods = frozenset({"CARD", "UPI", "WALLET"})
-    remembers = math.inf
-
     def __init__(self, name: str = "scripted", account: str = "acct_scripted") -> None:
         self.name = name
         self.account = account
+        self.abilities = ABILITIES["simulated"]
         self.confirmed = True
         self.calls: list[tuple[str, GatewayRequest]] = []
         self.charged: dict[str, Decimal] = {}

@@ -15,6 +15,10 @@ PAYMENT_REQUESTS: Json = {
         "summary": "An amount that the caller knows",
         "value": {"trip_id": 101, "method": "CARD", "amount": 150.00},
     },
+    "present": {
+        "summary": "The customer is there, and may be asked to confirm it",
+        "value": {"trip_id": 101, "method": "CARD", "amount": 150.00, "customer_present": True},
+    },
     "fare": {
         "summary": "The trip's fare, computed and collected once",
         "value": {"trip_id": 101, "method": "UPI", "metadata": {"ride": "home"}},
@@ -50,6 +54,13 @@ FARE_PAYMENT: Json = PAYMENT | {
     "fare": {"base_fare": 5.00, "distance_km": 10.5, "rate_per_km": 2.50, "surge_multiplier": 1.2, "total": 36.50},
 }
 PENDING_PAYMENT: Json = PAYMENT | {"status": "PENDING"}
+WAITING_PAYMENT: Json = PENDING_PAYMENT | {
+    "next_action": {
+        "kind": "redirect",
+        "expires_at": "2026-11-25T04:40:54.153160Z",
+        "url": "https://hooks.stripe.com/redirect/authenticate/src_1Pgc6n",
+    }
+}
 DECLINED_PAYMENT: Json = PAYMENT | {"status": "FAILED", "failure_code": "card_declined"}
 REFUND: Json = {
     "refund_id": 1,
@@ -64,6 +75,7 @@ REFUND: Json = {
     "remaining_amount": 100.00,
     "metadata": {"reason": "Customer request"},
     "created_at": "2026-11-25T04:30:54.348785Z",
+    "source": "client",
 }
 PENDING_REFUND: Json = REFUND | {"status": "PENDING"}
 DECLINED_REFUND: Json = REFUND | {"status": "FAILED", "failure_code": "card_declined", "remaining_amount": 150.00}
@@ -89,6 +101,27 @@ EVENTS: Json = {
         }
     ],
     "next_cursor": None,
+}
+SIGNATURE = "t=1795580654,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
+GATEWAY_EVENTS: Json = {
+    "paid": {
+        "summary": "A charge was paid",
+        "value": {
+            "id": "evt_1SXkqD2eZvKYlo2CkQ2dXmUz",
+            "object": "event",
+            "type": "payment_intent.succeeded",
+            "data": {"object": {"id": "pi_3SXkqC2eZvKYlo2C1gFJY2ZP", "object": "payment_intent"}},
+        },
+    },
+    "disputed": {
+        "summary": "A bank takes money back",
+        "value": {
+            "id": "evt_1SXkrK2eZvKYlo2C8dEqBvJa",
+            "object": "event",
+            "type": "charge.dispute.created",
+            "data": {"object": {"id": "du_1SXkrJ2eZvKYlo2CyYcGqA6t", "object": "dispute"}},
+        },
+    },
 }
 RECEIPT: Json = {
     "receipt_number": "RCT-0000000351",
@@ -119,6 +152,11 @@ METRICS: Json = {
     "average_payment_amount": 799.46,
     "total_revenue": 253379.39,
     "refunds": {"count": 1, "amount": 50.00},
+    "disputes": {
+        "count": 0,
+        "amount": 0.00,
+        "by_status": {"INQUIRY": 0, "OPEN": 0, "WON": 0, "LOST": 0, "WITHDRAWN": 0},
+    },
     "currency": "INR",
     "other_currencies": {},
     "timestamp": "2026-11-25T04:30:54.419Z",

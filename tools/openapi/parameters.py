@@ -35,3 +35,17 @@ CURSOR = {
     "description": "`next_cursor` of the page before; opaque.",
     "schema": {"type": "string", "format": "cursor", "examples": [examples.CURSOR]},
 }
+GATEWAY = {
+    "name": "gateway",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "example": "stripe",
+}
+SIGNATURE = {
+    "name": "Stripe-Signature",
+    "in": "header",
+    "description": "Of `stripe`: when it signed the body, and with what, in the last five minutes.",
+    "schema": {"type": "string"},
+    "example": examples.SIGNATURE,
+}

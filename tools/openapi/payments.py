@@ -33,7 +33,7 @@ def paths() -> Json:
 def _create_payment() -> Json:
     located = {"Location": "Location"}
     charged = {"charged": examples.PAYMENT, "fare": examples.FARE_PAYMENT}
-    pending = {"pending": examples.PENDING_PAYMENT}
+    pending = {"pending": examples.PENDING_PAYMENT, "waiting": examples.WAITING_PAYMENT}
     codes = (
         "payment_declined",
         "unsupported_media_type",
@@ -53,7 +53,8 @@ def _create_payment() -> Json:
         "summary": "Charge a completed trip",
         "description": (
             "Charges once, whatever dies in between and however often the request is repeated with its key. Without `amount`"
-            " the trip's fare is computed, and collected once for a trip, whatever the key. Wants `payments:write`."
+            " the trip's fare is computed, and collected once for a trip, whatever the key. A charge that needs its customer is"
+            " declined, but where `customer_present` is true: then it waits. Wants `payments:write`."
         ),
         **for_whom("payments:write"),
         "parameters": [KEY, CORRELATION],
@@ -63,8 +64,8 @@ def _create_payment() -> Json:
                 "Charged.", json_of("Payment", charged), MONEY, located, _REPLAYED, LIMITED, links=OF_A_CHARGED
             ),
             "202": answer(
-                _PENDING,
-                json_of("Payment", pending),
+                f"{_PENDING} Where it has `next_action`, the gateway waits for the customer.",
+                json_of("CurrentPayment", pending),
                 MONEY,
                 located,
                 {"Retry-After": "RetryAfter"},
@@ -142,9 +143,9 @@ def _filter(name: str, schema: Json, example: object, **more: str) -> Json:
 
 
 def _get_payment() -> Json:
-    shown = {"payment": examples.PAYMENT}
+    shown = {"payment": examples.PAYMENT, "waiting": examples.WAITING_PAYMENT}
     links = {name: link for name, link in OF_A_CHARGED.items() if name != "get_payment"}
-    page = ("Payment", shown)
+    page = ("CurrentPayment", shown)
     return _reading("get_payment", "payments", "One payment", "As it is now.", _ONE, page=page, links=links)
 
 

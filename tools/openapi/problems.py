@@ -44,6 +44,7 @@ SHARED = {
 # As in the code, for the examples.
 _DETAILS = {
     "invalid_request": "The request could not be read.",
+    "invalid_signature": "Sign the body as it is sent, now, with this endpoint's secret.",
     "unauthorized": UNKNOWN,
     "invalid_token": NOT_ACCEPTED,
     "insufficient_scope": "This wants the permission payments:write.",

@@ -1,8 +1,9 @@
 """What the service answers with, as JSON Schemas for the OpenAPI document."""
 
-from typing import Any
+from typing import Any, get_args
 
-from shared.rules.states import METHODS, REFUND_STATUSES, STATUSES
+from shared.gateways.protocol import NextAction
+from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
 
@@ -20,9 +21,12 @@ EVENT_KINDS = (
     "payment.failed",
     "payment.settled_by_hand",
     "payment.contradicted",
+    "payment.adopted",
     "refund.requested",
     "payment.refunded",
+    "payment.given_back",
     "refund.failed",
+    "refund.reversed",
     "refund.settled_by_hand",
     "refund.contradicted",
 )
@@ -67,6 +71,10 @@ _FIGURES: Json = {
     "average_payment_amount": _MONEY,
     "total_revenue": {"type": "number"},
     "refunds": _object({"count": _COUNT, "amount": _MONEY}),
+    "disputes": {
+        "description": "The amount is of those that are open or lost.",
+        **_object({"count": _COUNT, "amount": _MONEY, "by_status": _object(dict.fromkeys(DISPUTE_STATUSES, _COUNT))}),
+    },
 }
 _OTHER_CURRENCIES: Json = {
     "description": "The same figures of every other currency that the books hold; they are never added up.",
@@ -103,20 +111,55 @@ SCHEMAS: Json = {
             "updated_at": _TIME,
         }
     ),
+    "CurrentPayment": {
+        "description": "A payment as it is now.",
+        "allOf": [_ref("Payment"), _object({"next_action": _ref("NextAction")}, optional=("next_action",))],
+    },
+    "NextAction": _object(
+        {
+            "kind": {
+                "description": (
+                    "What the customer is to do: `confirm` it with the gateway's own client library, by `client_secret`;"
+                    " `redirect`: open `url`; `upi`: open `url` in an app for UPI or as a page, or show the code at"
+                    " `qr_code_url`."
+                ),
+                "enum": list(get_args(NextAction.__annotations__["kind"])),
+            },
+            "expires_at": _TIME | {"description": "Until when; then the charge is called off, and FAILED."},
+            "client_secret": {
+                "description": "For the gateway's client library. Whoever has it can act in the customer's place.",
+                "type": "string",
+            },
+            "url": {"type": "string", "format": "uri"},
+            "qr_code_url": {"type": "string", "format": "uri"},
+        },
+        optional=("client_secret", "url", "qr_code_url"),
+    )
+    | {"description": "Only of a PENDING payment that waits for its customer, and only while it does."},
     "Refund": _object(
         {
             "refund_id": _ID,
             "payment_id": _ID,
             "refund_amount": _MONEY,
             "currency": _CURRENCY,
-            "status": {"enum": list(REFUND_STATUSES)},
+            "status": {
+                "description": "REVERSED: it was given back, and came back.",
+                "enum": list(REFUND_STATUSES),
+            },
             "reason": _or_null(_TEXT),
             "reference": _TEXT,
             "failure_code": _or_null(_TEXT),
             "payment_status": {"enum": list(STATUSES)},
-            "remaining_amount": _MONEY,
+            "remaining_amount": {"description": "What may still be given back: nothing of what is disputed.", **_MONEY},
             "metadata": _OBJECT,
             "created_at": _TIME,
+            "source": {
+                "description": (
+                    "Who asked for it: a client, somebody in the gateway's own pages, or this service, of a charge that was"
+                    " paid late."
+                ),
+                "enum": list(REFUND_SOURCES),
+            },
         }
     ),
     "Event": _object(
@@ -204,6 +247,13 @@ SCHEMAS: Json = {
     "Metrics": _object(
         _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
     ),
+    "GatewayEvent": {
+        "type": "object",
+        "description": "As the gateway has it. Only its type, and the names of what it is about, are read.",
+        "required": ["id", "type", "data"],
+        "properties": {"id": _TEXT, "type": _TEXT, "data": {"type": "object"}},
+        "additionalProperties": True,
+    },
     "OpenApi": _object({"openapi": {"type": "string", "pattern": "^3\\.1\\."}, "info": _OBJECT, "paths": _OBJECT}),
     "Index": _object(
         {

@@ -5,7 +5,8 @@ from typing import Any
 from shared import VERSION
 from tools.openapi import examples
 from tools.openapi.answers import MONEY, answer, for_everybody, for_whom, json_of, text_of
-from tools.openapi.parameters import CORRELATION
+from tools.openapi.headers import ALWAYS, LIMITED, headers
+from tools.openapi.parameters import CORRELATION, GATEWAY, SIGNATURE
 from tools.openapi.problems import problems
 
 Json = dict[str, Any]
@@ -15,8 +16,9 @@ _PLAIN, _OPENMETRICS = "text/plain", "application/openmetrics-text"
 
 
 def paths(endpoints: list[str]) -> Json:
-    """Health, totals and descriptions, by path and method. `endpoints`: what the index names."""
+    """Health, totals, descriptions and what gateways ring at, by path and method. `endpoints`: what the index names."""
     return {
+        "/webhooks/{gateway}": {"parameters": [GATEWAY], "post": _webhook()},
         "/health": {"get": _health()},
         "/metrics": {"get": _metrics()},
         "/metrics/prometheus": {"get": _prometheus()},
@@ -81,6 +83,29 @@ def _prometheus() -> Json:
         "responses": {
             "200": answer("The totals.", text_of(_PLAIN, examples.PROMETHEUS), MONEY, _VARY),
             **problems("/metrics/prometheus", "database_unavailable", permission="metrics:read"),
+        },
+    }
+
+
+def _webhook() -> Json:
+    codes = ("invalid_signature", "not_found", "unsupported_media_type", "database_unavailable")
+    return {
+        "operationId": "gateway_webhook",
+        "tags": ["service"],
+        "summary": "A gateway says that something happened",
+        "description": (
+            "For gateways alone: the signature of the body is the authentication. What an event says is not taken for true:"
+            " what it is about is read from the gateway, and the books follow that. So it may come late, twice, or never."
+        ),
+        **for_everybody(),
+        "parameters": [SIGNATURE, CORRELATION],
+        "requestBody": {"required": True, "content": json_of("GatewayEvent", examples.GATEWAY_EVENTS)},
+        "responses": {
+            "204": {
+                "description": "What it leads to is in the books, or will be.",
+                "headers": headers(ALWAYS, {"Cache-Control": "NotStored"}, LIMITED),
+            },
+            **problems("/webhooks/stripe", *codes, limited=True),
         },
     }
 

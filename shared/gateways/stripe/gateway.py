@@ -1,27 +1,29 @@
-"""Stripe: PaymentIntents, created and confirmed in one call, and Refunds.
+"""Stripe: PaymentIntents, confirmed as they are created or by the customer, and Refunds.
 
 https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/api/refunds,
 https://docs.stripe.com/error-low-level (what is repeated, and what an idempotency key remembers).
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from shared.gateways.abilities import ABILITIES
+from shared.gateways.facts import EventPage, Fact, Kind
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.gateways.stripe import listing
+from shared.gateways.stripe import events, facts, listing
 from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, code_or_id
+from shared.gateways.stripe.asked import charge_fields, metadata
 from shared.gateways.stripe.money import minor_units
-from shared.gateways.stripe.objects import has_reference, last_decline, ours, refunded
+from shared.gateways.stripe.objects import has_reference, ours, refunded
+from shared.gateways.stripe.waiting import STANDS_STILL, waiting, waits, why_not_paid
 
 INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
 NOT_EXPRESSIBLE = "amount_not_expressible"
-AUTHENTICATION = "authentication_required"
-# Asked for, and going no further without somebody who is not there.
-_WAITING = ("requires_action", "requires_payment_method", "requires_confirmation")
 # No money is in an intent of these, and none comes without somebody who is not there.
 _EMPTY = ("requires_payment_method", "canceled")
 
@@ -33,14 +35,11 @@ class Stripe:
     `certain_after` is how old, in seconds, a claim must be before what is not found counts as absent: nobody asks for it
     any more, and nothing that was asked can still be under way. Everything is asked while the gateway remembers the key,
     goes out within a lease, and Stripe gets as long again to finish. `account` is the name of the key's account (acct_...), or
-    empty.
+    empty; `methods` are those that it has. `sends_webhooks`: Stripe is told where to, so that only what it could not deliver is
+    looked for in its list of events.
     """
 
     name = "stripe"
-    methods = frozenset({"CARD"})
-    needs_token = True
-    settles_at_once = False
-    remembers = 86400.0  # https://docs.stripe.com/api/idempotent_requests: at least 24 hours
 
     def __init__(
         self,
@@ -50,7 +49,11 @@ class Stripe:
         *,
         account: str = "",
         certain_after: float,
+        methods: Collection[str] = ABILITIES["stripe"].methods,
+        sends_webhooks: bool = False,
     ) -> None:
+        self._sends_webhooks = sends_webhooks
+        self.abilities = ABILITIES["stripe"].only(methods)
         self._api = Api(api_base.rstrip("/"), api_key)
         self._timeout = timeout
         self._certain_after = certain_after
@@ -70,19 +73,7 @@ class Stripe:
         amount = minor_units(request.amount, request.currency)
         if amount is None:
             return self._refused(request, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
-        fields = [
-            ("amount", str(amount)),
-            ("currency", request.currency.lower()),
-            ("confirm", "true"),
-            ("payment_method", request.payment_token or ""),
-            ("payment_method_types[]", "card"),
-            *_metadata(request),
-        ]
-        if request.payment_customer is not None:
-            fields.append(("customer", request.payment_customer))
-        if request.description is not None:
-            fields.append(("description", request.description))
-        answer = self._api.post(INTENTS, fields, request.reference, deadline)
+        answer = self._api.post(INTENTS, charge_fields(request, amount), request.reference, deadline)
         if not isinstance(answer, Refused):
             return self._charged(request, answer, deadline)
         if answer.intent is not None:
@@ -98,7 +89,7 @@ class Stripe:
         if amount is None or request.charge_id is None:
             code = NOT_EXPRESSIBLE if amount is None else "charge_unknown"
             return self._refused(request, Refused(code), self._search_refund, deadline)
-        fields = [("payment_intent", request.charge_id), ("amount", str(amount)), *_metadata(request)]
+        fields = [("payment_intent", request.charge_id), ("amount", str(amount)), *metadata(request)]
         answer = self._api.post(REFUNDS, fields, request.reference, deadline)
         if isinstance(answer, Refused):
             return self._refused(request, answer, self._search_refund, deadline)
@@ -115,6 +106,12 @@ class Stripe:
         if request.gateway_id is not None:
             return self._read_refund(request, request.gateway_id, deadline)
         return self._search_refund(request, deadline)
+
+    def read(self, kind: Kind, gateway_id: str, timeout: float) -> Fact | Unknown | None:
+        return facts.read(self._api, kind, gateway_id, Deadline(timeout))
+
+    def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
+        return events.read(self._api, since, after, Deadline(timeout), undelivered=self._sends_webhooks)
 
     def dashboard(self, gateway_id: str) -> str | None:
         return self._account.dashboard(gateway_id)
@@ -214,8 +211,10 @@ class Stripe:
         if status == "succeeded":
             return Succeeded(gateway_id)
         if status == "canceled":
-            return Declined(last_decline(intent) or AUTHENTICATION, gateway_id)
-        if status in _WAITING and cancel:
+            return Declined(why_not_paid(request, intent), gateway_id)
+        if status in STANDS_STILL and cancel:
+            if waits(request, intent):
+                return waiting(intent)
             return self._cancel(request._replace(gateway_id=gateway_id), gateway_id, deadline)
         return Unknown(f"the intent is {code_or_id(status)}", gateway_id)
 
@@ -232,7 +231,3 @@ class Stripe:
             if not isinstance(outcome, Unknown):
                 return outcome
         return self._read_charge(request, gateway_id, deadline, cancel=False)
-
-
-def _metadata(request: GatewayRequest) -> list[tuple[str, str]]:
-    return [("metadata[reference]", request.reference), ("metadata[payment_id]", str(request.payment_id))]

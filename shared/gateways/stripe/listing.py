@@ -80,7 +80,7 @@ def find(
     """
     began = cursor
     while cursor.window < len(queries):
-        page = _page(api, path, queries[cursor.window], cursor.after, deadline)
+        page = page_of(api, path, queries[cursor.window], cursor.after, deadline)
         if isinstance(page, Unknown):
             goes_on = str(cursor) if page.search_cursor is None else page.search_cursor
             return page._replace(answered=page.answered or cursor != began, search_cursor=goes_on)
@@ -97,14 +97,15 @@ def find(
 
 
 @dataclass(frozen=True)
-class _Page:
-    """Objects of a list, and the id of the last where there are more after it."""
+class Page:
+    """Objects of a list, newest first, and the id of the last where there are more after it."""
 
     objects: list[Any]
     last: str | None
 
 
-def _page(api: Api, path: str, query: Fields, after: str | None, deadline: Deadline) -> _Page | Unknown:
+def page_of(api: Api, path: str, query: Fields, after: str | None, deadline: Deadline) -> Page | Unknown:
+    """The page of a list that begins after the object of this id, or at the newest. Raises nothing."""
     going_on = [("starting_after", after)] if after else []
     answer = api.get(path, [*query, ("limit", str(PAGE)), *going_on], deadline)
     if isinstance(answer, Unknown):
@@ -115,6 +116,6 @@ def _page(api: Api, path: str, query: Fields, after: str | None, deadline: Deadl
     if not isinstance(objects, list) or not isinstance(more, bool):
         return Unknown("Stripe did not answer with a list")
     if not more:
-        return _Page(objects, None)
+        return Page(objects, None)
     last = code_or_id(objects[-1].get("id")) if objects and isinstance(objects[-1], dict) else None
-    return Unknown("Stripe's list does not go on") if last is None else _Page(objects, last)
+    return Unknown("Stripe's list does not go on") if last is None else Page(objects, last)

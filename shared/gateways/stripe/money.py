@@ -8,6 +8,10 @@ _NO_DECIMALS = re.compile("BIF|CLP|DJF|GNF|JPY|KMF|KRW|MGA|PYG|RWF|VND|VUV|XAF|X
 _THREE_DECIMALS = re.compile("BHD|JOD|KWD|OMR|TND")
 # Whole amounts only, and yet counted in hundredths: 5 UGX is 500.
 _WHOLE_IN_HUNDREDTHS = re.compile("ISK|UGX")
+# Our amounts are numeric(12, 2).
+_HUNDREDTH = Decimal("0.01")
+_TOO_LARGE = Decimal(10) ** 10
+_TOO_MANY = 10**13
 
 
 def minor_units(amount: Decimal, currency: str) -> int | None:
@@ -22,3 +26,13 @@ def minor_units(amount: Decimal, currency: str) -> int | None:
     else:
         units, step = amount * 100, 100 if _WHOLE_IN_HUNDREDTHS.fullmatch(currency) else 1
     return int(units) if units % step == 0 else None
+
+
+def of_minor_units(units: object, currency: str) -> Decimal | None:
+    """The amount that Stripe counts as so many of its unit of `currency`, exactly; None for what is no amount that we can hold:
+    no whole number, not above 0, longer than any amount of ours, or in parts of a hundredth."""
+    if not isinstance(units, int) or isinstance(units, bool) or not 0 < units < _TOO_MANY:
+        return None
+    places = 0 if _NO_DECIMALS.fullmatch(currency) else 3 if _THREE_DECIMALS.fullmatch(currency) else 2
+    amount = Decimal(units).scaleb(-places)
+    return amount.quantize(_HUNDREDTH) if amount % _HUNDREDTH == 0 and amount < _TOO_LARGE else None

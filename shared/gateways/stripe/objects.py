@@ -36,14 +36,15 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
 
 
 def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
-    """The object in an answer, if it is what was asked for; what the request knows of its id is kept in any case."""
+    """The object in an answer, if it is what was asked for: it bears our reference, or is the refund that somebody made at
+    Stripe, by its id. What the request knows of the id is kept in any case."""
     if isinstance(answer, Unknown):
         return answer._replace(gateway_id=answer.gateway_id or request.gateway_id)
     found = answer.fields
     if (
         found.get("object") != object_type
         or code_or_id(found.get("id")) is None
-        or not has_reference(found, request.reference)
+        or not (has_reference(found, request.reference) or _is_made_elsewhere(found, request))
     ):
         return Unknown(f"Stripe answered with something that is not our {object_type}", request.gateway_id)
     asked = (minor_units(request.amount, request.currency), request.currency.lower())
@@ -55,9 +56,5 @@ def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unkno
     return found
 
 
-def last_decline(intent: dict[str, Any]) -> str | None:
-    """Why the card was declined, where that is why the intent waits for another."""
-    error = intent.get("last_payment_error")
-    if not isinstance(error, dict) or error.get("type") != "card_error":
-        return None
-    return code_or_id(error.get("decline_code")) or code_or_id(error.get("code"))
+def _is_made_elsewhere(found: dict[str, Any], request: GatewayRequest) -> bool:
+    return request.made_elsewhere and found["id"] == request.gateway_id

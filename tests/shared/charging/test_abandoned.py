@@ -35,8 +35,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def hurry(**bounds: float) -> None:
         for name, value in bounds.items():
-            module = "abandoned" if hasattr(abandoned, name) else "sweep"
-            monkeypatch.setattr(f"shared.charging.{module}.{name}", value)
+            module = "charging.abandoned" if hasattr(abandoned, name) else "sweeping.sweep"
+            monkeypatch.setattr(f"shared.{module}.{name}", value)
 
     return hurry
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.gateways.abilities import ABILITIES
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.platform.database import Conflict, DatabaseUnavailable
 from shared.web.problems import Problem
@@ -286,18 +287,20 @@ def test_a_fare_that_rounds_to_nothing_cannot_be_charged(till: Till, place: Plac
 
 
 def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, place: Place) -> None:
-    till.gateway.needs_token = True
-    with pytest.raises(Problem, match="invalid_request"):
-        till.pay(key="k")
+    till.gateway.abilities = till.gateway.abilities._replace(needs_token=True)
+    for absent in ({}, {"customer_present": False}):
+        with pytest.raises(Problem, match="invalid_request"):
+            till.pay(key="k", **absent)
     assert nothing_is_written(place)
     assert till.pay(method="CASH").status == 201
     assert till.pay(key="k", payment_token="tok_1").status == 201
+    assert till.pay(customer_present=True).status == 201, "a customer who is present gives it to the gateway"
 
 
 def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_asked(
     till: Till, place: Place, trips: TripServer
 ) -> None:
-    till.gateway.methods = frozenset({"CARD"})
+    till.gateway.abilities = till.gateway.abilities.only({"CARD"})
     for method in ("UPI", "WALLET"):
         with pytest.raises(Problem) as refusal:
             till.pay(key="k", method=method, amount=None)
@@ -309,12 +312,30 @@ def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_as
     assert till.pay(method="CASH").status == 201
 
 
+def test_a_method_that_wants_its_customer_is_refused_without_one_and_in_a_currency_that_it_is_not_paid_in(
+    till: Till, place: Place
+) -> None:
+    till.gateway.abilities = ABILITIES["stripe"]
+    with pytest.raises(Problem) as refusal:
+        till.pay(key="k", method="UPI", payment_token="tok_1")
+    assert (refusal.value.code, refusal.value.status) == ("method_not_supported", 422)
+    why_not = "charges UPI only where the customer approves it (customer_present)"
+    assert refusal.value.detail == f"The gateway scripted {why_not}."
+    till.change(currency="USD")
+    with pytest.raises(Problem) as refusal:
+        till.pay(key="k", method="UPI", customer_present=True)
+    assert refusal.value.detail == "The gateway scripted charges UPI in INR only, not in USD."
+    assert nothing_is_written(place)
+    till.change(currency="INR")
+    assert till.pay(key="k", method="UPI", customer_present=True).status == 201
+
+
 @pytest.mark.parametrize("turn", [Succeeded("ch_1"), Declined("card_declined")])
 def test_a_finished_request_is_replayed_after_a_switch_to_a_gateway_that_would_refuse_it(till: Till, turn: Any) -> None:
     till.gateway.next(turn)
     first = till.pay(key="k", method="UPI")
     till.gateway = ScriptedGateway("another")
-    till.gateway.methods, till.gateway.needs_token = frozenset({"CARD"}), True
+    till.gateway.abilities = till.gateway.abilities.only({"CARD"})._replace(needs_token=True)
     again = till.pay(key="k", method="UPI")
     assert (again.status, again.body) == (first.status, first.body)
     assert till.gateway.calls == []
@@ -327,7 +348,7 @@ def test_a_pending_payment_is_asked_for_where_it_was_claimed_after_a_switch_of_g
     till.gateway.next(Unknown("time-out"))
     assert till.pay(key="k", method="UPI").status == 202
     till.gateway = claimed_with
-    till.gateway.methods = frozenset({"CARD"})
+    till.gateway.abilities = till.gateway.abilities.only({"CARD"})
     answer = till.pay(key="k", method="UPI")
     assert (answer.status, till.gateway.calls) == (201, [])
     assert str(place.sql.value("SELECT gateway_id FROM payments")).startswith("sim_PAY-")

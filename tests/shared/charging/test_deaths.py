@@ -457,7 +457,7 @@ def test_a_sweep_ends_at_its_bounds(till: Till, place: Place, monkeypatch: pytes
     assert settled_and_more(till.sweep()) == (6, 1)
     with monkeypatch.context() as hurried:
         hurried.setattr("shared.sweeping.sweep.LONGEST", 0)
-        assert settled_and_more(till.sweep()) == (0, 3), "no job came to its end, but there is no sink to deliver to"
+        assert settled_and_more(till.sweep()) == (0, 4), "no job came to its end, but there is no sink to deliver to"
     assert settled_and_more(till.sweep()) == (4, 0)
 
 

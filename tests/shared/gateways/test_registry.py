@@ -61,8 +61,15 @@ def test_refunds_are_made_with_every_account_whose_settings_are_there() -> None:
 
 
 def test_every_method_is_some_gateways() -> None:
-    declared = {gateway.name: gateway.methods for gateway in present(Settings.read({"STRIPE_API_KEY": KEY}))}
-    assert declared == {"cash": {"CASH"}, "simulated": {"CARD", "UPI", "WALLET"}, "stripe": {"CARD"}}
+    every = present(Settings.read({"STRIPE_API_KEY": KEY}))
+    declared = {gateway.name: set(gateway.abilities.methods) for gateway in every}
+    assert declared == {"cash": {"CASH"}, "simulated": {"CARD", "UPI", "WALLET"}, "stripe": {"CARD", "WALLET"}}
+
+
+def test_stripe_charges_the_methods_that_its_account_has() -> None:
+    stripe = gateways(STRIPE_API_KEY=KEY, STRIPE_METHODS="UPI,CARD").named("stripe")
+    assert stripe is not None
+    assert set(stripe.abilities.methods) == {"CARD", "UPI"}
 
 
 def test_cash_that_was_collected_or_given_back_is_done() -> None:

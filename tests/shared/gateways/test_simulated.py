@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.gateways.protocol import Declined, GatewayRequest, Succeeded, Unknown
+from shared.gateways.protocol import Declined, GatewayRequest, Succeeded, Unknown, Waiting
 from shared.gateways.simulated import Simulated
 from shared.rules.identifiers import new_reference
 
@@ -63,6 +63,37 @@ def test_slow_takes_two_seconds_but_never_longer_than_the_time_out(monkeypatch: 
     assert isinstance(Simulated(1.0, 10).charge(request(simulate="slow")), Succeeded)
     assert isinstance(Simulated(1.0, 0.5).charge(request(simulate="slow")), Unknown)
     assert slept == [2.0, 0.5]
+
+
+def of_the_present(simulate: str, age: float, waits: float = 600.0) -> GatewayRequest:
+    return request(age=age, simulate=simulate)._replace(customer_present=True, waits=waits)
+
+
+def test_a_customer_answers_three_seconds_after_the_claim() -> None:
+    gateway = Simulated(1.0, 10)
+    for simulate, answer in [
+        ("customer", Succeeded("sim_PAY-1")),
+        ("customer_refuses", Declined("authentication_failed", "sim_PAY-1")),
+    ]:
+        assert isinstance(gateway.charge(of_the_present(simulate, 2.9)), Waiting)
+        assert gateway.charge(of_the_present(simulate, 3.0)) == answer
+        assert gateway.find_charge(of_the_present(simulate, 1e6)) == answer
+
+
+@pytest.mark.parametrize("simulate", ["customer", "customer_refuses", "customer_absent"])
+def test_a_customer_who_is_late_by_then_stays_late(simulate: str) -> None:
+    gateway = Simulated(1.0, 10)
+    assert isinstance(gateway.charge(of_the_present(simulate, 1.9, waits=2.0)), Waiting)
+    for age in (2.0, 3.0, 1e6):
+        expired = Declined("authentication_expired", "sim_PAY-1")
+        assert gateway.charge(of_the_present(simulate, age, waits=2.0)) == expired
+
+
+@pytest.mark.parametrize("simulate", ["customer", "customer_refuses", "customer_absent"])
+def test_nobody_needs_a_customer_to_be_given_money_back(simulate: str) -> None:
+    gateway = Simulated(1.0, 10)
+    for refunded in (gateway.refund(request(simulate=simulate)), gateway.find_refund(request(simulate=simulate))):
+        assert isinstance(refunded, Succeeded)
 
 
 def test_another_word_forces_nothing() -> None:

@@ -20,10 +20,15 @@ CONTRACT = {
     "GATEWAY": "simulated",
     "GATEWAY_TIMEOUT": 10,
     "GATEWAY_KEY_RETENTION": 23 * 3600,
+    "NEXT_ACTION_TIMEOUT": 600,
     "GATEWAY_SUCCESS_RATE": 1,
+    "STRIPE_METHODS": {"CARD", "WALLET"},
     "TRIP_SERVICE_TIMEOUT": 5,
     "RATE_LIMIT": "1000/second",
     "RATE_LIMIT_STORAGE": "",
+    "STRIPE_WEBHOOK_SECRET": (),
+    "LATE_PAYMENT": "refund",
+    "WEBHOOK_RATE_LIMIT": "1000/second",
     "K_SINK": "",
 }
 
@@ -91,7 +96,20 @@ WRONG = {
     "IDEMPOTENCY_KEY_TTL": ["0", "-5", "day"],
     "GATEWAY": ["", "paypal"],
     "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
+    "NEXT_ACTION_TIMEOUT": ["0", "-1", "", "ten minutes"],
     "STRIPE_API_KEY": ["pk_live_1", "sk_1", "sk_live_", "live_1", "sk_test_1\n", "sk_test_ 1", "sk_test_é", "whsec_1"],
+    "STRIPE_WEBHOOK_SECRET": [
+        "sk_test_12345678",
+        "whsec_",
+        "whsec_1234567",
+        "whsec_12345678,",
+        "whsec_12345678 whsec_12345678",
+        "whsec_1234567é",
+        "whsec_12345678\n",
+    ],
+    "LATE_PAYMENT": ["", "keep", "Refund"],
+    "WEBHOOK_RATE_LIMIT": ["fast", "0/second"],
+    "STRIPE_METHODS": ["", "card", "CARD,", "CARD;UPI", "CARD, UPI", "CASH", "PAYPAL"],
     "STRIPE_ACCOUNT": ["acct_", "acct 1", "cus_1", "acct_1/live"],
     "TRIP_SERVICE_URL": [
         "",
@@ -237,6 +255,17 @@ def test_settings_that_just_keep_it_are_taken(together: dict[str, str]) -> None:
     assert Settings.read(together)
 
 
+def test_webhook_secrets_are_several_while_they_are_rotated_and_never_shown() -> None:
+    settings = Settings.read(
+        {"STRIPE_API_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": "whsec_n3wn3wn3w, whsec_0ld0ld0ld"}
+    )
+    assert settings.stripe_webhook_secret == ("whsec_n3wn3wn3w", "whsec_0ld0ld0ld")
+    assert not any(secret in repr(settings) for secret in ("n3w", "0ld"))
+    with pytest.raises(SettingError) as refused:
+        Settings.read({"STRIPE_API_KEY": "sk_test_x", "STRIPE_WEBHOOK_SECRET": "whsec_n3wn3wn3w,0ld0ld0ld"})
+    assert not any(secret in str(refused.value) for secret in ("n3w", "0ld"))
+
+
 @pytest.mark.parametrize("wrong", ["pk_live_51secret", "sk_live_51 secret"])
 def test_a_key_that_is_refused_is_not_shown(wrong: str) -> None:
     with pytest.raises(SettingError) as refused:
@@ -255,7 +284,9 @@ def test_a_key_that_is_refused_is_not_shown(wrong: str) -> None:
         ({"IDEMPOTENCY_KEY_TTL": "4"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 2 s"),
         ({"IDEMPOTENCY_KEY_TTL": "120", "RATE_LIMIT": "3/minute"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 60 s"),
         ({"IDEMPOTENCY_KEY_TTL": "7200", "RATE_LIMIT": "9/hour"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 3600 s"),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_12345678"}, "STRIPE_WEBHOOK_SECRET needs STRIPE_API_KEY"),
         ({"STRIPE_API_BASE": "https://api.stripe.com/v1/"}, "STRIPE_API_BASE must not end in /v1"),
+        ({"NEXT_ACTION_TIMEOUT": "82800"}, "NEXT_ACTION_TIMEOUT must be less than GATEWAY_KEY_RETENTION"),
     ],
 )
 def test_settings_that_together_break_a_promise_are_refused_in_one_line(together: dict[str, str], said: str) -> None:

@@ -35,6 +35,7 @@ class Faulty(WatchedDatabase):
 
 def something_for_each_job(place: Place) -> None:
     abandoned_charges(place.sql, 1, "scripted")
+    place.sql.run("INSERT INTO gateway_rings (gateway, kind, object_id) VALUES ('elsewhere', 'charge', 'pi_1')")
     an_event(place.sql, "left", created_at=OLD, next_attempt_at=OLD)
     place.sql.run(EXPIRED, {"payment_id": a_payment(place.sql), "number": 1})
     an_event(place.sql, "delivered", created_at=OLD, delivered_at=OLD)
@@ -43,6 +44,7 @@ def something_for_each_job(place: Place) -> None:
 # What each job has left to do, by the statement that it cannot do without.
 LEFT = {
     "lease_next": "SELECT count(*) FROM payments WHERE status = 'PENDING'",
+    "lease_next_ring": "SELECT count(*) FROM gateway_rings WHERE tries = 0",
     "lease_events": "SELECT count(*) FROM outbox WHERE event_id = 'left' AND delivered_at IS NULL",
     "delete_expired_keys": "SELECT count(*) FROM idempotency_keys WHERE expires_at < now()",
     "delete_old_events": "SELECT count(*) FROM outbox WHERE event_id = 'delivered'",
@@ -96,7 +98,15 @@ def test_while_the_gateway_is_asked_events_go_out_and_keys_are_deleted(
         sink.wait_for(2)
         held.released.set()
         figures = sweeping.result(20)
-    assert figures == {"settled": 1, "delivered": 2, "keys_deleted": 1, "events_deleted": 1, "more": 0}
+    assert figures == {
+        "settled": 1,
+        "delivered": 2,
+        "keys_deleted": 1,
+        "events_deleted": 1,
+        "missed": 0,
+        "rings": 1,
+        "more": 0,
+    }
 
 
 def test_a_sink_that_hangs_keeps_no_charge_from_being_settled(

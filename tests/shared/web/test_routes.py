@@ -7,6 +7,7 @@ from shared.web.routes import ROUTES, allowed_methods, bare, find_route
 TABLE = [
     ("POST", "/payments", "create_payment"),
     ("POST", "/payments/1/refunds", "create_refund"),
+    ("POST", "/webhooks/stripe", "gateway_webhook"),
     ("GET", "/payments/1", "get_payment"),
     ("GET", "/payments", "get_payment"),
     ("GET", "/payments/1/refunds", "get_payment"),
@@ -56,12 +57,15 @@ def test_head_is_answered_where_get_is(path: str) -> None:
         "/payments/1/refund",
         "/PAYMENTS",
         "/metrics/",
+        "/webhooks",
+        "/webhooks/",
+        "/webhooks/a/b",
         "/payments/1/refunds\n",
         "/healthz",
     ],
 )
 def test_a_path_that_is_not_quite_one_of_them_is_none(path: str) -> None:
-    for function in ("create_payment", "create_refund", "get_payment", "health", "metrics"):
+    for function in ("create_payment", "create_refund", "gateway_webhook", "get_payment", "health", "metrics"):
         for method in ("GET", "POST", "HEAD"):
             assert find_route(function, method, path) is None
 
@@ -108,6 +112,7 @@ def test_the_version_prefix_and_a_slash_at_the_end_are_taken_off_once(path: str,
         ("health", "/nowhere", []),
         ("create_payment", "/payments", ["POST"]),
         ("create_payment", "/health", []),
+        ("health", "/webhooks/stripe", ["POST"]),
         ("sweep", "/", ["POST"]),
     ],
 )

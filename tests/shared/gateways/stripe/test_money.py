@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.gateways.stripe.money import minor_units
+from shared.gateways.stripe.money import minor_units, of_minor_units
 
 AMOUNTS = some.decimals(Decimal("0.01"), Decimal("9999999999.99"), places=2)
 NONE = ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
@@ -59,3 +59,21 @@ def test_currencies_of_three_decimals_end_in_zero_and_lose_nothing(amount: Decim
 def test_some_whole_currencies_are_counted_in_hundredths(amount: Decimal, currency: str) -> None:
     units = minor_units(amount, currency)
     assert units is None if amount % 1 else units == int(amount) * 100
+
+
+@given(AMOUNTS, some.one_of(some.sampled_from(NONE + THREE + WHOLE), some.just("INR")))
+def test_what_is_counted_in_units_is_the_same_amount_when_it_is_read(amount: Decimal, currency: str) -> None:
+    units = minor_units(amount, currency)
+    if units is not None:
+        assert of_minor_units(units, currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("units", "currency"),
+    [
+        *((units, "INR") for units in ("15000", 150.0, None, True, 0, -1, 10**12, 10**40)),
+        *((5124, "KWD"), (10**10, "JPY")),
+    ],
+)
+def test_what_is_no_amount_of_ours_is_none(units: object, currency: str) -> None:
+    assert of_minor_units(units, currency) is None

@@ -1,0 +1,168 @@
+"""What Stripe's objects are, read by their id."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from shared.gateways.facts import ChargeFact, DisputeFact, DisputeStatus, Fact, Kind, RefundFact
+from shared.gateways.protocol import Unknown
+from shared.gateways.redaction import redacted
+from shared.gateways.stripe.api import Api, Deadline, Refused, code_or_id
+from shared.gateways.stripe.money import of_minor_units
+
+# What Stripe's ids are made of. What is not is none of them, and in a path it might name something else.
+_ID = re.compile("[A-Za-z0-9_]{1,255}")
+# The last second that a datetime can hold.
+_LAST = 253402300799
+# Every other status of a charge is not final: https://docs.stripe.com/payments/paymentintents/lifecycle
+_CHARGES: Mapping[str, Literal["succeeded", "canceled"]] = {"succeeded": "succeeded", "canceled": "canceled"}
+# https://docs.stripe.com/api/refunds/object#refund_object-status
+_REFUNDS: Mapping[str, Literal["succeeded", "failed", "pending"]] = {
+    "succeeded": "succeeded",
+    "pending": "pending",
+    "requires_action": "pending",
+    "failed": "failed",
+    "canceled": "failed",
+}
+# https://docs.stripe.com/api/disputes/object#dispute_object-status: a warning is an inquiry, which takes no money yet.
+_DISPUTES: Mapping[str, DisputeStatus] = {
+    "warning_needs_response": "INQUIRY",
+    "warning_under_review": "INQUIRY",
+    "warning_closed": "WITHDRAWN",
+    "needs_response": "OPEN",
+    "under_review": "OPEN",
+    "won": "WON",
+    "lost": "LOST",
+}
+
+Status = TypeVar("Status")
+
+
+class _NotUnderstood(Exception):
+    """A field, which the message names, is missing or not what it should be."""
+
+
+def read(api: Api, kind: Kind, gateway_id: str, deadline: Deadline) -> Fact | Unknown | None:
+    """What an object of Stripe's is now: None where Stripe shows none with this id. Raises nothing."""
+    if not _ID.fullmatch(gateway_id):
+        return None
+    place = _PLACES[kind]
+    answer = api.get(f"{place.path}/{gateway_id}", (), deadline)
+    if isinstance(answer, Unknown):
+        return answer
+    if isinstance(answer, Refused):
+        return None if answer.code == "resource_missing" else Unknown(f"Stripe does not show it: {answer.code}")
+    if (answer.fields.get("object"), answer.fields.get("id")) != (place.object_type, gateway_id):
+        return Unknown(f"Stripe answered with something that is not the {place.object_type}")
+    try:
+        return place.fact(gateway_id, answer.fields)
+    except _NotUnderstood as field:
+        return Unknown(f"Stripe's {place.object_type} has no {field} that is understood")
+
+
+def _charge(gateway_id: str, intent: dict[str, Any]) -> ChargeFact:
+    status = code_or_id(intent.get("status"))
+    if status is None:
+        raise _NotUnderstood("status")
+    amount, currency = _money(intent)
+    return ChargeFact(
+        gateway_id=gateway_id,
+        reference=_reference(intent),
+        status=_CHARGES.get(status, "open"),
+        amount=amount,
+        currency=currency,
+        code=_why_not(intent),
+        said=redacted(intent),
+    )
+
+
+def _refund(gateway_id: str, refund: dict[str, Any]) -> RefundFact:
+    amount, currency = _money(refund)
+    status = _known(refund, _REFUNDS)
+    code = code_or_id(refund.get("failure_reason"))
+    if status == "failed" and code is None:
+        code = "refund_canceled" if refund["status"] == "canceled" else "refund_failed"
+    return RefundFact(
+        gateway_id=gateway_id,
+        reference=_reference(refund),
+        charge_id=code_or_id(refund.get("payment_intent")),
+        status=status,
+        amount=amount,
+        currency=currency,
+        code=code,
+        said=redacted(refund),
+    )
+
+
+def _dispute(gateway_id: str, dispute: dict[str, Any]) -> DisputeFact:
+    amount, currency = _money(dispute)
+    opened_at = _moment(dispute.get("created"))
+    if opened_at is None:
+        raise _NotUnderstood("created")
+    details = dispute.get("evidence_details")
+    return DisputeFact(
+        gateway_id=gateway_id,
+        charge_id=code_or_id(dispute.get("payment_intent")),
+        status=_known(dispute, _DISPUTES),
+        amount=amount,
+        currency=currency,
+        reason=code_or_id(dispute.get("reason")),
+        evidence_due_by=_moment(details.get("due_by")) if isinstance(details, dict) else None,
+        opened_at=opened_at,
+        said=redacted(dispute),
+    )
+
+
+class _Place(NamedTuple):
+    """Where Stripe has objects of one kind, what it calls them, and how one is read."""
+
+    path: str
+    object_type: str
+    fact: Callable[[str, dict[str, Any]], Fact]
+
+
+_PLACES: Mapping[Kind, _Place] = {
+    "charge": _Place("/v1/payment_intents", "payment_intent", _charge),
+    "refund": _Place("/v1/refunds", "refund", _refund),
+    "dispute": _Place("/v1/disputes", "dispute", _dispute),
+}
+
+
+def _known(found: dict[str, Any], statuses: Mapping[str, Status]) -> Status:
+    status = statuses.get(code_or_id(found.get("status")) or "")
+    if status is None:
+        raise _NotUnderstood("status")
+    return status
+
+
+def _money(found: dict[str, Any]) -> tuple[Decimal, str]:
+    currency = found.get("currency")
+    if not isinstance(currency, str) or not re.fullmatch("[a-z]{3}", currency):
+        raise _NotUnderstood("currency")
+    amount = of_minor_units(found.get("amount"), currency.upper())
+    if amount is None:
+        raise _NotUnderstood("amount")
+    return amount, currency.upper()
+
+
+def _reference(found: dict[str, Any]) -> str | None:
+    metadata = found.get("metadata")
+    return code_or_id(metadata.get("reference")) if isinstance(metadata, dict) else None
+
+
+def _why_not(intent: dict[str, Any]) -> str | None:
+    """Why the last try to pay an intent failed, where one did."""
+    error = intent.get("last_payment_error")
+    names = ("decline_code", "code", "type")
+    return (
+        next(filter(None, (code_or_id(error.get(name)) for name in names)), None) if isinstance(error, dict) else None
+    )
+
+
+def _moment(seconds: object) -> datetime | None:
+    """A moment that Stripe counts in seconds since the epoch, if that is what this is: 0 is none."""
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 < seconds <= _LAST:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

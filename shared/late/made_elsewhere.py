@@ -1,0 +1,101 @@
+"""Refunds that were made at the gateway, by somebody in its own pages: taken into the books."""
+
+import hashlib
+import time
+
+from shared.charging.attempt import attempt
+from shared.charging.dependencies import Dependencies
+from shared.charging.lease import lease_of
+from shared.gateways.facts import ChargeFact, RefundFact
+from shared.gateways.protocol import Unknown
+from shared.late.contradiction import actor, as_people_read, contradict
+from shared.late.ring import Left, Ring, ring
+from shared.platform.database import Conflict, Row
+from shared.platform.log import correlation_id, log
+from shared.rules.identifiers import new_reference
+
+# So often is a refund read again for which the payment has no room, half a minute in all, before a person is told: one of ours
+# may have come back, and whoever is to say so is on the way.
+PATIENCE = 5
+
+
+def follow_made_elsewhere(deps: Dependencies, rung: Ring, fact: RefundFact) -> Left:
+    """Enters a refund that is in no row of the books, of a charge that is. One that failed moved nothing. Answers as
+    `follow_refund`."""
+    if fact.status == "failed" or fact.charge_id is None:
+        return None
+    payment = deps.database.one("payment_read", gateway=rung.gateway, gateway_id=fact.charge_id, reference=None)
+    if payment is None:
+        return _ask_for_its_charge(deps, rung, fact.charge_id)
+    if payment["status"] == "PENDING" or (payment["status"] == "FAILED" and payment["late_charge_id"] is None):
+        ring(deps.database, rung.gateway, "charge", fact.charge_id)
+        return f"its charge is {payment['status']} here"
+    if payment["status"] == "FAILED":
+        log.warning(
+            "a charge that was paid late was given back at the gateway",
+            extra={"payment_id": payment["payment_id"], "gateway_id": fact.gateway_id},
+        )
+        return None
+    if fact.currency != payment["currency"]:
+        contradict(deps, _without_its_name(payment), fact, "in another currency")
+        return None
+    return enter(deps, rung, payment["payment_id"], fact)
+
+
+def enter(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact) -> Left:
+    """Enters a refund as one of a payment, once however often and by however many at once, and settles it as every refund is:
+    the gateway is asked what became of it. Where its payment has not as much left, a refund of ours has reserved it, or came
+    back and nobody said so yet; it stays rung, and in the end a person is told. Answers as `follow_refund`."""
+    key_hash = hashlib.sha256(f"gateway_refund\n{fact.gateway_id}".encode()).digest()
+    reference, taken_at = new_reference("REF"), time.monotonic()
+    try:
+        rows = deps.database.run(
+            "enter_refund",
+            payment_id=payment_id,
+            amount=fact.amount,
+            reference=reference,
+            correlation_id=correlation_id.get() or reference,
+            gateway_id=fact.gateway_id,
+            key_hash=key_hash,
+            lease_seconds=deps.settings.idempotency_lock_timeout,
+            actor=actor(),
+            gateway_said=as_people_read(fact),
+        )
+    except Conflict:
+        return "somebody enters it at this moment"
+    if not rows:
+        return _no_room(deps, rung, payment_id, fact)
+    lease = lease_of(deps, rows[0], taken_at)
+    log.info("a refund that was made at the gateway is entered", extra=lease.about())
+    attempt(deps, lease)  # what is not final then is asked about by sweeps, as of any refund
+    return None
+
+
+def _no_room(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact) -> Left:
+    if rung.tries == 0:
+        deps.database.run_again("ring_refunds", payment_id=payment_id, gateway_id=fact.gateway_id)
+    if rung.tries >= PATIENCE:
+        [payment] = deps.database.run_again("refundable", payment_id=payment_id)
+        stored = {"payment_id": payment_id, "status": payment["status"]}
+        contradict(deps, stored, fact, "not as much is left of it")
+    return "its payment has not as much left"
+
+
+def _ask_for_its_charge(deps: Dependencies, rung: Ring, charge_id: str) -> Left:
+    """A charge whose name nobody has written down yet is known by the reference that it bears; any other is not ours."""
+    gateway = deps.gateways.named(rung.gateway)
+    if gateway is None:
+        return f"the settings of {rung.gateway} are absent"
+    charge = gateway.read("charge", charge_id, deps.settings.gateway_timeout)
+    if isinstance(charge, Unknown):
+        return charge.why
+    if not isinstance(charge, ChargeFact) or charge.reference is None:
+        return None
+    if not deps.database.one("payment_read", gateway=rung.gateway, gateway_id=None, reference=charge.reference):
+        return None
+    ring(deps.database, rung.gateway, "charge", charge_id)
+    return "its charge has no name here yet"
+
+
+def _without_its_name(payment: Row) -> Row:
+    return payment | {"gateway_id": None}
