@@ -43,7 +43,7 @@ QUERIES = {
     "dispute_sums": "SELECT currency, status, count(*) AS count, sum(amount) AS amount FROM payment_disputes"
     " GROUP BY 1, 2 ORDER BY 1, 2",
     "quarters": "SELECT currency, status, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
-    " FROM figures_counted GROUP BY 1, 2 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0 ORDER BY 1, 2",
+    " FROM figures_with_disputes GROUP BY 1, 2 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0 ORDER BY 1, 2",
     "quarter_sums": "SELECT currency, status, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded"
     " FROM payments GROUP BY 1, 2 UNION ALL"
     " SELECT p.currency, NULL, count(*), sum(r.amount), 0 FROM payment_refunds r JOIN payments p USING (payment_id)"
