@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.rules.states import PAYMENT_MOVES, REFUND_MOVES, Move
+from shared.rules.states import DISPUTE_MOVES, PAYMENT_MOVES, REFUND_MOVES, Move
 
 FILE = Path(__file__).parents[1] / "docs" / "states.md"
-DRAWN = {"payments": PAYMENT_MOVES, "refunds": REFUND_MOVES}
+DRAWN = {"payments": PAYMENT_MOVES, "refunds": REFUND_MOVES, "disputes": DISPUTE_MOVES}
 
 
 def redrawn(page: str) -> str:

@@ -67,6 +67,11 @@ SAYINGS = {
     "waiting": "Waits for the customer",
 }
 
+DISPUTES = {"INQUIRY": "Inquiry", "OPEN": "Open", "WON": "Won", "LOST": "Lost", "WITHDRAWN": "Withdrawn"}
+
+# How it came to us what a gateway said by itself.
+HEARD = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
+
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 
 

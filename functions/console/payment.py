@@ -14,7 +14,8 @@ from functions.console.rendering import is_fragment, redirect, render
 from shared.charging.ask_again import ask_again
 from shared.platform import json_text
 from shared.reading import payments
-from shared.reading.story import Asking, Claimed, Story
+from shared.reading.said import said_of
+from shared.reading.story import Asking, Claimed, DisputeOpened, Story
 from shared.reading.story import story as read_story
 from shared.web.answers import Answer
 from shared.web.call import Call
@@ -35,6 +36,7 @@ def story(desk: Desk, call: Call) -> Answer:
         "payment_live.html" if is_fragment(call) else "payment.html",
         call,
         **_shown(desk, told),
+        said=[] if is_fragment(call) else said_of(desk.deps.database, payment_id),
         fragment=is_fragment(call),
         seen=seen,
         asked=address["asked"],
@@ -62,6 +64,7 @@ def _shown(desk: Desk, told: Story) -> dict[str, Any]:
         "newest": max((each.last for each in (told.charge, *told.refunds) if each.last), key=_at, default=None),
         "fare": fare_lines(payment["amount"], told.currency, payment["fare"]) if payment["fare"] else [],
         "metadata": [(name, _as_text(value)) for name, value in payment["metadata"].items()],
+        "disputed": any(isinstance(moment, DisputeOpened) and moment.status == "OPEN" for moment in told.moments),
         "refundable": payment["status"] == "SUCCESS" and gateway is not None,
         "can_ask": gateway is not None and not gateway.abilities.settles_at_once,
         "dashboard": gateway.dashboard(known_as) if gateway and known_as else None,

@@ -69,5 +69,7 @@ def _environment() -> "Environment":
         "sayings": codes.SAYINGS,
         "sources": codes.SOURCES,
         "fare_names": codes.FARE,
+        "disputes": codes.DISPUTES,
+        "heard": codes.HEARD,
     }
     return environment

@@ -76,6 +76,8 @@ def _claimed(moment: story.Claimed, told: Story, words: "Words") -> _Told:
     title, note = f"Asked for: {amount}", ""
     if moment.source == "gateway":
         title, note = f"Entered: {amount}", f"Somebody gave it back in {_gateway(told)}'s own pages."
+    elif moment.source == "late_payment":
+        title, note = f"To be given back: {amount}", "It was paid after it had failed, and nothing of it is ours."
     elif moment.refund_id is not None:
         title = f"Asked for: {amount} to be given back"
     return (
@@ -122,6 +124,11 @@ def _reversed(moment: story.Reversed, told: Story, words: "Words") -> _Told:
     return "bad", f"Came back: {words.money(moment.amount, told.currency)}", note, []
 
 
+def _adopted(moment: story.Adopted, told: Story, words: "Words") -> _Told:
+    note = "It had failed, was paid all the same, and nobody else has paid the trip."
+    return "good", f"Paid late, and adopted: {words.money(moment.amount, told.currency)}", note, [("By", moment.actor)]
+
+
 def _by_hand(moment: story.SettledByHand, _: Story, __: "Words") -> _Told:
     outcome = "succeeded" if moment.succeeded else "failed"
     details = [("By", moment.actor), ("Why", moment.reason), ("The gateway said", moment.gateway_said)]
@@ -129,14 +136,43 @@ def _by_hand(moment: story.SettledByHand, _: Story, __: "Words") -> _Told:
     return "open" if moment.forced else "plain", f"Settled by hand as {outcome}", note, details
 
 
-def _contradicted(moment: story.Contradicted, _: Story, __: "Words") -> _Told:
+def _contradicted(moment: story.Contradicted, told: Story, _: "Words") -> _Told:
     details = [
         ("Stored", moment.stored),
         ("The gateway said", moment.gateway_said),
         ("Noted by", moment.actor),
     ]
     note = "Money moved, or did not, against the books: a person decides what becomes of it."
+    if moment.refund_id is None and told.charge.paid_late:
+        note = "It was paid after it had failed: what became of that is told here."
     return "bad", "The gateway contradicts what is stored", note, details
+
+
+def _dispute_opened(moment: story.DisputeOpened, _: Story, words: "Words") -> _Told:
+    amount = words.money(moment.amount, moment.currency)
+    due = moment.evidence_due_by if moment.status in ("INQUIRY", "OPEN") else None
+    details = [
+        ("Reason", moment.reason),
+        ("Evidence is due", due and words.moment(due, seconds=True)),
+        ("Gateway's id", moment.gateway_id),
+    ]
+    if moment.status == "INQUIRY":
+        return "open", f"The rider's bank asks about {amount}", "Nothing is held back for that.", details
+    note = "The bank holds it back until it has decided." if moment.status == "OPEN" else ""
+    return "bad" if moment.status == "OPEN" else "plain", f"Disputed: {amount}", note, details
+
+
+def _dispute_over(moment: story.DisputeOver, _: Story, words: "Words") -> _Told:
+    tone, outcome = _DECIDED[moment.status]
+    details = [("Gateway's id", moment.gateway_id)]
+    return tone, f"Dispute {outcome}: {words.money(moment.amount, moment.currency)}", "", details
+
+
+_DECIDED: dict[str, tuple[Tone, str]] = {
+    "WON": ("good", "won"),
+    "LOST": ("bad", "lost"),
+    "WITHDRAWN": ("good", "withdrawn"),
+}
 
 
 def _written(moment: story.EventWritten, _: Story, words: "Words") -> _Told | None:
@@ -172,9 +208,12 @@ _TELL: dict[str, Callable[[Any, Story, "Words"], _Told | None]] = {
     "asking": _asking,
     "lost": _lost,
     "settled": _settled,
+    "adopted": _adopted,
     "reversed": _reversed,
     "settled_by_hand": _by_hand,
     "contradicted": _contradicted,
+    "dispute_opened": _dispute_opened,
+    "dispute_over": _dispute_over,
     "event_written": _written,
     "event_delivered": _delivered,
     "event_set_aside": _set_aside,

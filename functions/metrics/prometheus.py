@@ -53,8 +53,9 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         yield family
     yield GaugeMetricFamily(
         "payment_dispute_evidence_due_seconds",
-        "Until the evidence of an open dispute that is due next is due; absent where none is.",
-        value=totals.evidence_due,
+        "Until the evidence of the open dispute that is due next is due; +Inf where none is.",
+        # Not absent (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics), and no alert's business.
+        value=math.inf if totals.evidence_due is None else totals.evidence_due,
     )
     for name, meaning, value in (
         (

@@ -75,7 +75,8 @@ def refuse(deps: Dependencies, payment_id: int, request: RefundRequest) -> None:
     if request.amount is not None and request.amount > payment["remaining"]:
         raise Problem(
             "refund_exceeds_payment",
-            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}{_disputed(payment)}.",
+            f"{request.amount} is more than the {payment['remaining']} that is left of payment {payment_id}"
+            f"{_disputed(payment)}.",
             errors=[("amount", f"exceeds the {payment['remaining']} that is left")],
         )
 

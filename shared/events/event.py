@@ -13,6 +13,10 @@ EVENT_TYPES = (
     "com.ridehailing.refund.failed.v1",
     "com.ridehailing.payment.given_back.v1",
     "com.ridehailing.refund.reversed.v1",
+    "com.ridehailing.payment.dispute.opened.v1",
+    "com.ridehailing.payment.dispute.won.v1",
+    "com.ridehailing.payment.dispute.lost.v1",
+    "com.ridehailing.payment.dispute.withdrawn.v1",
 )
 _FIRST_TYPES = frozenset(EVENT_TYPES[:2])
 

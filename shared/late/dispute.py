@@ -27,19 +27,19 @@ def follow_dispute(deps: Dependencies, ring: Ring, fact: DisputeFact) -> Left:
     if not 0 < fact.amount <= GREATEST:
         log.error("a dispute of no amount", extra=_about(fact) | {"amount": str(fact.amount)})
         return None
-    if fact.charge_id is None:
-        return _not_ours(fact)
-    followed, reference = _follow(deps, ring.gateway, fact), None
-    if followed is None:
-        reference = _reference(deps, ring, fact.charge_id)
+    charge_id, reference = fact.charge_id or "", None
+    followed = _follow(deps, ring.gateway, fact) if charge_id else None
+    if followed is None and charge_id:
+        reference = _reference(deps, ring, charge_id)
         if isinstance(reference, Unknown):
             return f"whose charge it is about is not known: {reference.why}"
         followed = _follow(deps, ring.gateway, fact, reference) if reference else None
     if followed is None:
-        return _not_ours(fact)
+        log.info("a dispute of a charge that is not ours", extra=_about(fact) | {"charge_id": fact.charge_id})
+        return None
     pending = followed["payment_status"] == "PENDING"
     if pending or reference:  # that the charge was paid, or its name, is not in the books
-        ring_for(deps.database, ring.gateway, "charge", fact.charge_id)
+        ring_for(deps.database, ring.gateway, "charge", charge_id)
     return "the charge that it is about is not settled" if pending else _moved(deps, fact, followed)
 
 
@@ -85,10 +85,6 @@ def _moved(deps: Dependencies, fact: DisputeFact, followed: Row) -> Left:
         log.info("a dispute moved", extra=about | {"was": followed["was"]})
     # What was read before another read may be older than what that one stored.
     return "it was over, and moved again: it is read once more" if followed["was"] in DISPUTES_OVER else None
-
-
-def _not_ours(fact: DisputeFact) -> None:
-    log.info("a dispute of a charge that is not ours", extra=_about(fact) | {"charge_id": fact.charge_id})
 
 
 def _about(fact: DisputeFact) -> dict[str, str]:

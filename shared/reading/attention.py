@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from shared.platform.database import Database, Row
+from shared.reading.disputes import count_due, open_disputes
 from shared.rules.states import METHODS
 
 # Seconds: a charge takes a gateway's time-out (10) and is asked about again some seconds later; an event is sent within one.
@@ -50,22 +51,29 @@ class Declines(NamedTuple):
 
 class Attention(NamedTuple):
     """What needs attention: `pending` (but for what waits for its customer) and `undelivered` for longer than a minute,
-    `refused` and set aside, oldest first; and `contradictions`, newest first. Each list ends at MOST, which then means "at
-    least"."""
+    `refused` and set aside, oldest first; `contradictions`, newest first; and `disputes` that are not decided, whose
+    evidence is due next first. Each list ends at MOST, which then means "at least"."""
 
     pending: list[Row]
     undelivered: list[Row]
     refused: list[Row]
     declines: Declines
     contradictions: list[Row]
+    disputes: list[Row]
 
     @property
     def recent(self) -> list[Row]:
-        return [row for row in self.contradictions if row["age"] < RECENT]
+        """The contradictions that somebody is to look into."""
+        return [row for row in self.contradictions if row["age"] < RECENT and not row["put_right"]]
+
+    @property
+    def due(self) -> list[Row]:
+        """Disputes whose evidence can still be sent: nobody can do anything about the others."""
+        return [row for row in self.disputes if row["due_in"] is not None and row["due_in"] > 0]
 
     @property
     def nothing(self) -> bool:
-        return not (self.pending or self.undelivered or self.refused or self.declines.rising or self.recent)
+        return not (self.pending or self.undelivered or self.refused or self.declines.rising or self.recent or self.due)
 
 
 def read_attention(database: Database) -> Attention:
@@ -77,6 +85,7 @@ def read_attention(database: Database) -> Attention:
         refused=database.run_again("set_aside_events", limit=MOST),
         declines=Declines(Share(**hour), Share(**day)),
         contradictions=database.run_again("contradictions", looked=LOOKED, limit=MOST),
+        disputes=open_disputes(database, MOST),
     )
 
 
@@ -88,4 +97,4 @@ def _overdue(row: Row) -> float:
 def count_attention(database: Database) -> int:
     """How much needs attention, but for declines; each kind is counted up to MOST_COUNTED. Raises DatabaseUnavailable."""
     [counted] = database.run_again("needs_attention", age=LATE, recent=RECENT, looked=LOOKED, limit=MOST_COUNTED)
-    return int(counted["count"])
+    return int(counted["count"]) + count_due(database, MOST_COUNTED)

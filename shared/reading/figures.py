@@ -17,9 +17,9 @@ MOST_EXAMINED = 1_000
 
 
 class Happened(NamedTuple):
-    """Payments that were made, charged and declined, refunds that were given back, and disputes that were heard of, each counted when
-    that happened, so that a payment of one day may be charged on the next. `disputed` is what disputes took, minus what came back of
-    them: below 0 where more came back. Revenue is what was charged minus what was given back and disputed."""
+    """Payments that were made, charged and declined, refunds that were given back, and disputes that were heard of, each
+    counted when that happened, so that a payment of one day may be charged on the next. `disputed` is what disputes took, minus
+    what came back of them: below 0 where more came back. Revenue is what was charged minus what was given back and disputed."""
 
     made: int = 0
     charged: int = 0

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 class Claimed(NamedTuple):
     """Somebody asked for it: the charge, or a refund where `refund_id` is set (as in every moment). `actor` is the caller and
-    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is who
-    asked for a refund, as shared/rules/states.py has it: None of a charge."""
+    `correlation_id` the request's, as far as known. `imported`: a row of the seed, of which nothing else is known. `source` is
+    who asked for a refund, as shared/rules/states.py has it: None of a charge."""
 
     at: datetime
     refund_id: int | None
@@ -91,6 +91,16 @@ class SettledByHand(NamedTuple):
     kind: Literal["settled_by_hand"] = "settled_by_hand"
 
 
+class Adopted(NamedTuple):
+    """It had failed, was paid late, and is taken for paid from then on. `actor` is the function that learned of it."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    amount: Decimal
+    kind: Literal["adopted"] = "adopted"
+
+
 class Contradicted(NamedTuple):
     """The gateway said otherwise than what is `stored` of what was settled."""
 
@@ -100,6 +110,33 @@ class Contradicted(NamedTuple):
     stored: str
     gateway_said: str
     kind: Literal["contradicted"] = "contradicted"
+
+
+class DisputeOpened(NamedTuple):
+    """A bank wants the money back, or only asks while `status` is INQUIRY. `at` and what follows are as the gateway says;
+    `status` is what has become of it. Money in `currency`."""
+
+    at: datetime
+    refund_id: None
+    gateway_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    reason: str | None
+    evidence_due_by: datetime | None
+    kind: Literal["dispute_opened"] = "dispute_opened"
+
+
+class DisputeOver(NamedTuple):
+    """A dispute was decided, or withdrawn: when the books heard of it."""
+
+    at: datetime
+    refund_id: None
+    gateway_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    kind: Literal["dispute_over"] = "dispute_over"
 
 
 class EventWritten(NamedTuple):
@@ -144,7 +181,10 @@ Moment = (
     | Settled
     | Reversed
     | SettledByHand
+    | Adopted
     | Contradicted
+    | DisputeOpened
+    | DisputeOver
     | EventWritten
     | EventDelivered
     | EventSetAside

@@ -9,10 +9,10 @@ from shared.web.problems import Problem
 def payment(database: Database, payment_id: int, *, to_act_on: bool = False) -> str:
     """One payment, as JSON text; `to_act_on`: with what its customer is to do, which is for whoever charges alone. Raises
     Problem payment_not_found."""
-    row = database.one("payment", payment_id=payment_id, to_act_on=to_act_on)
+    row = database.one("payment", payment_id=payment_id)
     if row is None:
         raise not_found(payment_id)
-    return str(row["shown"])
+    return str(row["to_act_on"] if to_act_on and row["to_act_on"] else row["shown"])
 
 
 def payments(database: Database, query: PaymentQuery) -> str:

@@ -8,10 +8,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform.database import Database, Row
+from shared.reading.disputes import moments_of
 from shared.reading.moments import (
+    Adopted,
     Asking,
     Claimed,
     Contradicted,
+    DisputeOpened,
+    DisputeOver,
     EventDelivered,
     EventSetAside,
     EventWritten,
@@ -25,9 +29,12 @@ from shared.reading.payments import not_found
 from shared.rules.identifiers import GREATEST_ID
 
 __all__ = [
+    "Adopted",
     "Asking",
     "Claimed",
     "Contradicted",
+    "DisputeOpened",
+    "DisputeOver",
     "EventDelivered",
     "EventSetAside",
     "EventWritten",
@@ -41,8 +48,8 @@ __all__ = [
     "story",
 ]
 
-# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are besides
-# is counted so far, and no further.
+# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are
+# besides is counted so far, and no further.
 REFUNDS = 50
 ASKINGS = 20
 HAPPENED = 250
@@ -54,9 +61,12 @@ _ORDER = (
     "lost",
     "asking",
     "settled_by_hand",
+    "adopted",
     "settled",
     "contradicted",
     "reversed",
+    "dispute_opened",
+    "dispute_over",
     "event_written",
     "event_delivered",
     "event_set_aside",
@@ -66,10 +76,11 @@ _ORDER = (
 class Standing(NamedTuple):
     """How a charge, or a refund of it, stands: what we say, and what the gateway said when it was asked last.
 
-    `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is. `asked`
-    is how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is when a
-    sweep asks again, at the earliest, and `under_way` says that somebody is asking at this moment. `source` is who asked for a
-    refund, as shared/rules/states.py has it.
+    `status`, `failure_code` and `gateway_id` are as stored. `last` is the last asking whose answer is known, if any is.
+    `asked` is how often somebody took it on; None where that is not known any more. While it is PENDING, `next_asking_at` is
+    when a sweep asks again, at the earliest, and `under_way` says that somebody is asking at this moment. `source` is who
+    asked for a refund, as shared/rules/states.py has it. `paid_late`: a charge that was paid after it had failed, and is
+    adopted or given back since.
     """
 
     refund_id: int | None
@@ -83,11 +94,14 @@ class Standing(NamedTuple):
     next_asking_at: datetime | None
     under_way: bool
     source: str | None = None
+    paid_late: bool = False
 
     @property
     def agrees(self) -> bool | None:
         """Whether the last that the gateway said is what is stored; None where it said nothing final, or nothing is, and of a
-        refund that came back: it may have been asked before that."""
+        refund that came back or a charge that was paid late: it may have been asked before that."""
+        if self.paid_late:
+            return True if self.last and self.last.said == "succeeded" else None
         if self.last is None or self.status in ("PENDING", "REVERSED") or self.last.said in ("unknown", "waiting"):
             return None
         return (self.last.said == "succeeded") == (self.status != "FAILED")
@@ -95,8 +109,8 @@ class Standing(NamedTuple):
 
 class Story(NamedTuple):
     """`payment` is the JSON text of it, as a client sees it. `gateway` charges it, and `account` is what its account there is
-    called, where it has a name (never a key); a row of the seed has neither. `refunds`: newest first; `moments`: oldest first.
-    Of very many refunds and askings the newest are here, and so many older ones are left out."""
+    called, where it has a name (never a key); a row of the seed has neither. `refunds`: newest first; `moments`: oldest
+    first. Of very many refunds and askings the newest are here, and so many older ones are left out."""
 
     payment_id: int
     payment: str
@@ -128,6 +142,7 @@ def story(database: Database, payment_id: int) -> Story:
     moments: list[Moment] = [asking for each in askings.values() for asking in each]
     moments += [lost for row in stands for lost in _lost(row, askings[row["refund_id"]])]
     moments += _happened(database, payment_id, charge["created_at"], standings)
+    moments += moments_of(database, payment_id)
     return Story(
         payment_id=payment_id,
         payment=charge["payment"],
@@ -155,6 +170,7 @@ def _standing(row: Row, askings: list[Asking]) -> Standing:
         next_asking_at=row["ask_after"],
         under_way=row["under_way"],
         source=row["source"],
+        paid_late=row["paid_late"],
     )
 
 
@@ -194,13 +210,15 @@ def _happened(
 
 def _moment(at: datetime, told: dict[str, Any], standing: Standing) -> Moment:
     refund_id, amount, actor = standing.refund_id, standing.amount, told["actor"]
-    failed = standing.status == "FAILED"
+    failed = standing.status == "FAILED" or standing.paid_late
     match told["type"].partition(".")[2]:
         case "settled_by_hand":
             return SettledByHand(at, refund_id, actor, told["reason"], not failed, told["forced"], told["gateway_said"])
         case "contradicted":
             return Contradicted(at, refund_id, actor, told["reason"], told["gateway_said"])
-        case "succeeded" | "refunded" | "failed" as end:
+        case "adopted":
+            return Adopted(at, refund_id, actor, amount)
+        case "succeeded" | "refunded" | "given_back" | "failed" as end:
             return Settled(at, refund_id, end != "failed", told["failure_code"], standing.gateway_id, amount)
         case "reversed":
             return Reversed(at, refund_id, told["failure_code"], amount)

@@ -16,9 +16,9 @@ DISPUTE = "DISPUTE "
 
 class Figures(NamedTuple):
     """What the books hold of one currency, amounts in it. Every known status and method is counted, at nothing too, and any
-    other that is found; so is every status of a dispute. `disputed_amount` is of disputes that are open or lost. Revenue is what was
-    charged minus what was refunded, over SUCCESS and REFUNDED, minus what is disputed; the average is over payments of status
-    SUCCESS."""
+    other that is found; so is every status of a dispute. `disputed_amount` is of disputes that are open or lost. Revenue is
+    what was charged minus what was refunded, over SUCCESS and REFUNDED, minus what is disputed; the average is over payments of
+    status SUCCESS."""
 
     by_status: dict[str, int]
     by_method: dict[str, int]
@@ -36,9 +36,9 @@ class Figures(NamedTuple):
 
 class Totals(NamedTuple):
     """The figures of each currency, never added up over several: of `currency`, which is the service's, and of whatever
-    `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not. `evidence_due` is how long
-    there is to send the evidence of an open dispute that is due next, in seconds; None where none is due. Rings are objects of
-    a gateway that are to be read."""
+    `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not. `evidence_due` is how
+    long there is to send the evidence of the open dispute that is due next, in seconds; None where none is. Rings are objects
+    of a gateway that are to be read."""
 
     currency: str
     figures: Figures
@@ -78,7 +78,7 @@ def read_totals(database: Database, currency: str) -> Totals:
 
 
 def _figures(rows: list[Row]) -> Figures:
-    """The figures in one currency's rows of payment_totals: those of refunds have no status, those of disputes one of their own."""
+    """The figures in one currency's rows of payment_totals: those of refunds have no status, those of disputes their own."""
     by_status, by_method = Counter(dict.fromkeys(STATUSES, 0)), Counter(dict.fromkeys(METHODS, 0))
     disputes = Counter(dict.fromkeys(DISPUTE_STATUSES, 0))
     charged = revenue = refunded = disputed = Decimal(0)

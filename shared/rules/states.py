@@ -57,8 +57,8 @@ REFUND_MOVES = (
     Move("REFUNDED", "REVERSED", "failed after it had succeeded", "reverse_refund"),
 )
 
-# What a gateway says a dispute is, whenever it is read: some of the way may have been missed. What is over is over, but banks win what
-# they lost and lose what they won, and what was withdrawn may come back.
+# What a gateway says a dispute is, whenever it is read: some of the way may have been missed. What is over is over, but what
+# was won may be lost and what was lost won, and what was withdrawn may come back.
 DISPUTE_MOVES = (
     Move(None, "INQUIRY", "the bank asks", "follow_dispute"),
     Move(None, "OPEN", "opened", "follow_dispute"),

@@ -107,6 +107,7 @@ CREATE TABLE IF NOT EXISTS gateway_said (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS gateway_said_once ON gateway_said (gateway, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_gateway_said_charge_id ON gateway_said (charge_id, said_id) WHERE charge_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_gateway_said_object_id ON gateway_said (object_id, said_id);
 CREATE OR REPLACE TRIGGER gateway_said_stays BEFORE UPDATE OR DELETE ON gateway_said
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a row');
 ALTER TABLE gateway_said SET (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000);
@@ -333,7 +334,7 @@ CREATE OR REPLACE FUNCTION refund_json(r payment_refunds, p payments) RETURNS js
     )::refund_told)
 $$;
 
--- As in 0010_open_requests, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
+-- As in 0014_found_by_key, and: the method, whether the customer is there and until when it is waited for, in seconds after the claim;
 -- who asked for a refund, and of which charge.
 CREATE OR REPLACE VIEW open_requests AS
     SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place AS search_cursor,
@@ -352,7 +353,7 @@ CREATE OR REPLACE VIEW open_requests AS
       FROM idempotency_keys k
       JOIN payments p ON p.payment_id = k.payment_id
       LEFT JOIN payment_refunds r ON r.refund_id = k.refund_id
-     WHERE k.answer_status IS NULL;
+     WHERE num_nonnulls(k.answer_status) = 0;
 
 -- As in 0022_askings: the answer that settled a charge or refund is what it was, whatever became of it afterwards.
 CREATE OR REPLACE VIEW askings AS

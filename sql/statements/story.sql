@@ -3,18 +3,18 @@
 -- (idx_idempotency_oldest). How many refunds there are is counted no further than `most_counted`.
 WITH subject AS (
     (SELECT payment_id, NULL::bigint AS refund_id, reference, amount, status, failure_code, gateway_id, created_at,
-            NULL::text AS source
+            NULL::text AS source, late_charge_id IS NOT NULL AS paid_late
        FROM payments
       WHERE payment_id = %(payment_id)s)
      UNION ALL
-    (SELECT payment_id, refund_id, reference, amount, status, failure_code, gateway_id, created_at, source
+    (SELECT payment_id, refund_id, reference, amount, status, failure_code, gateway_id, created_at, source, false
        FROM payment_refunds
       WHERE payment_id = %(payment_id)s
       ORDER BY created_at DESC, refund_id DESC
       LIMIT %(limit)s)
 )
-SELECT subject.refund_id, subject.reference, subject.amount, subject.status, subject.failure_code, subject.gateway_id, subject.source,
-       key.asked, key.locked_at, key.ask_after, coalesce(key.locked_at IS NOT NULL AND key.ask_after > now(), false) AS under_way,
+SELECT subject.refund_id, subject.reference, subject.amount, subject.status, subject.failure_code, subject.gateway_id,
+       subject.source, subject.paid_late, key.asked, key.locked_at, key.ask_after, coalesce(key.locked_at IS NOT NULL AND key.ask_after > now(), false) AS under_way,
        payment_json(p)::text AS payment, p.currency, p.gateway, subject.created_at,
        CASE WHEN position('#' IN p.gateway_account) > 0 THEN split_part(p.gateway_account, '#', 1) END AS account,
        (SELECT count(*)

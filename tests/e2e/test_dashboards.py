@@ -39,7 +39,7 @@ OF_A_FAULT = {
 }
 # promtool would leave _total to counters and _count to histograms; these are the contract's gauges, which fall too.
 GAUGES = {"payment_total", "payment_method_total", "payment_refund_total", "payment_contradiction_total"}
-GAUGES |= {"payment_pending_count", "outbox_undelivered_count", "outbox_refused_count"}
+GAUGES |= {"payment_dispute_total", "payment_pending_count", "outbox_undelivered_count", "outbox_refused_count"}
 
 
 def expressions() -> dict[str, str]:

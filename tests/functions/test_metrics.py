@@ -132,10 +132,9 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
     }
 
 
-def test_where_no_evidence_is_due_nothing_says_when_it_is() -> None:
+def test_where_no_evidence_is_due_it_is_never_due() -> None:
     text = prometheus_text(TOTALS._replace(evidence_due=None), [])
-    assert re.findall(r"^payment_dispute_evidence_due_seconds", text, re.M) == []
-    assert "# TYPE payment_dispute_evidence_due_seconds gauge" in text
+    assert re.findall(r"^payment_dispute_evidence_due_seconds (.*)$", text, re.M) == ["+Inf"]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,10 @@ CASES = {
     "RingsUnanswered": Case(
         {of("gateway_ring_oldest_seconds"): "14401x60"}, {of("gateway_ring_oldest_seconds"): "14400x60"}
     ),
+    "DisputeEvidenceDue": Case(
+        {of("payment_dispute_evidence_due_seconds"): "172799x60"},
+        {of("payment_dispute_evidence_due_seconds"): "172800x60"},
+    ),
     "EventsUndelivered": Case({of("outbox_oldest_seconds"): "301x60"}, {of("outbox_oldest_seconds"): "300x60"}),
     "EventsRefused": Case({of("outbox_refused_count"): "1x60"}, {of("outbox_refused_count"): "0x60"}),
     "PaymentsFailing": Case(answers(6), answers(5)),

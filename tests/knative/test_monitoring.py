@@ -20,6 +20,8 @@ OF_A_CURRENCY = (
     "payment_total_revenue",
     "payment_refund_total",
     "payment_refund_amount",
+    "payment_dispute_total",
+    "payment_disputed_amount",
 )
 
 
@@ -27,7 +29,9 @@ OF_A_CURRENCY = (
 def test_the_dashboard_has_what_whoever_is_on_call_looks_for(built: Built, form: str) -> None:
     dashboard = json.loads(named(built(form), "ConfigMap", "payment-dashboard")["data"]["payment-service.json"])
     titles = " ".join(panel["title"].lower() for panel in dashboard["panels"])
-    looked_for = "status revenue declined latency undelivered refused stuck starts gateway trip connections deliveries"
+    looked_for = (
+        "status revenue disputes declined latency undelivered refused stuck starts gateway trip connections deliveries"
+    )
     assert [word for word in looked_for.split() if word not in titles] == []
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))

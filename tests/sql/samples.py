@@ -79,6 +79,19 @@ OF_A_PERIOD = PERIOD | {"currency": "INR", "methods": list(METHODS), "most": MOS
 RUNG = {"gateway": "stripe", "kind": "charge", "object_id": "pi_7"}
 LATE = {"payment_id": 500, "gateway_id": "pi_1", "actor": "sweep"}
 SAID = {"source": "webhook", "event_id": "evt_1", "type": "t", "charge_id": "pi_7", "succeeded": True, "said": "{}"}
+DISPUTE = {
+    "gateway": "scripted",
+    "gateway_id": "du_7",
+    "charge_id": "pi_7",
+    "reference": "PAY-7",
+    "amount": 1,
+    "currency": "INR",
+    "status": "OPEN",
+    "before": ["INQUIRY", "WITHDRAWN"],
+    "reason": "fraudulent",
+    "evidence_due_by": "tomorrow",
+    "opened_at": "yesterday",
+}
 SAMPLES: dict[str, dict[str, Any]] = {
     "adopt_payment": LATE,
     "asked_about": {"payment_id": 7, "refund_id": 7},
@@ -100,6 +113,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
+    "disputes_of": {"payment_id": 7, "limit": 50},
+    "evidence_due": {"most_counted": 100},
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "end_ring": RUNG | {"rings": 1},
     "enter_refund": ENTERED,
@@ -108,6 +123,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "figures": PERIOD | {"starts": STARTS},
     "figures_since": {},
     "give_back_payment": LATE | {"reference": "REF-late", "lease_seconds": 60},
+    "follow_dispute": DISPUTE,
     "hold_events": {"event_ids": ["PAY-500", "PAY-1000"], "lease": 5},
     "keep_askings": ASKED,
     "keep_look": LOOKED,
@@ -130,6 +146,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "note_contradiction": AUDIT | {"payment_id": 500, "refund_id": 7, "rings": True},
     "payment": {"payment_id": 7, "to_act_on": True},
     "payment_read": {"gateway": "stripe", "gateway_id": "pi_7", "reference": "PAY-7"},
+    "open_disputes": {"limit": 50},
     "payment_events": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "payment_totals": {},
     "payments": LISTING,
@@ -146,6 +163,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ring": RUNG,
     "rings_waiting": {"most_counted": MOST_COUNTED},
     "ring_refunds": {"payment_id": 7, "gateway_id": "re_1"},
+    "said_of": {"payment_id": 7, "limit": 50},
     "set_aside_events": {"limit": 100},
     "resend_events": {"event_id": None, "limit": 1000},
     "refunds": {"payment_id": 7, "before": "infinity", "before_id": GREATEST_ID, "limit": 21},

@@ -25,6 +25,7 @@ BIG = {
     "gateway_said",
     "gateway_rings",
     "figures_by_quarter",
+    "payment_disputes",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -62,6 +63,15 @@ SELECT 'stripe', 'webhook', 'evt_' || n, 'payment_intent.succeeded', 'pi_' || n,
 INSERT INTO gateway_rings (gateway, kind, object_id, rung_at, ask_after)
 SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() + make_interval(secs => n - 100)
   FROM generate_series(1, {ROWS // 5}) AS n;
+UPDATE payments SET gateway_id = 'pi_' || payment_id WHERE payment_id <= 10000;
+ALTER TABLE payment_disputes DISABLE TRIGGER USER;
+INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, evidence_due_by, opened_at, closed_at)
+SELECT 1 + n % 50000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THEN 'OPEN' ELSE 'LOST' END,
+       now() + make_interval(hours => n % 2000 - 1000), now(), CASE WHEN n % 5 <> 0 THEN now() END
+  FROM generate_series(1, {ROWS}) AS n;
+ALTER TABLE payment_disputes ENABLE TRIGGER USER;
+INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
+SELECT 'simulated', 'read', 'charge', 'pi_' || n % 50000, 'pi_' || n % 50000, '{{}}' FROM generate_series(1, {ROWS}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
@@ -77,6 +87,9 @@ MEANT = {
     "events_that_wait": "idx_outbox_subject",
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
+    "disputes_of": "idx_payment_disputes_payment_id",
+    "evidence_due": "idx_payment_disputes_open",
+    "open_disputes": "idx_payment_disputes_open",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
     "keep_said": "idx_payments_gateway_id",
@@ -158,6 +171,16 @@ def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index:
 )
 def test_what_happened_to_a_payment_is_found_by_the_indexes_on_what_grows(full: Sql, index: str) -> None:
     assert index in {node.get("Index Name") for node in explain(full, "payment_events", SAMPLES["payment_events"])}
+
+
+@pytest.mark.parametrize("index", ["idx_payments_gateway_id", "payments_reference_key"])
+def test_the_payment_that_a_dispute_is_about_is_found_by_its_charge_or_its_reference(full: Sql, index: str) -> None:
+    assert index in {node.get("Index Name") for node in explain(full, "follow_dispute", SAMPLES["follow_dispute"])}
+
+
+@pytest.mark.parametrize("index", ["idx_gateway_said_object_id", "idx_gateway_said_charge_id"])
+def test_what_was_said_is_found_by_what_it_is_about_and_by_the_charge_that_it_names(full: Sql, index: str) -> None:
+    assert index in {node.get("Index Name") for node in explain(full, "said_of", SAMPLES["said_of"])}
 
 
 @pytest.mark.parametrize("index", ["idx_outbox_untried", "idx_outbox_failed", "idx_outbox_subject"])
@@ -290,6 +313,11 @@ BOUNDED = {
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
     "figures": 100,
+    "disputes_of": 100,
+    "evidence_due": 200,
+    "open_disputes": 300,
+    "said_of": 500,
+    "follow_dispute": 200,
     "declines_by_code": 5_000,
     "times_to_settle": 10_000,
 }

@@ -145,6 +145,7 @@ CHANGED = {
     "outbox": {"attempts", "next_attempt_at", "delivered_at", "refusals", "refusal", "refused_at"},
     "audit_log": set[str](),
     "gateway_askings": set[str](),
+    "payment_disputes": {"amount", "status", "reason", "evidence_due_by", "closed_at", "moves", "updated_at"},
 }
 
 

@@ -9,8 +9,18 @@ import pytest
 from psycopg2 import errors
 
 from shared.platform.database.statements import STATEMENTS, statement
-from shared.rules.states import METHODS, PAYMENT_MOVES, REFUND_MOVES, REFUND_STATUSES, STATUSES, Move
-from tests.sql.rows import PAYMENT, REFUND, a_key, a_payment, a_refund, insert, move
+from shared.rules.states import (
+    DISPUTE_MOVES,
+    DISPUTE_STATUSES,
+    DISPUTES_OVER,
+    METHODS,
+    PAYMENT_MOVES,
+    REFUND_MOVES,
+    REFUND_STATUSES,
+    STATUSES,
+    Move,
+)
+from tests.sql.rows import PAYMENT, REFUND, a_dispute, a_key, a_payment, a_refund, insert, move
 from tests.sql.test_plans import SAMPLES
 from tests.support.cluster import Cluster
 from tests.support.sql import Sql
@@ -81,6 +91,21 @@ def test_a_refund_makes_a_move_of_the_table_and_no_other(sql: Sql, source: str, 
         assert refused.value.diag.constraint_name == "refunds_moved"
 
 
+@pytest.mark.parametrize(("source", "target"), [*permutations(DISPUTE_STATUSES, 2)])
+def test_a_dispute_makes_a_move_of_the_table_and_no_other(sql: Sql, source: str, target: str) -> None:
+    dispute_id = a_dispute(sql, a_payment(sql), status=source)
+    fields = {"status": target, "closed_at": "now" if target in DISPUTES_OVER else None}
+    if (source, target) in pairs(DISPUTE_MOVES):
+        move(sql, "payment_disputes", {"dispute_id": dispute_id}, fields)
+        assert sql.value("SELECT status FROM payment_disputes") == target
+    else:
+        with pytest.raises(
+            errors.IntegrityConstraintViolation, match=f"never goes from {source} to {target}"
+        ) as refused:
+            move(sql, "payment_disputes", {"dispute_id": dispute_id}, fields)
+        assert refused.value.diag.constraint_name == "disputes_moved"
+
+
 @pytest.mark.parametrize(("status", "method"), [*product(STATUSES, METHODS)])
 def test_a_payment_is_written_by_a_claim_or_as_cash_that_was_collected(sql: Sql, status: str, method: str) -> None:
     causes = {move.cause for move in PAYMENT_MOVES if (move.source, move.target) == (None, status)}
@@ -115,6 +140,7 @@ CAUGHT = [
     ("payments", "status", STATUSES),
     ("payments", "method", METHODS),
     ("payment_refunds", "status", REFUND_STATUSES),
+    ("payment_disputes", "status", DISPUTE_STATUSES),
 ]
 
 
@@ -166,6 +192,7 @@ def set_scene(
 def statuses(sql: Sql) -> dict[tuple[str, int], str]:
     rows = sql.run("SELECT 'payment' AS kind, payment_id AS id, status FROM payments")
     rows += sql.run("SELECT 'refund' AS kind, refund_id AS id, status FROM payment_refunds")
+    rows += sql.run("SELECT 'dispute' AS kind, dispute_id AS id, status FROM payment_disputes")
     return {(row["kind"], row["id"]): row["status"] for row in rows}
 
 
@@ -191,6 +218,20 @@ def ways_to_ask(name: str, scene: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield usual | scene | {"status": status, "amount": amount, "key_hash": key_hash}
 
 
+def disputes_said(sql: Sql, name: str) -> Iterator[dict[str, Any]]:
+    """A dispute in each status, or none yet, of a payment with a charge; and what its gateway says it is by then."""
+    if name != "follow_dispute":
+        return
+    payment_id = a_payment(sql, gateway_id="pi_1", disputed_amount="50.00")
+    for stored, said in product((None, *DISPUTE_STATUSES), DISPUTE_STATUSES):
+        sql.run("SAVEPOINT scene")
+        if stored:
+            a_dispute(sql, payment_id, gateway_id="du_7", status=stored)
+        before = [move.source for move in DISPUTE_MOVES if move.source and move.target == said]
+        yield SAMPLES[name] | {"charge_id": "pi_1", "reference": None, "status": said, "before": before}
+        sql.run("ROLLBACK TO scene")
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in STATEMENTS.glob("*.sql")))
 def test_a_statement_makes_its_moves_of_the_table_and_no_other(sql: Sql, name: str) -> None:
     seen: Moves = set()
@@ -200,7 +241,9 @@ def test_a_statement_makes_its_moves_of_the_table_and_no_other(sql: Sql, name: s
         for parameters in ways_to_ask(name, scene):
             seen |= moves_seen(sql, name, parameters)
         sql.run("ROLLBACK TO scene")
-    tabled = {"payment": PAYMENT_MOVES, "refund": REFUND_MOVES}
+    for parameters in disputes_said(sql, name):
+        seen |= moves_seen(sql, name, parameters)
+    tabled = {"payment": PAYMENT_MOVES, "refund": REFUND_MOVES, "dispute": DISPUTE_MOVES}
     assert seen == {
         (kind, move.source, move.target) for kind, moves in tabled.items() for move in moves if move.statement == name
     }

@@ -27,7 +27,9 @@ STEPS = st.one_of(
     st.tuples(st.just("delete"), st.integers(0, 2**31), st.just(None)),
     st.tuples(st.just("truncate"), st.just(0), st.just(None)),
     st.tuples(st.just("refunds"), st.integers(0, 2**31), st.integers(0, 20)),
-    st.tuples(st.just("settle_refunds"), st.integers(0, 2**31), st.sampled_from(["REFUNDED", "FAILED", "PENDING"])),
+    st.tuples(
+        st.just("settle_refunds"), st.integers(0, 2**31), st.sampled_from(["REFUNDED", "FAILED", "PENDING", "REVERSED"])
+    ),
     st.tuples(st.just("delete_refunds"), st.integers(0, 2**31), st.just(None)),
     st.tuples(st.just("disputes"), st.integers(0, 2**31), st.integers(0, 20)),
     st.tuples(st.just("move_disputes"), st.integers(0, 2**31), st.sampled_from(DISPUTE_STATUSES)),
@@ -62,9 +64,11 @@ CHANGE = {
                   SELECT payment_id, 1 + payment_id % 7, (ARRAY['PENDING', 'REFUNDED', 'FAILED'])[1 + payment_id % 3],
                          'REF-' || gen_random_uuid()
                     FROM payments ORDER BY hashint8(payment_id + %(seed)s) LIMIT %(to)s""",
-    "settle_refunds": "UPDATE payment_refunds SET status = %(to)s WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
+    "settle_refunds": "UPDATE payment_refunds SET status = %(to)s, reversed_at = CASE %(to)s WHEN 'REVERSED' THEN now() END"
+    " WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
     "delete_refunds": "DELETE FROM payment_refunds WHERE hashint8(refund_id + %(seed)s) % 2 = 0",
-    "disputes": """INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, opened_at, closed_at)
+    "disputes": """INSERT INTO payment_disputes
+                          (payment_id, gateway, gateway_id, amount, currency, status, opened_at, closed_at)
                    SELECT payment_id, 'scripted', gen_random_uuid(), 1 + payment_id % 7, currency,
                           (ARRAY['INQUIRY', 'OPEN', 'LOST'])[1 + payment_id % 3], now(),
                           CASE payment_id % 3 WHEN 2 THEN now() END
@@ -79,7 +83,8 @@ CHANGE = {
 ANY_MOVE = """
 ALTER TABLE payments DISABLE TRIGGER payments_moved, DISABLE TRIGGER payments_request_stays,
                      DISABLE TRIGGER payments_settled_stays;
-ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved;
+ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved,
+                            DISABLE TRIGGER refunds_settled_stays;
 ALTER TABLE payment_disputes DISABLE TRIGGER disputes_moved
 """
 OFTEN = """

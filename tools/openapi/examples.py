@@ -75,6 +75,7 @@ REFUND: Json = {
     "remaining_amount": 100.00,
     "metadata": {"reason": "Customer request"},
     "created_at": "2026-11-25T04:30:54.348785Z",
+    "source": "client",
 }
 PENDING_REFUND: Json = REFUND | {"status": "PENDING"}
 DECLINED_REFUND: Json = REFUND | {"status": "FAILED", "failure_code": "card_declined", "remaining_amount": 150.00}

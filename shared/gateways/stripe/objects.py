@@ -36,8 +36,8 @@ def refunded(request: GatewayRequest, answer: StripeObject | Unknown) -> Outcome
 
 
 def ours(request: GatewayRequest, object_type: str, answer: StripeObject | Unknown) -> dict[str, Any] | Unknown:
-    """The object in an answer, if it is what was asked for: it bears our reference, or is the refund that somebody made at Stripe,
-    by its id. What the request knows of the id is kept in any case."""
+    """The object in an answer, if it is what was asked for: it bears our reference, or is the refund that somebody made at
+    Stripe, by its id. What the request knows of the id is kept in any case."""
     if isinstance(answer, Unknown):
         return answer._replace(gateway_id=answer.gateway_id or request.gateway_id)
     found = answer.fields

@@ -7,7 +7,7 @@ import pytest
 from shared.reading import attention
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Shown, Visitor
-from tests.sql.rows import a_key, a_payment, a_refund, an_event
+from tests.sql.rows import a_dispute, a_key, a_payment, a_refund, an_event
 from tests.support.cluster import Place
 
 PAGE = "/console/attention"
@@ -157,6 +157,42 @@ def test_differences_are_listed_newest_first_with_both_sides(visitor: Visitor, p
     assert "stored as FAILED, card_declined <b>paid</b> pi_9" in page.text
     assert not page.all("b")
     assert counted(visitor).startswith("2 ")
+
+
+def disputed(place: Place, due: str | None, **more: Any) -> int:
+    at = place.sql.value(f"SELECT now() + interval '{due}'") if due else None
+    return a_dispute(place.sql, a_payment(place.sql), evidence_due_by=at, **more)
+
+
+def test_disputes_that_are_not_decided_are_listed_those_first_whose_evidence_is_due_next(
+    visitor: Visitor, place: Place
+) -> None:
+    disputed(place, None)
+    disputed(place, "-1 hour", reason="<b>fraud</b>")
+    disputed(place, "3 days", amount="36.50", reason="product_not_received")
+    disputed(place, "2 hours 5 minutes", status="INQUIRY")
+    disputed(place, "1 hour", status="LOST")
+    page = visitor.get(PAGE)
+    assert has(page, "4 disputes are not decided")
+    assert [each for each in page.links if each.startswith("/console/payments/")] == [
+        f"/console/payments/{payment_id}" for payment_id in (4, 3, 2, 1)
+    ]
+    assert "₹36.50 in 3 days Open product_not_received" in page.text
+    assert "₹10.00 in 2 hours Inquiry not said" in page.text
+    assert "₹10.00 no more Open <b>fraud</b>" in page.text
+    assert "₹10.00 not said Open not said" in page.text
+    assert not page.all("b")
+    assert counted(visitor).startswith("2 ")
+
+
+def test_a_dispute_that_nobody_can_do_anything_about_is_listed_and_does_not_count(
+    visitor: Visitor, place: Place
+) -> None:
+    disputed(place, "-1 hour")
+    page = visitor.get(PAGE)
+    assert has(page, "All is well.")
+    assert has(page, "1 dispute is not decided")
+    assert counted(visitor) == ""
 
 
 def test_a_difference_of_long_ago_is_still_listed_and_does_not_count(visitor: Visitor, place: Place) -> None:

@@ -1,13 +1,15 @@
 """A payment's page: its story, what we and its gateway say, and what may be done with it."""
 
 import json
+import re
 
 import pytest
 
-from shared.gateways.protocol import Declined, Unknown
+from shared.gateways.protocol import Declined, NextAction, Unknown, Waiting
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Visitor
-from tests.sql.rows import a_payment
+from tests.shared.reading.test_payment_events import paid_late
+from tests.sql.rows import a_dispute, a_payment, insert, move
 from tests.support.cluster import Place
 from tests.support.hostile import BIDI, MARKUP, SCHEME
 from tests.support.till import Till, shown
@@ -33,6 +35,45 @@ def test_the_story_of_a_payment_and_its_refund_is_told_in_order(visitor: Visitor
     assert places == sorted(places)
     assert -1 not in places
     assert "₹50.00 of it was given back" in page.text
+
+
+def test_a_dispute_is_told_of_and_marked_while_it_is_open(visitor: Visitor, place: Place, payment_id: int) -> None:
+    dispute_id = a_dispute(place.sql, payment_id, amount="50.00", reason="fraudulent")
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert "Charged Disputed" in page.text
+    assert "Disputed: ₹50.00" in page.text
+    move(place.sql, "payment_disputes", {"dispute_id": dispute_id}, {"status": "WON", "closed_at": "now"})
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert "Charged Disputed" not in page.text
+    assert page.text.find("Disputed: ₹50.00") < page.text.find("Dispute won: ₹50.00")
+
+
+def test_what_the_gateway_said_by_itself_is_there_word_for_word(
+    visitor: Visitor, till: Till, place: Place, payment_id: int
+) -> None:
+    till.refund(payment_id, "50.00")
+    a_dispute(place.sql, payment_id, gateway_id="du_1")
+    charge, refund = (place.sql.value(f"SELECT gateway_id FROM {each}") for each in ("payments", "payment_refunds"))
+    said = {"gateway": "scripted", "said": json.dumps({"id": "x", "note": MARKUP, "nul": "\0"})}
+    for name, about in {
+        "of the charge": {"object_id": charge, "source": "webhook", "event_id": "evt_1"},
+        "of the refund": {"object_id": refund, "source": "list", "event_id": "evt_2"},
+        "read of the dispute": {"object_id": "du_1", "charge_id": charge, "source": "read"},
+        "of another": {"object_id": "pi_other", "source": "read"},
+        "of another gateway": {"object_id": charge, "source": "read", "gateway": "stripe"},
+    }.items():
+        insert(place.sql, "gateway_said", said | about | {"type": name})
+    page = visitor.get(f"/console/payments/{payment_id}")
+    told = page.text.partition("What the gateway said by itself")[2]
+    assert re.findall(r"(?:read )?of the \w+ (?:by webhook|in its list of events|when it was read)", told) == [
+        "read of the dispute when it was read",
+        "of the refund in its list of events",
+        "of the charge by webhook",
+    ]
+    assert "of another" not in told
+    assert json.dumps(MARKUP) in told
+    assert len(page.all("script")) == 1
+    assert not visitor.get(f"/console/payments/{payment_id}", BY_SCRIPT).all("pre")
 
 
 def test_what_others_wrote_stays_text(visitor: Visitor, till: Till, place: Place) -> None:
@@ -82,6 +123,19 @@ def test_asking_again_leads_back_to_what_the_gateway_said(visitor: Visitor, till
     assert place.sql.value("SELECT status FROM payments") == "SUCCESS"
 
 
+def test_that_it_waits_for_its_customer_is_shown_and_not_what_they_are_to_do(visitor: Visitor, till: Till) -> None:
+    action = NextAction("redirect", client_secret="s3cr3t-of-the-charge", url="https://bank.example/s3cr3t")
+    till.gateway.next(Waiting(action, "pi_1"))
+    till.gateway.finding = Waiting(action, "pi_1")
+    assert "s3cr3t" in till.pay(customer_present=True).body
+    page = visitor.get("/console/payments/1")
+    assert "Scripted was asked to charge: waits for the customer" in page.text
+    assert "Waits for the customer" in page.text
+    assert "each waits for its customer" in visitor.get("/console").text
+    seen = [page.html, *(visitor.get(path).html for path in ("/console/payments/1/json", "/console/payments"))]
+    assert not any("s3cr3t" in each for each in seen)
+
+
 def test_a_refund_is_asked_about_by_itself(visitor: Visitor, till: Till, payment_id: int) -> None:
     refund_id = shown(till.refund(payment_id, "5.00"))["refund_id"]
     visitor.post(f"/console/payments/{payment_id}/ask", refund_id=str(refund_id))
@@ -96,6 +150,27 @@ def test_asking_while_somebody_asks_says_so(visitor: Visitor, till: Till, place:
     place.sql.run("UPDATE idempotency_keys SET locked_at = clock_timestamp()")
     answer = visitor.post("/console/payments/1/ask", refund_id="")
     assert "It was not asked again" in visitor.get(answer.headers["Location"]).text
+
+
+@pytest.mark.parametrize("late_payment", ["refund", "adopt"])
+def test_what_was_paid_late_is_told_with_what_became_of_it(visitor: Visitor, till: Till, late_payment: str) -> None:
+    till.change(late_payment=late_payment)
+    payment_id = paid_late(till)
+    page = visitor.get(f"/console/payments/{payment_id}")
+    told = ["Asked for: ₹150.00", "Not charged", "The gateway contradicts what is stored", "paid after it had failed"]
+    if late_payment == "refund":
+        told += ["To be given back: ₹150.00", "was asked to give back: succeeded", "Given back: ₹150.00"]
+        assert "It was paid late, all the same: see its refund." in page.text
+        assert "Of a charge that was paid late" in page.text
+    else:
+        told += ["Paid late, and adopted: ₹150.00", "Charged: ₹150.00"]
+        assert "It had failed, was paid late, and is adopted." in page.text
+    places = [page.text.find(each) for each in told]
+    assert places == sorted(places)
+    assert -1 not in places
+    assert "Disagrees" not in page.text
+    found = visitor.get("/console/attention").text
+    assert "Paid late, and put right since" in found
 
 
 def test_a_gateway_that_says_otherwise_is_marked(visitor: Visitor, till: Till, payment_id: int) -> None:

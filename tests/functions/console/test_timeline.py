@@ -33,8 +33,12 @@ EVERY = (
     story.SettledByHand(
         after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
     ),
+    story.Adopted(after(4), None, "sweep", AMOUNT),
     story.Settled(after(4), None, True, None, None, AMOUNT),
+    story.Reversed(after(5), 7, "lost_card", Decimal("50.00")),
     story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
+    story.DisputeOpened(after(5), None, "du_1", "OPEN", AMOUNT, "INR", "fraudulent", after(60)),
+    story.DisputeOver(after(5), None, "du_1", "LOST", AMOUNT, "INR"),
     story.EventWritten(after(6), None, "e", "payment.succeeded", 3, after(9)),
     story.EventDelivered(after(6), None, "e", "payment.succeeded"),
     story.EventSetAside(after(7), 7, "f", "payment.refunded", 5, "the sink said 422"),
@@ -49,12 +53,21 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("open", "What Stripe answered is not known"),
         ("plain", "Stripe was asked what became of it: declined"),
         ("open", "Settled by hand as succeeded"),
+        ("good", "Paid late, and adopted: ₹150.00"),
         ("good", "Charged: ₹150.00"),
+        ("bad", "Came back: ₹50.00"),
         ("bad", "The gateway contradicts what is stored"),
+        ("bad", "Disputed: ₹150.00"),
+        ("bad", "Dispute lost: ₹150.00"),
         ("open", "Event is to be delivered"),
         ("good", "Event delivered"),
         ("bad", "Event set aside"),
     ]
+
+
+def test_a_refund_that_somebody_made_at_the_gateway_was_asked_for_by_no_client() -> None:
+    [line] = told(story.Claimed(BEGAN, 7, None, "c-1", Decimal("50.00"), None, False, "gateway"))
+    assert (line.title, line.note) == ("Entered: ₹50.00", "Somebody gave it back in Stripe's own pages.")
 
 
 def test_a_line_has_who_why_and_how_long() -> None:
@@ -72,15 +85,34 @@ def test_a_line_has_who_why_and_how_long() -> None:
 
 
 def test_a_time_is_told_once_and_then_how_long_after_the_beginning() -> None:
-    first, second, third = told(EVERY[0], EVERY[5]._replace(at=after(0.04)), EVERY[6])
+    first, second, third = told(EVERY[0], EVERY[5]._replace(at=after(0.04)), EVERY[7])
     assert (first.after, second.told, second.after) == ("", "", "40 ms")
     assert (third.told != "", third.after) == (True, "5 seconds")
 
 
 def test_an_event_that_was_delivered_at_once_has_one_line() -> None:
-    written = EVERY[7]._replace(attempts=0, next_attempt_at=None)
-    assert [line.title for line in told(written, EVERY[8])] == ["Event delivered"]
+    written = EVERY[11]._replace(attempts=0, next_attempt_at=None)
+    assert [line.title for line in told(written, EVERY[12])] == ["Event delivered"]
 
 
 def test_refunds_are_called_by_their_place_among_all() -> None:
-    assert told(EVERY[9])[0].refund == "Refund 3"
+    assert told(EVERY[13])[0].refund == "Refund 3"
+
+
+def test_a_dispute_says_why_until_when_and_what_became_of_it() -> None:
+    def dispute(status: str) -> list[Line]:
+        opened = story.DisputeOpened(BEGAN, None, "du_1", status, Decimal("5.00"), "USD", "fraudulent", after(60))
+        over = [story.DisputeOver(after(9), None, "du_1", status, Decimal("5.00"), "USD")]
+        return told(opened, *(over if status in ("WON", "LOST", "WITHDRAWN") else []))
+
+    [inquiry], [still_open] = dispute("INQUIRY"), dispute("OPEN")
+    assert (inquiry.title, inquiry.note) == ("The rider's bank asks about $5.00", "Nothing is held back for that.")
+    assert [name for name, _ in inquiry.details] == ["Reason", "Evidence is due", "Gateway's id"]
+    assert still_open.note == "The bank holds it back until it has decided."
+    ends = {status: [(line.tone, line.title) for line in dispute(status)] for status in ("WON", "LOST", "WITHDRAWN")}
+    assert ends == {
+        "WON": [("plain", "Disputed: $5.00"), ("good", "Dispute won: $5.00")],
+        "LOST": [("plain", "Disputed: $5.00"), ("bad", "Dispute lost: $5.00")],
+        "WITHDRAWN": [("plain", "Disputed: $5.00"), ("good", "Dispute withdrawn: $5.00")],
+    }
+    assert dispute("WON")[0].details == [("Reason", "fraudulent"), ("Gateway's id", "du_1")]

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from shared.platform.database import Database
 from tests.functions.conftest import Served
-from tests.sql.rows import a_payment, a_refund
+from tests.sql.rows import a_dispute, a_payment, a_refund
 from tests.support import hostile
 from tests.support.cluster import Cluster, Place
 
@@ -21,10 +21,14 @@ DECLINED_BY = "card_declined"
 
 @pytest.fixture(scope="module")
 def place(cluster: Cluster) -> Iterator[Place]:
-    """Three payments of now, one of them declined and one given back in part; and on a day of the past four imported ones."""
+    """Three payments of now, one of them declined and one given back and disputed in part; and of a day of the past four that
+    were imported."""
     with cluster.database() as place:
         a_payment(place.sql)
-        a_refund(place.sql, a_payment(place.sql, refunded_amount="10.00"))
+        payment_id = a_payment(place.sql, refunded_amount="10.00")
+        a_refund(place.sql, payment_id)
+        a_dispute(place.sql, payment_id, amount="25.00", status="LOST")
+        a_dispute(place.sql, payment_id, amount="5.00", status="INQUIRY")
         a_payment(place.sql, status="FAILED", failure_code=DECLINED_BY)
         for time in ("00:30+02", "01:15+02", "23:59+02"):
             a_payment(place.sql, gateway=None, amount="1234567.50", created_at=f"{OF_THE_PAST} {time}")
@@ -52,9 +56,10 @@ def text(answer: TestResponse) -> str:
 def test_the_figures_of_a_month_are_on_one_page(today: Served) -> None:
     shown = text(today.ask("GET", "/console?period=month"))
     assert "Payments 3 2 charged, 1 declined" in shown
-    assert "Revenue ₹190.00 net of refunds" in shown
+    assert "Revenue ₹165.00 net of refunds and disputes" in shown
     assert "Success rate 66.6 % of 3 charged or declined" in shown
     assert "Refunds 1 ₹10.00 given back" in shown
+    assert "Disputes 2 ₹25.00 held back or lost" in shown
     assert "Pending now 0 nothing waits for a gateway" in shown
     assert f"{DECLINED_BY} 1" in shown
     assert "half of them (p50)" in shown

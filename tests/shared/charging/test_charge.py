@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.gateways.abilities import ABILITIES
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.platform.database import Conflict, DatabaseUnavailable
 from shared.web.problems import Problem
@@ -287,11 +288,13 @@ def test_a_fare_that_rounds_to_nothing_cannot_be_charged(till: Till, place: Plac
 
 def test_a_gateway_that_needs_a_token_gets_no_order_without_one(till: Till, place: Place) -> None:
     till.gateway.abilities = till.gateway.abilities._replace(needs_token=True)
-    with pytest.raises(Problem, match="invalid_request"):
-        till.pay(key="k")
+    for absent in ({}, {"customer_present": False}):
+        with pytest.raises(Problem, match="invalid_request"):
+            till.pay(key="k", **absent)
     assert nothing_is_written(place)
     assert till.pay(method="CASH").status == 201
     assert till.pay(key="k", payment_token="tok_1").status == 201
+    assert till.pay(customer_present=True).status == 201, "a customer who is present gives it to the gateway"
 
 
 def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_asked(
@@ -307,6 +310,24 @@ def test_a_method_that_the_gateway_cannot_charge_is_refused_before_anybody_is_as
     assert not trips.asked
     assert till.pay(key="k", method="CARD").status == 201
     assert till.pay(method="CASH").status == 201
+
+
+def test_a_method_that_wants_its_customer_is_refused_without_one_and_in_a_currency_that_it_is_not_paid_in(
+    till: Till, place: Place
+) -> None:
+    till.gateway.abilities = ABILITIES["stripe"]
+    with pytest.raises(Problem) as refusal:
+        till.pay(key="k", method="UPI", payment_token="tok_1")
+    assert (refusal.value.code, refusal.value.status) == ("method_not_supported", 422)
+    why_not = "charges UPI only where the customer approves it (customer_present)"
+    assert refusal.value.detail == f"The gateway scripted {why_not}."
+    till.change(currency="USD")
+    with pytest.raises(Problem) as refusal:
+        till.pay(key="k", method="UPI", customer_present=True)
+    assert refusal.value.detail == "The gateway scripted charges UPI in INR only, not in USD."
+    assert nothing_is_written(place)
+    till.change(currency="INR")
+    assert till.pay(key="k", method="UPI", customer_present=True).status == 201
 
 
 @pytest.mark.parametrize("turn", [Succeeded("ch_1"), Declined("card_declined")])

@@ -322,7 +322,7 @@ def test_while_it_waits_it_is_pending_and_not_stuck(
 
 
 def test_what_is_stuck_is_found_behind_many_that_wait(till: Till, place: Place) -> None:
-    for number in range(120):
+    for _ in range(120):
         at = place.sql.value("SELECT now() - interval '9 min'")
         payment_id = a_payment(place.sql, status="PENDING", created_at=at)
         a_key(place.sql, payment_id, created_at=at, act_by=at + timedelta(minutes=10), ask_after="tomorrow")

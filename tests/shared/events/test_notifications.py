@@ -40,7 +40,17 @@ def notify(sink: Sink) -> Notify:
     return NotificationService(sink.url, 0.5).notify
 
 
-@pytest.mark.parametrize("kind", ["payment.succeeded", "payment.failed", "payment.refunded", "refund.failed"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "payment.succeeded",
+        "payment.failed",
+        "payment.refunded",
+        "refund.failed",
+        "refund.reversed",
+        "payment.dispute.lost",
+    ],
+)
 def test_an_event_is_passed_on_under_its_id_as_it_came(notifications: Sink, kind: str, notify: Notify) -> None:
     answer = notify(HEADERS | {"ce-type": f"com.ridehailing.{kind}.v1"}, PAYMENT)
     assert (answer.status, answer.body) == (204, "")

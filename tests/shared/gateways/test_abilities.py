@@ -2,6 +2,7 @@
 
 import pytest
 
+from local.place import CHECKOUT
 from shared.gateways.abilities import ABILITIES
 
 WANTS = "only where the customer approves it (customer_present)"
@@ -34,3 +35,18 @@ def test_an_account_can_do_no_more_than_its_gateway() -> None:
     stripe = ABILITIES["stripe"].only({"CARD", "CASH"})
     assert set(stripe.methods) == {"CARD"}
     assert stripe.why_not("UPI", "INR", customer_present=True) == "cannot charge UPI"
+
+
+def test_the_documentation_shows_the_table_as_it_is() -> None:
+    lines = (CHECKOUT / "docs" / "api.md").read_text().splitlines()
+    first = lines.index("| gateway | method | currencies | without the customer | waits for one who is present |") + 2
+    shown: set[tuple[str, ...]] = set()
+    for line in lines[first : lines.index("", first)]:
+        gateway, methods, *how = (cell.strip() for cell in line.strip("|").split("|"))
+        shown |= {(gateway, method, *how) for method in methods.split(", ")}
+    says = {True: "yes", False: "no"}
+    assert shown == {
+        (name, method, ", ".join(sorted(how.currencies or {"all"})), says[how.off_session], says[row.waits])
+        for name, row in ABILITIES.items()
+        for method, how in row.methods.items()
+    }

@@ -47,8 +47,8 @@ def read(till: Till, found: Fact | Unknown | None) -> list[str]:
 def books(place: Place) -> list[dict[str, Any]]:
     """Disputes as they stand, and what their payments hold back."""
     return place.sql.run(
-        "SELECT d.gateway_id, d.status, d.amount, p.disputed_amount AS held FROM payment_disputes d JOIN payments p USING (payment_id)"
-        " ORDER BY dispute_id"
+        "SELECT d.gateway_id, d.status, d.amount, p.disputed_amount AS held"
+        "  FROM payment_disputes d JOIN payments p USING (payment_id) ORDER BY dispute_id"
     )
 
 

@@ -20,6 +20,7 @@ CONTRACT = {
     "GATEWAY": "simulated",
     "GATEWAY_TIMEOUT": 10,
     "GATEWAY_KEY_RETENTION": 23 * 3600,
+    "NEXT_ACTION_TIMEOUT": 600,
     "GATEWAY_SUCCESS_RATE": 1,
     "STRIPE_METHODS": {"CARD", "WALLET"},
     "TRIP_SERVICE_TIMEOUT": 5,
@@ -95,6 +96,7 @@ WRONG = {
     "IDEMPOTENCY_KEY_TTL": ["0", "-5", "day"],
     "GATEWAY": ["", "paypal"],
     "GATEWAY_SUCCESS_RATE": ["1.01", "-0.1", "2", "all"],
+    "NEXT_ACTION_TIMEOUT": ["0", "-1", "", "ten minutes"],
     "STRIPE_API_KEY": ["pk_live_1", "sk_1", "sk_live_", "live_1", "sk_test_1\n", "sk_test_ 1", "sk_test_é", "whsec_1"],
     "STRIPE_WEBHOOK_SECRET": [
         "sk_test_12345678",
@@ -284,6 +286,7 @@ def test_a_key_that_is_refused_is_not_shown(wrong: str) -> None:
         ({"IDEMPOTENCY_KEY_TTL": "7200", "RATE_LIMIT": "9/hour"}, "IDEMPOTENCY_KEY_TTL must exceed twice the 3600 s"),
         ({"STRIPE_WEBHOOK_SECRET": "whsec_12345678"}, "STRIPE_WEBHOOK_SECRET needs STRIPE_API_KEY"),
         ({"STRIPE_API_BASE": "https://api.stripe.com/v1/"}, "STRIPE_API_BASE must not end in /v1"),
+        ({"NEXT_ACTION_TIMEOUT": "82800"}, "NEXT_ACTION_TIMEOUT must be less than GATEWAY_KEY_RETENTION"),
     ],
 )
 def test_settings_that_together_break_a_promise_are_refused_in_one_line(together: dict[str, str], said: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from shared.gateways.protocol import Declined
 from shared.reading.figures import MOST_EXAMINED, Figures, Happened, read_figures
 from shared.reading.periods import Period
-from tests.sql.rows import a_payment
+from tests.sql.rows import a_dispute, a_payment, move
 from tests.support.cluster import Place
 from tests.support.till import Till, WatchedDatabase, shown
 
@@ -53,6 +53,30 @@ def test_what_is_charged_declined_and_refunded_is_in_the_figures(till: Till, pla
         assert 0 < figures.times.half <= figures.times.nearly_all < 10
         assert (figures.pending_count, figures.since, figures.is_partial) == (0, None, False)
         place.sql.run("SELECT fold_totals()")
+
+
+def test_disputes_are_counted_when_they_are_heard_of_and_what_they_take_when_they_take_it(
+    place: Place, read: Read
+) -> None:
+    payment_id = a_payment(place.sql)
+    lost = a_dispute(place.sql, payment_id, amount="40.00")
+    a_dispute(place.sql, payment_id, amount="7.00", status="INQUIRY")
+    for _ in range(2):
+        assert read().whole == Happened(1, 1, 0, 0, Decimal(0), Decimal("60.00"), 2, Decimal("40.00"))
+        place.sql.run("SELECT fold_totals()")
+    move(place.sql, "payment_disputes", {"dispute_id": lost}, {"status": "LOST", "closed_at": "now"})
+    assert read().whole.revenue == 60
+    move(place.sql, "payment_disputes", {"dispute_id": lost}, {"status": "WON"})
+    assert read().whole == Happened(1, 1, 0, 0, Decimal(0), Decimal("100.00"), 2, Decimal(0))
+
+
+def test_what_comes_back_in_a_later_period_is_revenue_of_that_one(place: Place, read: Read) -> None:
+    won = a_dispute(place.sql, a_payment(place.sql), amount="40.00")
+    place.sql.run("SELECT fold_totals(); UPDATE figures_by_quarter SET quarter = quarter - interval '400 days'")
+    move(place.sql, "payment_disputes", {"dispute_id": won}, {"status": "WON", "closed_at": "now"})
+    assert (read(-400).whole.revenue, read(-400).whole.disputed) == (60, 40)
+    assert read().whole == Happened(revenue=Decimal("40.00"), disputed=Decimal("-40.00"))
+    assert not read().whole.is_nothing
 
 
 def test_of_a_period_without_a_payment_there_is_nothing(place: Place, read: Read) -> None:

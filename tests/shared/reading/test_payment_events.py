@@ -9,7 +9,10 @@ from jsonschema import Draft202012Validator
 from shared.charging.by_hand import settle_by_hand
 from shared.charging.lease import take_over
 from shared.charging.settle import note_contradiction
+from shared.gateways.facts import ChargeFact
 from shared.gateways.protocol import Declined, Succeeded, Unknown
+from shared.late.charge import follow_charge
+from shared.late.ring import Ring
 from shared.platform.database import Database
 from shared.platform.log import function_name
 from shared.reading import payments
@@ -161,6 +164,45 @@ def test_a_contradiction_of_the_gateway_s_is_listed(till: Till, place: Place) ->
     assert (last["reason"], last["gateway_said"]) == ("stored as FAILED, settled_by_hand", "succeeded")
 
 
+def paid_late(till: Till) -> int:
+    """A payment that had failed and that the gateway has as paid."""
+    till.gateway.next(Declined("card_declined", "pi_1"))
+    payment = shown(till.pay(caller=TRIPS))["payment"]
+    fact = ChargeFact("pi_1", payment["reference"], "succeeded", payment["amount"], payment["currency"], None, {})
+    follow_charge(till.deps, Ring("scripted", "charge", "pi_1", 1, 0, 0.0), fact)
+    return int(payment["payment_id"])
+
+
+def test_what_was_paid_late_and_given_back_stays_failed_and_says_so(till: Till, place: Place) -> None:
+    found = events(till, paid_late(till))
+    assert [event["type"] for event in found] == [
+        "payment.requested",
+        "payment.failed",
+        "payment.contradicted",
+        "refund.requested",
+        "payment.given_back",
+    ]
+    assert [event["actor"] for event in found[-2:]] == [None, None]
+    assert found[-1]["event_id"] == place.sql.value("SELECT event_id FROM outbox WHERE type LIKE '%given_back%'")
+
+
+def test_what_was_paid_late_and_adopted_failed_first(till: Till, place: Place) -> None:
+    till.change(late_payment="adopt")
+    function_name.set("gateway_webhook")
+    found = events(till, paid_late(till))
+    assert kinds(found) == [
+        ("payment.requested", TRIPS.name),
+        ("payment.failed", TRIPS.name),
+        ("payment.contradicted", "gateway_webhook"),
+        ("payment.adopted", "gateway_webhook"),
+        ("payment.succeeded", TRIPS.name),
+    ]
+    assert found[1]["time"] < found[2]["time"] < found[3]["time"] == found[4]["time"]
+    assert [event["event_id"] for event in (found[1], found[4])] == [
+        row["event_id"] for row in place.sql.run("SELECT event_id FROM outbox ORDER BY created_at")
+    ]
+
+
 def test_a_row_of_the_seed_was_imported_and_nothing_else_is_known(till: Till, place: Place) -> None:
     for status in ("SUCCESS", "FAILED", "PENDING"):
         payment_id = a_payment(place.sql, gateway=None, status=status)
@@ -191,13 +233,17 @@ def test_pages_together_are_the_whole_whatever_came_at_one_moment(till: Till, pl
             created_at=f"2026-11-22 12:00:0{number // 6}Z",
             updated_at=f"2026-11-22 12:00:0{number // 4}Z",
         )
+    a_refund(
+        place.sql, payment_id, status="REVERSED", created_at="2026-11-22 12:00:00Z", updated_at="2026-11-22 12:00:01Z"
+    )
     place.sql.run(
         "INSERT INTO audit_log (at, actor, action, payment_id, refund_id, outcome, reason, gateway_said)"
         " SELECT updated_at, 'asha', 'settle_refund', payment_id, refund_id, 'failed', 'r', 'g' FROM payment_refunds"
         " WHERE status = 'FAILED'"
     )
     whole = events(till, payment_id)[::-1]
-    assert len(whole) == 1 + 12 + 8 + 4
+    assert len(whole) == 1 + 13 + 9 + 4 + 1
+    assert whole[0]["type"] == "refund.reversed"
     assert [event["time"] for event in whole] == sorted((event["time"] for event in whole), reverse=True)
     for limit in (1, 2, 5, 24, 25):
         listed: list[Json] = []
@@ -209,6 +255,26 @@ def test_pages_together_are_the_whole_whatever_came_at_one_moment(till: Till, pl
                 break
             cursor = [("cursor", found["next_cursor"])]
         assert listed == whole
+
+
+def test_a_refund_that_came_back_was_given_back_before(till: Till, place: Place) -> None:
+    payment_id = shown(till.pay())["payment_id"]
+    refund_id = a_refund(place.sql, payment_id, status="REVERSED", failure_code="lost_card", source="gateway")
+    for action, outcome in (("enter_refund", "succeeded"), ("reverse_refund", "failed")):
+        place.sql.run(
+            "INSERT INTO audit_log (at, actor, action, payment_id, refund_id, outcome, reason, gateway_said)"
+            " SELECT created_at, 'sweep', %s, payment_id, refund_id, %s, 'r', 'g' FROM payment_refunds",
+            (action, outcome),
+        )
+    reference = place.sql.value("SELECT reference FROM payment_refunds")
+    found = events(till, payment_id)[2:]
+    assert [(event["type"], event["failure_code"]) for event in found] == [
+        ("refund.requested", None),
+        ("payment.refunded", None),
+        ("refund.reversed", "lost_card"),
+    ]
+    assert {(event["refund_id"], event["actor"]) for event in found} == {(refund_id, None)}
+    assert found[-1]["event_id"] == f"{reference}.reversed"
 
 
 def test_a_page_behind_the_last_is_empty_and_no_payment_is_not_found(till: Till) -> None:

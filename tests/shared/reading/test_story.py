@@ -11,10 +11,20 @@ from shared.charging.by_hand import settle_by_hand
 from shared.charging.lease import take_over
 from shared.gateways.protocol import Declined, Unknown
 from shared.reading import story as reading
-from shared.reading.moments import Asking, Claimed, EventSetAside, EventWritten, Lost, Moment, Settled, SettledByHand
+from shared.reading.moments import (
+    Asking,
+    Claimed,
+    EventSetAside,
+    EventWritten,
+    Lost,
+    Moment,
+    Reversed,
+    Settled,
+    SettledByHand,
+)
 from shared.reading.story import Story, story
 from shared.web.problems import Problem
-from tests.sql.rows import a_payment
+from tests.sql.rows import a_payment, a_refund
 from tests.support.cluster import Place
 from tests.support.till import Died, Till, a_caller, shown
 
@@ -69,6 +79,22 @@ def test_a_decline_says_why(till: Till) -> None:
     assert [(each.said, each.code) for each in only(found, Asking)] == [("declined", "expired")]
     assert [(each.succeeded, each.code) for each in only(found, Settled)] == [(False, "expired")]
     assert (found.charge.failure_code, found.charge.gateway_id, found.charge.agrees) == ("expired", "pi_1", True)
+
+
+def test_a_refund_that_somebody_made_at_the_gateway_and_that_came_back_says_so(till: Till, place: Place) -> None:
+    payment_id = shown(till.pay())["payment_id"]
+    refund_id = a_refund(place.sql, payment_id, status="REVERSED", failure_code="lost_card", source="gateway")
+    found = of(till, payment_id)
+    [standing] = found.refunds
+    assert (standing.status, standing.failure_code, standing.source) == ("REVERSED", "lost_card", "gateway")
+    assert [moment.kind for moment in found.moments if moment.refund_id == refund_id] == [
+        "claimed",
+        "settled",
+        "reversed",
+    ]
+    assert [claim.source for claim in only(found, Claimed)] == [None, "gateway"]
+    assert [(settled.succeeded, settled.code) for settled in only(found, Settled)][-1] == (True, None)
+    assert [(each.code, each.amount) for each in only(found, Reversed)] == [("lost_card", 10)]
 
 
 def test_in_cash_nobody_is_asked(till: Till) -> None:

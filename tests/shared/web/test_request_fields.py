@@ -61,6 +61,8 @@ def as_we_read(fields: Any, body: dict[str, Any]) -> Any:
 @example({})
 @example(GOOD)
 @example(GOOD | {"idempotency_key": "k", "payment_customer": None})
+@example(GOOD | {"customer_present": 1})
+@example(GOOD | {"customer_present": True})
 @example(GOOD | {"idempotency_key": 1, "trip_id": 2**63, "x": 1, "method": None, "a": 2})
 def test_a_request_is_read_as_pydantic_reads_it_fault_by_fault_and_word_by_word(body: dict[str, Any]) -> None:
     assert as_we_read(PAYMENT, body) == as_pydantic_reads(models.PaymentRequest, body)

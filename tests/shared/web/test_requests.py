@@ -89,6 +89,18 @@ def test_a_card_number_is_no_payment_token_and_is_not_repeated(number: str) -> N
     assert number not in found["payment_token"]
 
 
+@pytest.mark.parametrize("present", ['"true"', "1", "0", "[]", '""'])
+def test_whether_the_customer_is_present_is_true_or_false(present: str) -> None:
+    text = GOOD[:-1] + f', "customer_present": {present}}}'
+    assert faults(text) == {"customer_present": "Input should be a valid boolean"}
+
+
+def test_that_the_customer_is_not_present_is_the_same_request_as_saying_nothing() -> None:
+    said = [content(read_payment(body(GOOD[:-1] + f', "customer_present": {each}}}'))) for each in ("false", "null")]
+    assert said == [content(read_payment(body(GOOD)))] * 2
+    assert content(read_payment(body(GOOD[:-1] + ', "customer_present": true}')))["customer_present"] is True
+
+
 @pytest.mark.parametrize("metadata", ["[]", '"x"', "1", "true"])
 def test_metadata_is_an_object(metadata: str) -> None:
     assert faults(GOOD[:-1] + f', "metadata": {metadata}}}') == {"metadata": "must be an object"}

@@ -106,3 +106,16 @@ def test_an_answer_lost_every_time_is_unknown_and_found_by_the_charge(
 def test_what_may_pass_is_asked_again(gateway: StripeLike, stripe: Stripe, charge_id: str, status: int) -> None:
     gateway.say(status, {"error": {"type": "api_error"}})
     assert isinstance(stripe.refund(a_refund(charge_id)), Succeeded)
+
+
+def test_a_refund_that_somebody_made_at_stripe_bears_no_reference_and_is_read_by_its_id(
+    gateway: StripeLike, stripe: Stripe, charge_id: str
+) -> None:
+    made = gateway.books.create_refund([("payment_intent", charge_id), ("amount", "1000")], "")["id"]
+    entered = a_refund(charge_id, gateway_id=made)
+    assert stripe.refund(entered._replace(made_elsewhere=True)) == Succeeded(made)
+    assert isinstance(stripe.refund(entered), Unknown), "what bears no reference of ours is none of ours"
+    other = {"object": "refund", "id": "re_another", "amount": 1000, "currency": "inr", "status": "succeeded"}
+    gateway.say(200, other)
+    assert isinstance(stripe.refund(entered._replace(made_elsewhere=True)), Unknown)
+    assert all(method == "GET" for method, _, _, _ in gateway.requests)

@@ -53,7 +53,7 @@ def test_a_payment_that_there_is_not_has_none(database: Database) -> None:
         receipt_of(database, 2**63 - 1)
 
 
-def test_refunds_before_the_newest_are_summed_up_and_those_that_failed_are_none(
+def test_refunds_before_the_newest_are_summed_up_and_those_that_failed_or_came_back_are_none(
     place: Place, database: Database
 ) -> None:
     payment_id = a_payment(place.sql, amount="100.00", refunded_amount="9.00")
@@ -61,6 +61,7 @@ def test_refunds_before_the_newest_are_summed_up_and_those_that_failed_are_none(
     for second in range(9):
         a_refund(place.sql, payment_id, amount="1.00", status="REFUNDED", created_at=f"2026-11-22T12:00:{second:02}Z")
     a_refund(place.sql, payment_id, amount="7.00", status="FAILED", created_at="2026-11-22T12:01:00Z")
+    a_refund(place.sql, payment_id, amount="8.00", status="REVERSED", created_at="2026-11-22T12:01:00Z")
     found = receipt_of(database, payment_id)
     assert len(found.refunds) == MOST_REFUNDS
     history = sheet_of(found, SETTINGS).history
