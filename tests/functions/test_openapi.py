@@ -26,7 +26,7 @@ OF_OTHERS = {
     "create_payment": {"payment_not_found", "refund_declined"},
     "create_refund": {"payment_declined"},
     "get_payment": {"unsupported_media_type"},
-    "gateway_webhook": {"payment_not_found"},
+    "gateway_webhook": {"payment_not_found", "payment_declined", "refund_declined"},
     "health": {"payment_not_found", "unsupported_media_type", "database_unavailable"},
     "metrics": {"payment_not_found", "unsupported_media_type"},
 }

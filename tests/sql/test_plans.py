@@ -30,11 +30,11 @@ BIG = {
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
 ALTER TABLE payment_refunds DISABLE TRIGGER USER;
-INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, created_at,
+INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, gateway_id, created_at,
                       base_fare, distance_km, rate_per_km, surge_multiplier)
 SELECT n, 36.50, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n % 4],
        CASE WHEN n % 500 = 0 THEN 'PENDING' WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END,
-       'PAY-' || n, 'simulated', now() - make_interval(secs => {ROWS} - n), 5, 10.5, 2.5, 1.2
+       'PAY-' || n, 'simulated', CASE WHEN n <= 10000 THEN 'pi_' || n END, now() - make_interval(secs => {ROWS} - n), 5, 10.5, 2.5, 1.2
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO payment_receipts SELECT payment_id, amount, currency FROM payments WHERE status = 'SUCCESS';
 INSERT INTO payment_refunds (payment_id, amount, status, reference, created_at)
@@ -59,11 +59,10 @@ INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, dura
 SELECT 1 + n % 5000, CASE WHEN n % 3 = 0 THEN n % 50 END, 1 + n, 1, 'find', 'unknown', 1 FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_said (gateway, source, event_id, type, object_id, charge_id, said)
 SELECT 'stripe', 'webhook', 'evt_' || n, 'payment_intent.succeeded', 'pi_' || n, 'pi_' || n, '{{}}'
-  FROM generate_series(1, {ROWS}) AS n;
+  FROM generate_series(1, {ROWS // 2}) AS n;
 INSERT INTO gateway_rings (gateway, kind, object_id, rung_at, ask_after)
 SELECT 'stripe', 'charge', 'pi_' || n, now() - make_interval(secs => n), now() + make_interval(secs => n - 100)
   FROM generate_series(1, {ROWS // 5}) AS n;
-UPDATE payments SET gateway_id = 'pi_' || payment_id WHERE payment_id <= 10000;
 ALTER TABLE payment_disputes DISABLE TRIGGER USER;
 INSERT INTO payment_disputes (payment_id, gateway, gateway_id, amount, currency, status, evidence_due_by, opened_at, closed_at)
 SELECT 1 + n % 10000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THEN 'OPEN' ELSE 'LOST' END,
@@ -93,7 +92,7 @@ MEANT = {
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
     "keep_said": "idx_payments_gateway_id",
-    "keep_read": "idx_gateway_said_charge_id",
+    "keep_read": "idx_gateway_said_object_id",
     "known_events": "gateway_said_once",
     "lease_next_ring": "idx_gateway_rings_ask_after",
     "lease_ring": "gateway_rings_pkey",

@@ -129,6 +129,7 @@ CHANGED = {
         "reversed_amount",
         "disputed_amount",
         "late_charge_id",
+        "failed_at",
     },
     "payment_receipts": set[str](),
     "payment_refunds": {"status", "failure_code", "gateway_id", "updated_at", "asked_ms", "reversed_at"},

@@ -367,7 +367,7 @@ def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
     none = Decimal(0)
     statuses, methods, disputes = (dict.fromkeys(each, 0) for each in (STATUSES, METHODS, DISPUTE_STATUSES))
     nothing = Figures(statuses, methods, none, none, 0, none, disputes, none)
-    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0, None)
+    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0, None, 0, 0)
 
 
 def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_it_can_be_sent(
@@ -381,6 +381,6 @@ def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_
     assert read_totals(database, "INR").evidence_due == pytest.approx(7200, abs=60)
 
 
-def test_the_totals_take_three_round_trips(database: WatchedDatabase) -> None:
+def test_the_totals_take_four_round_trips(database: WatchedDatabase) -> None:
     read_totals(database, "INR")
-    assert database.ran == ["payment_totals", "watch_totals", "evidence_due"]
+    assert database.ran == ["payment_totals", "watch_totals", "rings_waiting", "evidence_due"]
