@@ -123,7 +123,7 @@ def wrongly_charged(books: Books) -> Iterator[str]:
 
 def wrongly_refunded(books: Books) -> Iterator[str]:
     """Refunds of which the gateway says something else than the books, and those that it has alone. Of its dashboard's need
-    not be in the books what never went out, nor what gives back a charge that was paid late: its payment has no money of ours."""
+    not be in the books what never went out, nor what gives back a charge that was paid late: it is no refund of a payment."""
     moved = books.gateway["refunds"]
     names = {
         row["gateway_id"] if row["source"] == "gateway" else row["reference"]: row for row in books.refunds.values()
