@@ -81,11 +81,11 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
             totals.contradiction_count,
         ),
         (
-            "gateway_ring_count",
+            "payment_rings_waiting",
             f"Objects of a gateway that rang and are still to be read; {MOST_COUNTED} means at least so many.",
             totals.ring_count,
         ),
-        ("gateway_ring_oldest_seconds", "Since the first ring for the oldest of them.", totals.ring_oldest),
+        ("payment_rings_oldest_seconds", "Since the first ring for the oldest of them.", totals.ring_oldest),
     ):
         yield GaugeMetricFamily(name, meaning, value=float(value))
 

@@ -23,7 +23,7 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 600.0
 LONGEST_UNANSWERED_PAUSE = 30.0
 # Seconds after which nobody waits any more for the books to make something of what the gateway shows. What cannot be read, or
-# fails here, is nobody's word that there is nothing to it: it stays, and is seen to (gateway_ring_oldest_seconds).
+# fails here, is nobody's word that there is nothing to it: it stays, and is seen to (payment_rings_oldest_seconds).
 GIVEN_UP_AFTER = 3 * 86400
 # Characters, as the constraint of gateway_rings has it.
 LONGEST_WHY = 500

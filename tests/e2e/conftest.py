@@ -13,10 +13,17 @@ from tests.e2e.service import Service
 from tests.fakes.issuer import SUBJECT, Issuer
 from tests.support.provider import Provider
 
+# So that webhooks of Stripe's are taken; nothing is charged there.
+NOBODY_AT_STRIPE = {
+    "STRIPE_API_KEY": "sk_test_of_nobody",
+    "STRIPE_API_BASE": f"http://{HOST}:1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_of_these_tests",
+}
+
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    running = Service()
+    running = Service(**NOBODY_AT_STRIPE)
     yield running
     code, left = running.end()
     assert code == 0

@@ -61,6 +61,7 @@ def work(client: Client, service: Service) -> None:
     assert client.pay(metadata={"simulate": "decline"}).status == 402
     assert client.pay(metadata={"simulate": "timeout"}).status == 202
     assert client.get("/payments").status == 200
+    assert client.call("POST", "/webhooks/stripe").status == 400
     assert client.get("/health").status == 200
     with service.frozen("local.trip_service"):
         assert client.pay(amount=None).status == 503

@@ -127,8 +127,8 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
         ("outbox_refused_count",): 6,
         ("payment_contradiction_total",): 4,
         ("payment_dispute_evidence_due_seconds",): 90_000.5,
-        ("gateway_ring_count",): 3,
-        ("gateway_ring_oldest_seconds",): 7.5,
+        ("payment_rings_waiting",): 3,
+        ("payment_rings_oldest_seconds",): 7.5,
     }
 
 

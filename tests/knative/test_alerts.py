@@ -71,7 +71,7 @@ CASES = {
         {of("payment_contradiction_total"): "3x40 4x20"}, {of("payment_contradiction_total"): "4x60"}
     ),
     "RingsUnanswered": Case(
-        {of("gateway_ring_oldest_seconds"): "14401x60"}, {of("gateway_ring_oldest_seconds"): "14400x60"}
+        {of("payment_rings_oldest_seconds"): "14401x60"}, {of("payment_rings_oldest_seconds"): "14400x60"}
     ),
     "DisputeEvidenceDue": Case(
         {of("payment_dispute_evidence_due_seconds"): "172799x60"},
