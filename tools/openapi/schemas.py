@@ -170,8 +170,8 @@ SCHEMAS: Json = {
             "actor": _or_null(
                 {
                     "description": (
-                        "Who: the caller of the request, as issuer and subject; the operator, of what was settled by hand."
-                        " null while the service was open."
+                        "Who: the caller of the request, as issuer and subject; the operator, of what was settled by hand;"
+                        " the function that learned of it, of what the gateway said later; null while the service was open."
                     ),
                     "type": "string",
                 }
