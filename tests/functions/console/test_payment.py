@@ -188,6 +188,7 @@ def test_what_was_paid_late_is_told_with_what_became_of_it(visitor: Visitor, til
     assert places == sorted(places)
     assert -1 not in places
     assert "Disagrees" not in page.text
+    assert ", and paid later" in page.text
     found = visitor.get("/console/attention").text
     assert "Paid late, and put right since" in found
     assert "All of it was put right since." in found
