@@ -34,6 +34,8 @@ def main() -> None:
     door = f"http://localhost:{os.environ.get('SERVICE_PORT') or 8082}"
     parser.add_argument("--url", default=f"{door}/webhooks/stripe", help="where to (%(default)s)")
     arguments = parser.parse_args()
+    if not arguments.id:
+        sys.exit("ID is not set: what Stripe calls the object, pi_..., re_... or du_...")
     try:
         secrets = webhook_secrets(os.environ.get("STRIPE_WEBHOOK_SECRET", ""))
     except ValueError as wrong:

@@ -53,6 +53,12 @@ def _shown(desk: Desk, told: Story) -> dict[str, Any]:
     ours = next(moment for moment in claims if moment.refund_id is None)
     gateway = desk.deps.gateways.named(told.gateway) if told.gateway else None
     known_as = told.charge.gateway_id
+    disputes = [moment for moment in told.moments if isinstance(moment, DisputeOpened)]
+    held = sum(
+        dispute.amount if dispute.currency == told.currency else payment["amount"]
+        for dispute in disputes
+        if dispute.status in ("OPEN", "LOST")
+    )
     return {
         "told": told,
         "payment": payment,
@@ -64,8 +70,10 @@ def _shown(desk: Desk, told: Story) -> dict[str, Any]:
         "newest": max((each.last for each in (told.charge, *told.refunds) if each.last), key=_at, default=None),
         "fare": fare_lines(payment["amount"], told.currency, payment["fare"]) if payment["fare"] else [],
         "metadata": [(name, _as_text(value)) for name, value in payment["metadata"].items()],
-        "disputed": any(isinstance(moment, DisputeOpened) and moment.status == "OPEN" for moment in told.moments),
-        "refundable": payment["status"] == "SUCCESS" and gateway is not None,
+        "disputed": {dispute.status for dispute in disputes},
+        "refundable": payment["status"] == "SUCCESS"
+        and gateway is not None
+        and held < payment["amount"] - payment["refunded_amount"],
         "can_ask": gateway is not None and not gateway.abilities.settles_at_once,
         "dashboard": gateway.dashboard(known_as) if gateway and known_as else None,
     }

@@ -33,7 +33,7 @@ def contradict(deps: Dependencies, stored: Row, fact: ChargeFact | RefundFact, b
 def as_people_read(fact: ChargeFact | RefundFact) -> str:
     """A charge or refund as it was read at the gateway, in words."""
     kind = "charge" if isinstance(fact, ChargeFact) else "refund"
-    why = f" ({fact.code})" if fact.code else ""
+    why = f" ({fact.code})" if fact.code and fact.status != "succeeded" else ""
     return f"{fact.gateway_id}: a {kind} of {fact.amount} {fact.currency}, {fact.status}{why}"
 
 

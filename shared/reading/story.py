@@ -202,7 +202,12 @@ def _happened(
         rows += database.run_again("payment_events", before=claimed_at, before_id=1, **subject)
     happened = [(row["created_at"], json.loads(row["shown"])) for row in rows if row["place"] is not None]
     happened = [(at, told) for at, told in happened if told["refund_id"] in standings]
-    yield from (_moment(at, told, standings[told["refund_id"]]) for at, told in happened)
+    # What happened to disputes is told with more, by moments_of.
+    yield from (
+        _moment(at, told, standings[told["refund_id"]])
+        for at, told in happened
+        if not told["type"].startswith("payment.dispute.")
+    )
     ends = {told["event_id"]: told["refund_id"] for _, told in happened}
     for row in database.run_again("story_events", event_ids=list(ends)):
         yield from _delivery(row, ends[row["event_id"]])

@@ -93,6 +93,11 @@ def test_without_a_secret_nothing_is_sent(typed: pytest.MonkeyPatch, secret: str
     assert "s3cr3t" not in told
 
 
+def test_without_an_id_nothing_is_sent(service: Service, typed: pytest.MonkeyPatch) -> None:
+    assert str(ended(typed, "--id=", f"--url=http://127.0.0.1:{service.server_port}/")).startswith("ID is not set")
+    assert service.came == []
+
+
 def test_nobody_at_the_address_is_said_in_a_line(typed: pytest.MonkeyPatch) -> None:
     assert "does not answer" in str(ended(typed, "--id=pi_1", "--url=http://127.0.0.1:1/"))
 

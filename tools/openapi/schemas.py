@@ -22,6 +22,10 @@ EVENT_KINDS = (
     "payment.settled_by_hand",
     "payment.contradicted",
     "payment.adopted",
+    "payment.dispute.opened",
+    "payment.dispute.won",
+    "payment.dispute.lost",
+    "payment.dispute.withdrawn",
     "refund.requested",
     "payment.refunded",
     "payment.given_back",
@@ -170,8 +174,8 @@ SCHEMAS: Json = {
             "actor": _or_null(
                 {
                     "description": (
-                        "Who: the caller of the request, as issuer and subject; the operator, of what was settled by hand."
-                        " null while the service was open."
+                        "Who: the caller of the request, as issuer and subject; the operator, of what was settled by hand;"
+                        " the function that learned of it, of what the gateway said later; null while the service was open."
                     ),
                     "type": "string",
                 }

@@ -57,6 +57,16 @@ def test_a_dispute_is_told_of_and_marked_while_it_is_open(visitor: Visitor, plac
     assert page.text.find("Disputed: ₹50.00") < page.text.find("Dispute won: ₹50.00")
 
 
+@pytest.mark.parametrize(("amount", "offered"), [("149.99", True), ("150.00", False)])
+def test_a_lost_dispute_is_marked_and_nothing_is_offered_of_what_the_bank_keeps(
+    visitor: Visitor, place: Place, payment_id: int, amount: str, offered: bool
+) -> None:
+    a_dispute(place.sql, payment_id, amount=amount, status="LOST", closed_at="now")
+    page = visitor.get(f"/console/payments/{payment_id}")
+    assert "Charged Dispute lost" in page.text
+    assert ("Refund…" in page.text) is offered
+
+
 def test_what_the_gateway_said_by_itself_is_there_word_for_word(
     visitor: Visitor, till: Till, place: Place, payment_id: int
 ) -> None:
@@ -178,8 +188,11 @@ def test_what_was_paid_late_is_told_with_what_became_of_it(visitor: Visitor, til
     assert places == sorted(places)
     assert -1 not in places
     assert "Disagrees" not in page.text
+    assert ", and paid later" in page.text
     found = visitor.get("/console/attention").text
     assert "Paid late, and put right since" in found
+    assert "All of it was put right since." in found
+    assert "A person decides" not in found
 
 
 def test_a_gateway_that_says_otherwise_is_marked(visitor: Visitor, till: Till, payment_id: int) -> None:

@@ -181,7 +181,7 @@ def test_history_and_cash_are_never_touched(till: Till, place: Place, charged_by
     assert audited(place) == []
 
 
-@pytest.mark.parametrize("changes", [{"amount": Decimal("1.00")}, {"currency": "USD"}])
+@pytest.mark.parametrize("changes", [{"amount": Decimal("1.00")}, {"currency": "USD", "code": "card_declined"}])
 @pytest.mark.parametrize("begin", [failed, pending])
 def test_a_charge_of_another_amount_is_noted_once_and_changes_nothing(
     till: Till,

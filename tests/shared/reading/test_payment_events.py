@@ -1,6 +1,7 @@
 """What happened to a payment's money: who, when and what, from what the books keep."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from shared.charging.settle import note_contradiction
 from shared.gateways.facts import ChargeFact
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.late.charge import follow_charge
+from shared.late.dispute import follow_dispute
 from shared.late.ring import Ring
 from shared.platform.database import Database
 from shared.platform.log import function_name
@@ -20,6 +22,7 @@ from shared.reading.queries import Page, read_page
 from shared.web.problems import Problem
 from tests.sql.rows import a_payment, a_refund
 from tests.support.cluster import Place
+from tests.support.ringing import a_dispute_fact
 from tests.support.till import Till, a_caller, shown
 from tools.openapi.schemas import SCHEMAS
 
@@ -201,6 +204,35 @@ def test_what_was_paid_late_and_adopted_failed_first(till: Till, place: Place) -
     assert [event["event_id"] for event in (found[1], found[4])] == [
         row["event_id"] for row in place.sql.run("SELECT event_id FROM outbox ORDER BY created_at")
     ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "listed"),
+    [
+        (["OPEN"], ["opened"]),
+        (["INQUIRY", "OPEN", "LOST"], ["opened", "lost"]),
+        (["OPEN", "WON"], ["opened", "won"]),
+        (["WITHDRAWN"], ["withdrawn"]),
+        (["INQUIRY", "WITHDRAWN", "OPEN"], ["opened"]),
+    ],
+)
+def test_a_dispute_is_listed_as_the_sink_is_told_and_nobody_s_doing(
+    till: Till, place: Place, statuses: list[str], listed: list[str]
+) -> None:
+    payment_id = shown(till.pay(caller=TRIPS))["payment_id"]
+    charge_id = place.sql.value("SELECT gateway_id FROM payments")
+    for status in statuses:
+        fact = a_dispute_fact(charge_id=charge_id, status=status, amount=Decimal("100.00"))
+        follow_dispute(till.deps, Ring("scripted", "dispute", "du_1", 1, 0, 0.0), fact)
+    found = events(till, payment_id)[2:]
+    assert kinds(found) == [(f"payment.dispute.{each}", None) for each in listed]
+    assert {(event["amount"], event["refund_id"]) for event in found} == {(100.0, None)}
+    assert [event["reason"] for event in found if event["type"].endswith("opened")] == ["fraudulent"] * (
+        "opened" in listed
+    )
+    told = {row["event_id"]: row["type"] for row in place.sql.run("SELECT event_id, type FROM outbox")}
+    for event in found:
+        assert told[event["event_id"]] == f"com.ridehailing.{event['type']}.v1"
 
 
 def test_a_row_of_the_seed_was_imported_and_nothing_else_is_known(till: Till, place: Place) -> None:

@@ -10,6 +10,8 @@ from shared.charging.ask_again import ask_again
 from shared.charging.by_hand import settle_by_hand
 from shared.charging.lease import take_over
 from shared.gateways.protocol import Declined, Unknown
+from shared.late.dispute import follow_dispute
+from shared.late.ring import Ring
 from shared.reading import story as reading
 from shared.reading.moments import (
     Asking,
@@ -26,6 +28,7 @@ from shared.reading.story import Story, story
 from shared.web.problems import Problem
 from tests.sql.rows import a_payment, a_refund
 from tests.support.cluster import Place
+from tests.support.ringing import a_dispute_fact
 from tests.support.till import Died, Till, a_caller, shown
 
 TRIPS, DESK = a_caller("trips"), a_caller("desk")
@@ -212,6 +215,25 @@ def test_events_are_delivered_set_aside_or_gone(till: Till, place: Place) -> Non
     assert kinds(of(till))[-2:] == ["event_written", "event_delivered"]
     place.sql.run("TRUNCATE outbox, idempotency_keys")
     assert kinds(of(till)) == ["claimed", "asking", "settled"]
+
+
+def test_a_dispute_is_told_once_and_its_events_as_all_are(till: Till, place: Place) -> None:
+    till.pay(amount="150.00")
+    charge_id = place.sql.value("SELECT gateway_id FROM payments")
+    for status in ("OPEN", "LOST"):
+        follow_dispute(
+            till.deps,
+            Ring("scripted", "dispute", "du_1", 1, 0, 0.0),
+            a_dispute_fact(charge_id=charge_id, status=status),
+        )
+    found = of(till)
+    assert (
+        kinds(found).count("dispute_opened"),
+        kinds(found).count("dispute_over"),
+        kinds(found).count("claimed"),
+    ) == (1, 1, 1)
+    written = [moment.event_id for moment in found.moments if moment.kind == "event_written"]
+    assert written[-2:] == ["du_1.opened", "du_1.lost"]
 
 
 def test_a_row_of_the_seed_was_imported(till: Till, place: Place) -> None:
