@@ -27,7 +27,8 @@ _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]")
 # Wherever they stand in a name.
 _SENSITIVE = re.compile(
     r"secret|passw|token|authorization|apikey|email|phone|address|shipping|billing|fingerprint|last4|expmonth|expyear"
-    r"|cvc|cvv|iban|accountn|routingn|sortcode|cardn|cardholder|holdern|customername|signature|receipturl|receiptnumber"
+    r"|cvc|cvv|iban|accountn|routingn|sortcode|cardn|cardholder|signature|receipturl|receiptnumber"
+    r"|(?:holder|customer|payer|buyer|owner|verified|first|last|full)name"
 )
 # Only where they are all of a name. An evidence is what the seller told the bank of the customer.
 _WHOLE = frozenset(
@@ -50,9 +51,10 @@ _HIDDEN = re.compile(
             r"\b\w{0,100}_secret_\w*",  # what lets whoever has it act for a customer
             r"\b(?:bearer|basic)\s+\S+",  # as HTTP carries them
             r"\+\d(?:[ ()-]{0,2}\d){6,}",  # numbers of phones
-            r"\d(?:[ .-]?\d){11,}",  # and of cards and accounts
+            r"(?<![\w.])0?[6-9]\d{4}[\s-]?\d{5}(?![\w.])",  # India's mobile ones, as they are written there
+            r"\d(?:[\s._/-]{0,2}\d){11,}",  # and of cards and accounts
             r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])",  # addresses of machines
-            r"(?<![0-9a-f:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}(?![0-9a-f:])",
+            r"(?<![0-9a-f:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}(?:\.\d{1,3}){0,3}(?![0-9a-f:])",
         )
     ),
     re.IGNORECASE,

@@ -49,7 +49,8 @@ def door(
     log.set_level(settings.log_level)
     spans.begin(settings.otel_exporter_otlp_endpoint, function)
     usual = settings.rate_limit if limited else ""
-    limiter = Limiter(usual if rate is None else rate, settings.rate_limit_storage)
+    apart = "" if rate is None else function
+    limiter = Limiter(usual if rate is None else rate, settings.rate_limit_storage, apart)
     start = ColdStart(function, counts, limiter.connect)
     exposition = Exposition(function, settings.metrics_port, counts.pool_use if counts else None)
     responding = Responding(function, start, exposition, shown)

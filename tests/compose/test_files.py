@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from local.event_token import EventToken
+from local.postgres import WITHOUT_VALUES
 from shared.platform.settings import Settings
 from tests.compose.conftest import ROOT
 
@@ -150,6 +151,11 @@ def test_our_containers_are_read_only_and_may_do_nothing_special() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service
     assert [name for name, service in SERVICES.items() if service.get("user", "").startswith("0")] == ["passwords"]
+
+
+def test_the_database_logs_what_fails_without_values() -> None:
+    said = dict(each.split("=") for each in SERVICES["database"]["command"] if "=" in each)
+    assert said == WITHOUT_VALUES
 
 
 def test_only_the_front_door_is_published_and_only_to_this_machine() -> None:

@@ -12,6 +12,7 @@ import pytest
 from shared.web.answers import Answer
 from shared.web.door import door
 from shared.web.problems import Problem
+from shared.web.rates.limiter import Limiter
 from tests.support.settings import SETTINGS
 
 OWN = {
@@ -211,3 +212,11 @@ def test_a_caller_who_asks_too_often_is_asked_to_wait(problem: Any, limits: dict
     assert "RateLimit" not in ask("192.0.2.1", "/healthz").headers
     assert ask("192.0.2.2").status_code == 404
     assert ask("192.0.2.1", "/healthz").status_code == 200
+
+
+def test_a_function_with_a_rate_of_its_own_counts_its_callers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, ...]] = []
+    monkeypatch.setattr("shared.web.door.Limiter", lambda *said: made.append(said) or Limiter(*said))
+    door("gateway_webhook", SETTINGS, rate="5/hour")
+    door("get_payment", SETTINGS)
+    assert made == [("5/hour", "", "gateway_webhook"), (SETTINGS.rate_limit, "", "")]

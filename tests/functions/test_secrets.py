@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+import psycopg2
 import pytest
 import urllib3
 
@@ -135,3 +137,16 @@ def test_settings_are_shown_with_their_secrets_masked() -> None:
             assert f"{name.lower()}=***" in text
     assert "currency='INR'" in shown["repr"]
     assert "db_pass=''" in repr(Settings.read({})), "an empty one is told from one that is set"
+
+
+def test_what_the_database_refuses_is_in_its_log_without_values(place: Place) -> None:
+    secret = "pi_1_secret_of_a_customer"
+    with closing(place.connection()) as owner:
+        owner.run("CREATE TEMP TABLE refusing (next_action text CHECK (next_action = ''))")
+        with pytest.raises(psycopg2.errors.CheckViolation, match=secret):
+            owner.run(f"INSERT INTO refusing VALUES ('{secret}')")
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            owner.run(f"SET statement_timeout = 1; SELECT pg_sleep(5), '{secret}'")
+    logged = (place.server.folder / "postgres.log").read_text(encoding="utf-8")
+    assert "refusing_next_action_check" in logged, "what it was about is told"
+    assert secret not in logged

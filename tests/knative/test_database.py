@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.postgres import WITHOUT_VALUES
 from tests.knative.conftest import FORMS, KNATIVE
 from tests.knative.manifests import containers, named, of_kind, operations, pods
 
@@ -29,6 +30,17 @@ def test_a_rollout_at_full_scale_leaves_the_database_connections(built: Built, f
         pods_at_most = int(template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"])
         at_once += pods_at_most * int(environment.get("DB_POOL_SIZE", "0"))
     assert 2 * at_once + 10 <= allowed
+
+
+@pytest.mark.parametrize("form", ["base", "overlays/minikube", "overlays/production"])
+def test_the_database_logs_what_fails_without_values(built: Built, form: str) -> None:
+    if form == "overlays/production":
+        said = named(built(form), "Cluster", "payment-postgres")["spec"]["postgresql"]["parameters"]
+    else:
+        database = named(built(form), "StatefulSet", "payment-postgres")
+        (container,) = database["spec"]["template"]["spec"]["containers"]
+        said = dict(each.split("=") for each in container["args"] if "=" in each)
+    assert said.items() >= WITHOUT_VALUES.items()
 
 
 def test_the_poolers_open_fewer_connections_than_the_database_has(built: Built) -> None:

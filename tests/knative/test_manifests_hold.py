@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from local import surroundings
 from tests.knative.conftest import FORMS, KNATIVE, ROOT
 from tests.knative.manifests import containers, functions, named, of_kind, operations, pods, selects
 
@@ -111,6 +112,17 @@ def test_no_manifest_holds_a_password(built: Built, form: str) -> None:
     (secret,) = of_kind(built(form), "Secret")
     assert secret["data"].keys() == {"username"}
     assert "stringData" not in secret
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pod_has_no_secret_of_the_gateway_s_that_its_function_does_not_use(built: Built, form: str) -> None:
+    having: dict[str, set[str]] = {}
+    for manifest, template in pods(built(form)):
+        for variable in (each for container in containers(template) for each in container.get("env", [])):
+            having.setdefault(variable["name"], set()).add(manifest["metadata"]["name"])
+    for name in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET"):
+        users = {program.replace("_", "-") for program, used in surroundings.USED_BY.items() if name in used}
+        assert having[name] == users
 
 
 @pytest.mark.parametrize("form", FORMS)

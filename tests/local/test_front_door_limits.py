@@ -66,6 +66,17 @@ def test_a_stranger_spends_nothing_of_what_callers_may_ask(tmp_path: Path, behin
         assert [door.ask("GET", "/payments", **known).status for _ in range(6)] == [200] * 5 + [429]
 
 
+def test_a_flood_of_webhooks_spends_nothing_of_what_callers_may_ask(
+    tmp_path: Path, behind: dict[str, Function]
+) -> None:
+    changes = {BUCKET: "token_bucket: {max_tokens: 5, tokens_per_fill: 1, fill_interval: 3600s}"}
+    with running(tmp_path, behind, changes) as door:
+        asked = [door.ask("POST", "/webhooks/stripe", b"{}") for _ in range(8)]
+        assert [each.status for each in asked] == [200] * 5 + [429] * 3
+        assert asked[-1].problem()["code"] == "rate_limited"
+        assert [door.ask("GET", "/payments").status for _ in range(6)] == [200] * 5 + [429]
+
+
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: x\r\n", b"G", http2.PREFACE[:10]])
 def test_who_sends_headers_in_drops_is_let_go(tmp_path: Path, behind: dict[str, Function], sent: bytes) -> None:
     changes = {"request_headers_timeout: 10s": "request_headers_timeout: 0.5s", "idle_timeout: 75s": "idle_timeout: 1s"}

@@ -43,10 +43,12 @@ class Limiter:
 
     Windows begin with the clock's own seconds, minutes or hours, so that instances agree on them without asking. `storage`: the
     URL of a store where all instances count together. Empty, or while that store does not answer: this instance counts alone.
+    `apart`: as what its callers are counted there, where it is not with those of every other function.
     """
 
-    def __init__(self, rate: str, storage: str = "") -> None:
+    def __init__(self, rate: str, storage: str = "", apart: str = "") -> None:
         self._rate = rate
+        self._apart = f"{apart} " if apart else ""
         most, _, window = (rate or "0/second").partition("/")
         self._most = int(most)
         self._seconds = WINDOWS[window]
@@ -62,7 +64,7 @@ class Limiter:
             return _NONE
         now = time.time()
         window = int(now // self._seconds)
-        count = self._shared.count(caller, window) if self._shared else None
+        count = self._shared.count(self._apart + caller, window) if self._shared else None
         if count is None:
             count = self._alone.count(caller, window)
         wait = max(1, math.ceil((window + 1) * self._seconds - now))

@@ -64,6 +64,14 @@ def test_all_instances_count_a_caller_together(valkey: Valkey) -> None:
     assert first.admit("another")["RateLimit"].startswith('"caller";r=4;')
 
 
+def test_what_has_a_rate_of_its_own_spends_nothing_of_the_other(valkey: Valkey) -> None:
+    within_one_hour()
+    clients, webhooks = connected(valkey.url), Limiter("5/hour", valkey.url, apart="gateway_webhook")
+    webhooks.connect()
+    assert admitted(webhooks, "address 192.0.2.1", 9) == 5
+    assert admitted(clients, "address 192.0.2.1", 9) == 5
+
+
 def test_many_threads_lose_no_count(valkey: Valkey) -> None:
     within_one_hour()
     limiter = connected(valkey.url, "1000/hour")
