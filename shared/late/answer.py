@@ -73,7 +73,8 @@ def answer(deps: Dependencies, ring: Ring) -> Answered:
         return _put_off(deps, ring, f"it failed: {type(failure).__name__}")
     if left is None:
         return _end(deps, ring)
-    if ring.age < GIVEN_UP_AFTER:
+    # Not by the first read after days in which nothing could be read: what it waits for was kept from its answer as well.
+    if ring.age < GIVEN_UP_AFTER or ring.why != _kept(left):
         return _put_off(deps, ring, left)
     log.error("a ring is given up", extra=_about(ring) | {"why": left, "age": round(ring.age)})
     return _end(deps, ring)
@@ -128,9 +129,13 @@ def _follow(deps: Dependencies, ring: Ring, fact: Fact | None) -> Left:
 def _put_off(deps: Dependencies, ring: Ring, why: str, longest: float = LONGEST_PAUSE) -> Answered:
     pause = min(FIRST_PAUSE * 2.0 ** min(ring.tries, 10), longest)
     log.info("a ring is put off", extra=_about(ring) | {"why": why, "tries": ring.tries + 1})
-    why = printable(why)[:LONGEST_WHY]
-    deps.database.run_again("put_off_ring", pause=pause, why=why, rings=ring.rings, **_about(ring))
+    deps.database.run_again("put_off_ring", pause=pause, why=_kept(why), rings=ring.rings, **_about(ring))
     return Answered.LEFT
+
+
+def _kept(why: str) -> str:
+    """Why a ring is put off, as its row has it."""
+    return printable(why)[:LONGEST_WHY]
 
 
 def _end(deps: Dependencies, ring: Ring) -> Answered:

@@ -158,6 +158,21 @@ def test_what_leads_nowhere_for_three_days_is_given_up_with_a_line_in_the_log(
     assert (line.levelname, vars(line)["object_id"], vars(line)["why"]) == ("ERROR", "pi_1", books.says)
 
 
+def test_what_is_read_for_the_first_time_after_days_is_not_given_up_before_it_is_read_again(
+    rung: Till, gateway: RingingGateway, place: Place, books: Follower
+) -> None:
+    """A key that was revoked over a long weekend: what needs another ring's answer first gets its second try."""
+    gateway.facts["charge", "pi_1"] = Unknown("a revoked key")
+    assert answer_next(rung.deps) is Answered.UNREAD
+    grow_old(place, 4 * DAYS)
+    gateway.facts["charge", "pi_1"] = FACTS["charge"]
+    for says, ended in (("its charge is FAILED here", Answered.LEFT), (None, Answered.ENDED)):
+        books.says = says
+        become_due(place)
+        assert answer_next(rung.deps) is ended
+        assert len(rings(place)) == (ended is Answered.LEFT)
+
+
 @pytest.mark.parametrize("failure", [Unknown("a revoked key"), RuntimeError("a bug"), DatabaseUnavailable("57014")])
 def test_what_cannot_be_read_or_fails_is_never_given_up(
     rung: Till, gateway: RingingGateway, place: Place, books: Follower, failure: Any
