@@ -122,8 +122,8 @@ def wrongly_charged(books: Books) -> Iterator[str]:
 
 
 def wrongly_refunded(books: Books) -> Iterator[str]:
-    """Refunds of which the gateway says something else than the books, and those that it has alone. One of its dashboard that
-    never went out need not be in the books."""
+    """Refunds of which the gateway says something else than the books, and those that it has alone. Of its dashboard's need
+    not be in the books what never went out, nor what gives back a charge that was paid late: it is no refund of a payment."""
     moved = books.gateway["refunds"]
     names = {
         row["gateway_id"] if row["source"] == "gateway" else row["reference"]: row for row in books.refunds.values()
@@ -133,8 +133,11 @@ def wrongly_refunded(books: Books) -> Iterator[str]:
         due = int(row["status"] == "REFUNDED" and books.payments[row["payment_id"]]["gateway"] != "cash")
         if (done["succeeded"], done["amount"]) != (due, due * cents(row["amount"])):
             yield f"{name}: {row['status']} of {row['amount']} ({row['source']}), at the gateway {done}"
+    given_back = {payment["late_charge_id"] for payment in books.payments.values() if payment["status"] == "FAILED"}
     for name, done in moved.items():
-        if name not in names and (done["succeeded"] or not name.startswith("re_")):
+        in_dashboard = name.startswith("re_")
+        due = not in_dashboard or (done["succeeded"] and done["payment_intent"] not in given_back)
+        if name not in names and due:
             yield f"{name}: known to the gateway alone: {done}"
 
 

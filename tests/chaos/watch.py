@@ -14,7 +14,7 @@ COUNTS = (
 )
 EVERY = 0.25
 FEW = "server processes stay far from max_connections, whatever happens to the standby"
-MOST = 100  # half of max_connections; the pools of all functions together hold 35
+MOST = 130  # two thirds of max_connections; the pools of all functions together hold 45
 
 
 class Watch:
