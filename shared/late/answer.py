@@ -27,6 +27,7 @@ LONGEST_UNANSWERED_PAUSE = 30.0
 GIVEN_UP_AFTER = 3 * 86400
 # Characters, as the constraint of gateway_rings has it.
 LONGEST_WHY = 500
+NOT_SHOWN = "it is in the books, and the gateway does not show it: is the API key another account's?"
 
 
 class Answered(Enum):
@@ -115,7 +116,7 @@ def _follow(deps: Dependencies, ring: Ring, fact: Fact | None) -> Left:
     """Has the books follow what was read."""
     if fact is None:
         log.info("the gateway does not show what was rung for", extra=_about(ring))
-        return None
+        return NOT_SHOWN if _is_in_the_books(deps, ring) else None
     _keep(deps, ring, fact)
     match fact:
         case ChargeFact():
@@ -124,6 +125,16 @@ def _follow(deps: Dependencies, ring: Ring, fact: Fact | None) -> Left:
             return follow_refund(deps, ring, fact)
         case _:
             return follow_dispute(deps, ring, fact)
+
+
+def _is_in_the_books(deps: Dependencies, ring: Ring) -> bool:
+    """Whether a payment or refund is known by this name. What its gateway does not show then is another account's, whose key is
+    not set now."""
+    if ring.kind == "dispute":
+        return False
+    read = "payment_read" if ring.kind == "charge" else "refund_read"
+    named = {"gateway": ring.gateway, "gateway_id": ring.object_id, "reference": None, "charge_id": None}
+    return deps.database.one(read, **named) is not None
 
 
 def _put_off(deps: Dependencies, ring: Ring, why: str, longest: float = LONGEST_PAUSE) -> Answered:

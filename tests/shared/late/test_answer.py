@@ -144,6 +144,15 @@ def test_a_ring_of_a_gateway_whose_settings_are_absent_waits_for_them_however_lo
     assert left["why"] == "its gateway is elsewhere, whose settings are absent"
 
 
+def test_what_is_in_the_books_and_not_shown_is_not_dropped(till: Till, gateway: RingingGateway, place: Place) -> None:
+    """It is another account's, whose key may be set again."""
+    a_payment(place.sql, gateway="scripted", gateway_id="pi_ours")
+    for charge, is_ours in (("pi_ours", True), ("pi_nobody_s", False)):
+        ring(till.database, gateway.name, "charge", charge)
+        assert answer_now(till.deps, gateway.name, "charge", charge) is not is_ours
+    assert [each["object_id"] for each in rings(place)] == ["pi_ours"]
+
+
 def test_what_leads_nowhere_for_three_days_is_given_up_with_a_line_in_the_log(
     rung: Till, place: Place, books: Follower, logged: list[logging.LogRecord]
 ) -> None:
