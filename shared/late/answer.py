@@ -27,6 +27,7 @@ LONGEST_UNANSWERED_PAUSE = 30.0
 GIVEN_UP_AFTER = 3 * 86400
 # Characters, as the constraint of gateway_rings has it.
 LONGEST_WHY = 500
+NOT_SHOWN = "it is in the books, and the gateway does not show it: is the API key another account's?"
 
 
 class Answered(Enum):
@@ -73,7 +74,8 @@ def answer(deps: Dependencies, ring: Ring) -> Answered:
         return _put_off(deps, ring, f"it failed: {type(failure).__name__}")
     if left is None:
         return _end(deps, ring)
-    if ring.age < GIVEN_UP_AFTER:
+    # Not by the first read after days in which nothing could be read: what it waits for was kept from its answer as well.
+    if ring.age < GIVEN_UP_AFTER or ring.why != _kept(left):
         return _put_off(deps, ring, left)
     log.error("a ring is given up", extra=_about(ring) | {"why": left, "age": round(ring.age)})
     return _end(deps, ring)
@@ -114,7 +116,7 @@ def _follow(deps: Dependencies, ring: Ring, fact: Fact | None) -> Left:
     """Has the books follow what was read."""
     if fact is None:
         log.info("the gateway does not show what was rung for", extra=_about(ring))
-        return None
+        return NOT_SHOWN if _is_in_the_books(deps, ring) else None
     _keep(deps, ring, fact)
     match fact:
         case ChargeFact():
@@ -125,12 +127,26 @@ def _follow(deps: Dependencies, ring: Ring, fact: Fact | None) -> Left:
             return follow_dispute(deps, ring, fact)
 
 
+def _is_in_the_books(deps: Dependencies, ring: Ring) -> bool:
+    """Whether a payment or refund is known by this name. What its gateway does not show then is another account's, whose key is
+    not set now."""
+    if ring.kind == "dispute":
+        return False
+    read = "payment_read" if ring.kind == "charge" else "refund_read"
+    named = {"gateway": ring.gateway, "gateway_id": ring.object_id, "reference": None, "charge_id": None}
+    return deps.database.one(read, **named) is not None
+
+
 def _put_off(deps: Dependencies, ring: Ring, why: str, longest: float = LONGEST_PAUSE) -> Answered:
     pause = min(FIRST_PAUSE * 2.0 ** min(ring.tries, 10), longest)
     log.info("a ring is put off", extra=_about(ring) | {"why": why, "tries": ring.tries + 1})
-    why = printable(why)[:LONGEST_WHY]
-    deps.database.run_again("put_off_ring", pause=pause, why=why, rings=ring.rings, **_about(ring))
+    deps.database.run_again("put_off_ring", pause=pause, why=_kept(why), rings=ring.rings, **_about(ring))
     return Answered.LEFT
+
+
+def _kept(why: str) -> str:
+    """Why a ring is put off, as its row has it."""
+    return printable(why)[:LONGEST_WHY]
 
 
 def _end(deps: Dependencies, ring: Ring) -> Answered:

@@ -8,7 +8,7 @@ from shared.platform.database import Database
 
 class Ring(NamedTuple):
     """One object that was rung for. `rings` is how often, and `age` for how long, in seconds; `tries` how often it
-    was answered in vain."""
+    was answered in vain, and `why` the last time."""
 
     gateway: str
     kind: Kind
@@ -16,6 +16,7 @@ class Ring(NamedTuple):
     rings: int
     tries: int
     age: float
+    why: str | None = None
 
 
 # Why a ring is to be answered again later, as its row and the log have it; None where the books follow what was read.

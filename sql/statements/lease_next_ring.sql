@@ -12,4 +12,4 @@ UPDATE gateway_rings AS r
    SET ask_after = now() + make_interval(secs => %(lease)s)
   FROM due
  WHERE (r.gateway, r.kind, r.object_id) = (due.gateway, due.kind, due.object_id)
-RETURNING r.gateway, r.kind, r.object_id, r.rings, r.tries, extract(epoch FROM now() - r.rung_at)::float8 AS age
+RETURNING r.gateway, r.kind, r.object_id, r.rings, r.tries, extract(epoch FROM now() - r.rung_at)::float8 AS age, r.why

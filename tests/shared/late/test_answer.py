@@ -144,6 +144,15 @@ def test_a_ring_of_a_gateway_whose_settings_are_absent_waits_for_them_however_lo
     assert left["why"] == "its gateway is elsewhere, whose settings are absent"
 
 
+def test_what_is_in_the_books_and_not_shown_is_not_dropped(till: Till, gateway: RingingGateway, place: Place) -> None:
+    """It is another account's, whose key may be set again."""
+    a_payment(place.sql, gateway="scripted", gateway_id="pi_ours")
+    for charge, is_ours in (("pi_ours", True), ("pi_nobody_s", False)):
+        ring(till.database, gateway.name, "charge", charge)
+        assert answer_now(till.deps, gateway.name, "charge", charge) is not is_ours
+    assert [each["object_id"] for each in rings(place)] == ["pi_ours"]
+
+
 def test_what_leads_nowhere_for_three_days_is_given_up_with_a_line_in_the_log(
     rung: Till, place: Place, books: Follower, logged: list[logging.LogRecord]
 ) -> None:
@@ -156,6 +165,21 @@ def test_what_leads_nowhere_for_three_days_is_given_up_with_a_line_in_the_log(
     assert rings(place) == []
     [line] = [line for line in logged if line.message == "a ring is given up"]
     assert (line.levelname, vars(line)["object_id"], vars(line)["why"]) == ("ERROR", "pi_1", books.says)
+
+
+def test_what_is_read_for_the_first_time_after_days_is_not_given_up_before_it_is_read_again(
+    rung: Till, gateway: RingingGateway, place: Place, books: Follower
+) -> None:
+    """A key that was revoked over a long weekend: what needs another ring's answer first gets its second try."""
+    gateway.facts["charge", "pi_1"] = Unknown("a revoked key")
+    assert answer_next(rung.deps) is Answered.UNREAD
+    grow_old(place, 4 * DAYS)
+    gateway.facts["charge", "pi_1"] = FACTS["charge"]
+    for says, ended in (("its charge is FAILED here", Answered.LEFT), (None, Answered.ENDED)):
+        books.says = says
+        become_due(place)
+        assert answer_next(rung.deps) is ended
+        assert len(rings(place)) == (ended is Answered.LEFT)
 
 
 @pytest.mark.parametrize("failure", [Unknown("a revoked key"), RuntimeError("a bug"), DatabaseUnavailable("57014")])
