@@ -77,7 +77,7 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         ),
         (
             "payment_contradiction_total",
-            "Answers of the gateway that contradict what was stored.",
+            "Answers of the gateway that contradict what was stored, and that nothing has put right.",
             totals.contradiction_count,
         ),
         (

@@ -13,7 +13,6 @@ SET lock_timeout = '4s';
 -- only while it is waited for. reversed_amount: what was refunded, and came back: refunded_amount falls by as much as this grows.
 -- disputed_amount: what a bank holds back, or took: no refund may touch it. Apart from what was refunded, since a bank may dispute
 -- more than is left. late_charge_id: the charge that turned out paid after the payment had FAILED, once it was given back or adopted;
--- failed_at: when the one that is adopted had FAILED.
 -- failed_at: when one that was adopted had FAILED.
 ALTER TABLE payments
     ADD COLUMN IF NOT EXISTS customer_present boolean,
@@ -65,6 +64,12 @@ ALTER TABLE audit_log
     ADD CONSTRAINT audit_log_action_check
         CHECK (action IN ('settle_payment', 'settle_refund', 'contradiction', 'adopt_payment', 'give_back_payment', 'reverse_refund',
                           'enter_refund')) NOT VALID;
+
+-- Whether a contradiction needs nobody any more: of a charge that was paid late, and is given back or adopted since (payments_pkey).
+CREATE OR REPLACE FUNCTION is_put_right(entry audit_log) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT entry.refund_id IS NULL
+           AND EXISTS (SELECT FROM payments WHERE payment_id = entry.payment_id AND late_charge_id = entry.gateway_id)
+$$;
 
 -- What banks took back, or want to. Times and amounts are the gateway's.
 CREATE TABLE IF NOT EXISTS payment_disputes (
@@ -233,7 +238,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
---
 -- As totals_counted (0020_fold_past_writers) and figures_counted (0023_quarters) were. Those leave disputes out from here on: functions of
 -- the version before read them, and would take a dispute for a payment.
 CREATE OR REPLACE VIEW totals_with_disputes AS
