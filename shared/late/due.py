@@ -13,8 +13,8 @@ from shared.platform.log import correlation_id
 
 # At a tenth of a second each, 80 a second: rings are few, since most of what a gateway rings with is known already.
 WORKERS = 8
-# After so many that the gateway gave no answer to, one after the other, the rest is left to the sweeps to come: an outage is not
-# worked through.
+# After so many that the gateway gave no answer to, one after the other, the rest is left to the sweeps to come: an outage is
+# not worked through.
 MOST_UNANSWERED = 4
 
 

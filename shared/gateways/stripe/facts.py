@@ -23,8 +23,8 @@ _REFUNDS: Mapping[str, Literal["succeeded", "failed", "pending"]] = {
     "failed": "failed",
     "canceled": "failed",
 }
-# https://docs.stripe.com/api/disputes/object#dispute_object-status: a warning is an inquiry, which takes no money yet. While it is
-# under review the evidence is with the bank. One that was prevented ended before it was one: what it took says how.
+# https://docs.stripe.com/api/disputes/object#dispute_object-status: a warning is an inquiry, which takes no money yet. While it
+# is under review the evidence is with the bank. One that was prevented ended before it was one: what it took says how.
 _DISPUTES: Mapping[str, DisputeStatus] = {
     "warning_needs_response": "INQUIRY",
     "warning_under_review": "INQUIRY",

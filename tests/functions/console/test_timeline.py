@@ -110,12 +110,13 @@ def test_a_time_is_told_once_and_then_how_long_after_the_beginning() -> None:
 
 
 def test_an_event_that_was_delivered_at_once_has_one_line() -> None:
-    written = EVERY[11]._replace(attempts=0, next_attempt_at=None)
-    assert [line.title for line in told(written, EVERY[12])] == ["Event delivered"]
+    written = story.EventWritten(after(6), None, "e", "payment.succeeded", 0, None)
+    delivered = story.EventDelivered(after(6), None, "e", "payment.succeeded")
+    assert [line.title for line in told(written, delivered)] == ["Event delivered"]
 
 
 def test_refunds_are_called_by_their_place_among_all() -> None:
-    assert told(EVERY[13])[0].refund == "Refund 3"
+    assert told(story.Reversed(after(5), 7, None, AMOUNT, "client"))[0].refund == "Refund 3"
 
 
 def test_a_dispute_says_why_until_when_and_what_became_of_it() -> None:
