@@ -37,10 +37,14 @@ def follow_dispute(deps: Dependencies, rung: Ring, fact: DisputeFact) -> Left:
     if followed is None:
         log.info("a dispute of a charge that is not ours", extra=_about(fact) | {"charge_id": fact.charge_id})
         return None
-    pending = followed["payment_status"] == "PENDING"
-    if pending or reference:  # that the charge was paid, or its name, is not in the books
+    if reference or followed["payment_status"] in (
+        "PENDING",
+        "FAILED",
+    ):  # its name, or that it was paid, is not in the books
         ring(deps.database, rung.gateway, "charge", charge_id)
-    return "the charge that it is about is not settled" if pending else _moved(deps, fact, followed)
+    if followed["payment_status"] == "PENDING":
+        return "the charge that it is about is not settled"
+    return _moved(deps, fact, followed)
 
 
 def _follow(deps: Dependencies, gateway: str, fact: DisputeFact, reference: str | None = None) -> Row | None:

@@ -34,7 +34,8 @@ INSERT INTO payments (trip_id, amount, currency, method, status, reference, gate
                       base_fare, distance_km, rate_per_km, surge_multiplier)
 SELECT n, 36.50, 'INR', (ARRAY['CARD', 'UPI', 'WALLET', 'CASH'])[1 + n % 4],
        CASE WHEN n % 500 = 0 THEN 'PENDING' WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END,
-       'PAY-' || n, 'simulated', CASE WHEN n <= 10000 THEN 'pi_' || n END, now() - make_interval(secs => {ROWS} - n), 5, 10.5, 2.5, 1.2
+       'PAY-' || n, 'simulated', CASE WHEN n <= 10000 THEN 'pi_' || n END, now() - make_interval(secs => {ROWS} - n), 5, 10.5,
+       2.5, 1.2
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO payment_receipts SELECT payment_id, amount, currency FROM payments WHERE status = 'SUCCESS';
 INSERT INTO payment_refunds (payment_id, amount, status, reference, created_at)
