@@ -3,9 +3,10 @@
 -- longer however much that is, and however much was open before: the ages are exact, and a count that reaches `most_counted`
 -- means "at least". What waits for its customer is pending, and of no age until it is waited for no longer: it is younger than
 -- whatever is stuck for longer than that. Events that were set aside (idx_outbox_refused) are counted apart: nobody waits for them.
--- So are rings that are still to be answered (idx_gateway_rings_rung_at), with the age of the oldest. Contradictions that nothing has
--- put right are few (idx_audit_log_contradictions). `evidence_due`: within how many seconds the next evidence in a dispute is due
--- that can still be sent (idx_payment_disputes_open); NULL where none is.
+-- So are rings that are still to be answered (idx_gateway_rings_rung_at), with the age of the oldest. Contradictions are few
+-- (idx_audit_log_contradictions), and counted but for charges that were paid late and are given back or adopted (payments_pkey).
+-- `evidence_due`: within how many seconds the next evidence in a dispute is due that can still be sent (idx_payment_disputes_open);
+-- NULL where none is.
 WITH since AS (SELECT * FROM open_from)
 SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
        least(untried.count + failed.count, %(most_counted)s) AS undelivered_count,
@@ -13,7 +14,12 @@ SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
                   WHERE num_nulls(delivered_at) = 1 AND refused_at IS NULL AND created_at >= (SELECT events FROM since)
                   ORDER BY created_at LIMIT 1), 0) AS undelivered_oldest,
        refused.count AS refused_count,
-       (SELECT count(*) FROM audit_log WHERE action = 'contradiction' AND NOT is_put_right(audit_log)) AS contradiction_count,
+       (SELECT count(*) FROM audit_log AS entry
+         WHERE action = 'contradiction'
+           AND (refund_id IS NOT NULL
+                OR NOT EXISTS (SELECT FROM payments AS p
+                                WHERE p.payment_id = entry.payment_id AND p.late_charge_id = entry.gateway_id LIMIT 1)))
+       AS contradiction_count,
        (SELECT extract(epoch FROM min(evidence_due_by) - now())::float8 FROM payment_disputes
          WHERE status IN ('INQUIRY', 'OPEN') AND evidence_due_by > now()) AS evidence_due,
        rings.count AS ring_count, rings.oldest AS ring_oldest
