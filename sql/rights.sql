@@ -42,7 +42,7 @@ GRANT SELECT,
 
 -- What a gateway said is only written to; what it rang for is put off, and ends when it was read.
 GRANT SELECT, INSERT (gateway, source, event_id, type, object_id, charge_id, said) ON gateway_said TO {role};
-GRANT SELECT, DELETE, INSERT (gateway, kind, object_id, ask_after, why), UPDATE (rings, tries, ask_after, why) ON gateway_rings TO {role};
+GRANT SELECT, DELETE, INSERT (gateway, kind, object_id), UPDATE (rings, tries, ask_after, why) ON gateway_rings TO {role};
 GRANT SELECT, INSERT (gateway, read_until, read_after), UPDATE (read_until, place, read_after) ON gateway_cursors TO {role};
 
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.

@@ -98,11 +98,10 @@ def _asking(moment: story.Asking, told: Story, words: "Words") -> _Told:
         ("Attempt", moment.asked if moment.asked > 1 else None),
         ("Asked by", moment.actor),
     ]
+    # Of what somebody gave back there it is only asked what became of it.
     entered = any(each.refund_id == moment.refund_id and each.source == "gateway" for each in told.refunds)
-    asked = _ASKED[
-        "find" if entered else moment.how
-    ]  # of what somebody gave back there it is only asked what became of it
-    return tone, f"{_gateway(told)} {asked}: {said}", "", details
+    how = "find" if entered else moment.how
+    return tone, f"{_gateway(told)} {_ASKED[how]}: {said}", "", details
 
 
 def _lost(moment: story.Lost, told: Story, _: "Words") -> _Told:
@@ -124,8 +123,11 @@ def _settled(moment: story.Settled, told: Story, words: "Words") -> _Told:
 
 
 def _reversed(moment: story.Reversed, told: Story, words: "Words") -> _Told:
-    note = f"{failure(moment.code)}. The amount is the payment's again, and may be given back once more."
-    return "bad", f"Came back: {words.money(moment.amount, told.currency)}", note, []
+    note = "The amount is the payment's again, and may be given back once more."
+    if moment.source == "late_payment":
+        note = "It was never the payment's: somebody is to give it back some other way."
+    title = f"Came back: {words.money(moment.amount, told.currency)}"
+    return "bad", title, f"{failure(moment.code)}. {note}", []
 
 
 def _adopted(moment: story.Adopted, told: Story, words: "Words") -> _Told:

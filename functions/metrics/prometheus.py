@@ -51,43 +51,8 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         for currency, figures in books.items():
             family.add_metric([currency], float(figure(figures)))
         yield family
-    yield GaugeMetricFamily(
-        "payment_dispute_evidence_due_seconds",
-        "Until the evidence of the open dispute that is due next is due; +Inf where none is.",
-        # Not absent (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics), and no alert's business.
-        value=math.inf if totals.evidence_due is None else totals.evidence_due,
-    )
-    for name, meaning, value in (
-        (
-            "payment_pending_count",
-            f"Charges and refunds whose outcome is not known yet; {MOST_COUNTED} means at least so many.",
-            totals.pending_count,
-        ),
-        ("payment_pending_oldest_seconds", "Age of the oldest of them.", totals.pending_oldest),
-        (
-            "outbox_undelivered_count",
-            f"Events that the sink has not taken yet; {MOST_COUNTED} means at least so many.",
-            totals.undelivered_count,
-        ),
-        ("outbox_oldest_seconds", "Age of the oldest of them.", totals.undelivered_oldest),
-        (
-            "outbox_refused_count",
-            f"Events that were refused for good and set aside; {MOST_COUNTED} means at least so many.",
-            totals.refused_count,
-        ),
-        (
-            "payment_contradiction_total",
-            "Answers of the gateway that contradict what was stored.",
-            totals.contradiction_count,
-        ),
-        (
-            "payment_rings_waiting",
-            f"Objects of a gateway that rang and are still to be read; {MOST_COUNTED} means at least so many.",
-            totals.ring_count,
-        ),
-        ("payment_rings_oldest_seconds", "Since the first ring for the oldest of them.", totals.ring_oldest),
-    ):
-        yield GaugeMetricFamily(name, meaning, value=float(value))
+    for name, meaning, watched in _WATCHED:
+        yield GaugeMetricFamily(name, meaning, value=float(watched(totals)))
 
 
 _FIGURES: tuple[tuple[str, str, Callable[[Figures], Decimal | int]], ...] = (
@@ -100,6 +65,45 @@ _FIGURES: tuple[tuple[str, str, Callable[[Figures], Decimal | int]], ...] = (
     ("payment_refund_total", "Settled refunds.", lambda of: of.refund_count),
     ("payment_refund_amount", "Amount of settled refunds.", lambda of: of.refund_amount),
     ("payment_disputed_amount", "Amount of disputes that are open or lost.", lambda of: of.disputed_amount),
+)
+
+
+_AT_LEAST = f"{MOST_COUNTED} means at least so many."
+_WATCHED: tuple[tuple[str, str, Callable[[Totals], float]], ...] = (
+    (
+        "payment_dispute_evidence_due_seconds",
+        "Until the evidence of the open dispute that is due next is due; +Inf where none is.",
+        # Not absent (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics), and no alert's business.
+        lambda of: math.inf if of.evidence_due is None else of.evidence_due,
+    ),
+    (
+        "payment_pending_count",
+        f"Charges and refunds whose outcome is not known yet; {_AT_LEAST}",
+        lambda of: of.pending_count,
+    ),
+    ("payment_pending_oldest_seconds", "Age of the oldest of them.", lambda of: of.pending_oldest),
+    (
+        "outbox_undelivered_count",
+        f"Events that the sink has not taken yet; {_AT_LEAST}",
+        lambda of: of.undelivered_count,
+    ),
+    ("outbox_oldest_seconds", "Age of the oldest of them.", lambda of: of.undelivered_oldest),
+    (
+        "outbox_refused_count",
+        f"Events that were refused for good and set aside; {_AT_LEAST}",
+        lambda of: of.refused_count,
+    ),
+    (
+        "payment_contradiction_total",
+        "Answers of the gateway that contradict what was stored, and that nothing has put right.",
+        lambda of: of.contradiction_count,
+    ),
+    (
+        "payment_rings_waiting",
+        f"Objects of a gateway that rang and are still to be read; {_AT_LEAST}",
+        lambda of: of.ring_count,
+    ),
+    ("payment_rings_oldest_seconds", "Since the first ring for the oldest of them.", lambda of: of.ring_oldest),
 )
 
 

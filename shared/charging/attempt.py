@@ -69,7 +69,7 @@ def ask(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome:
     Asked again with the same reference it charges once, but only while it remembers the reference
     (GATEWAY_KEY_RETENTION, seconds), and only in the account that was asked first: otherwise it is only read. A repeat that
     is not final is followed by a read too, since gateways replay stored answers that were not final: a customer who was
-    waited for then may have acted since.
+    waited for then may have acted since. Where the gateway has a name for it, the repeat itself was a read.
     """
     gateway = deps.gateways.named(lease.gateway)
     outcome: Unknown | Waiting = Unknown("the lease is too old to ask")
@@ -77,7 +77,8 @@ def ask(deps: Dependencies, lease: Lease, askings: Askings) -> Outcome:
     if gateway and _is_its_account(gateway, lease) and remembered and lease.allows_a_call():
         how: How = "charge" if lease.refund_id is None else "refund"
         asked = _said(lease, askings, how, gateway.charge if lease.refund_id is None else gateway.refund)
-        if lease.request.asked == 1 or isinstance(asked, Succeeded | Declined):
+        was_read = lease.request.gateway_id is not None
+        if lease.request.asked == 1 or was_read or isinstance(asked, Succeeded | Declined):
             return asked
         outcome = asked
     if not lease.allows_a_call():

@@ -37,7 +37,8 @@ class RefundFact(NamedTuple):
 
 
 class DisputeFact(NamedTuple):
-    """A dispute of the charge `charge_id`: `amount` in `currency` is what the bank holds back, or took."""
+    """A dispute of the charge `charge_id`: `amount` in `currency` is what the bank holds back, or took. `evidence_due_by`: None
+    where none can be sent, or it was."""
 
     gateway_id: str
     charge_id: str | None

@@ -121,8 +121,9 @@ def account_name(account: str) -> str:
 class Gateway(Protocol):
     """Each call answers within GATEWAY_TIMEOUT seconds and raises nothing: an error after the request may have left is
     Unknown, never Declined. Asked twice with one reference, it moves the money once, as long as it remembers the first
-    time. `account` says whose money it moves there, by its name and perhaps the key (`name#key`): what was asked of one
-    account is not known to another. `abilities` says what it can do: its row of the table, with the methods of the account.
+    time; what the request has the gateway's name of (`gateway_id`) is only read. `account` says whose money it moves
+    there, by its name and perhaps the key (`name#key`): what was asked of one account is not known to another.
+    `abilities` says what it can do: its row of the table, with the methods of the account.
     """
 
     name: str

@@ -31,12 +31,12 @@ NOT_SHOWN = "it is in the books, and the gateway does not show it: is the API ke
 
 
 class Answered(Enum):
-    """What became of a ring. It is still to be answered where it was LEFT, and where what it is for could not be read
-    (UNREAD)."""
+    """What became of a ring. It is still to be answered where it was LEFT, and where its gateway gave no answer
+    (UNANSWERED)."""
 
     ENDED = auto()
     LEFT = auto()
-    UNREAD = auto()
+    UNANSWERED = auto()
 
 
 def answer_now(deps: Dependencies, gateway: str, kind: Kind, object_id: str) -> bool:
@@ -66,8 +66,10 @@ def answer(deps: Dependencies, ring: Ring) -> Answered:
     try:
         fact = _read(deps, gateway, ring)
         if isinstance(fact, Unknown):
-            _put_off(deps, ring, fact.why, LONGEST_PAUSE if fact.answered else LONGEST_UNANSWERED_PAUSE)
-            return Answered.UNREAD
+            if fact.answered:
+                return _put_off(deps, ring, fact.why)
+            _put_off(deps, ring, fact.why, LONGEST_UNANSWERED_PAUSE)
+            return Answered.UNANSWERED
         left = _follow(deps, ring, fact)
     except Exception as failure:
         log.exception("what was rung for could not be followed", extra=_about(ring))

@@ -2,22 +2,21 @@
 
 import time
 
-from shared.charging.askings import Askings
 from shared.charging.attempt import attempt
 from shared.charging.dependencies import Dependencies
-from shared.charging.lease import lease_of, take_over
-from shared.charging.settle import acting, settle
+from shared.charging.lease import lease_of
+from shared.charging.settle import acting
 from shared.events.event import event_in
 from shared.gateways.facts import ChargeFact
-from shared.gateways.protocol import Succeeded
 from shared.late.contradiction import contradict
+from shared.late.pending import carry_on
 from shared.late.ring import Left, Ring
 from shared.platform.database import Conflict
 from shared.platform.log import log
 from shared.rules.identifiers import new_reference
 
 
-def follow_charge(deps: Dependencies, ring: Ring, fact: ChargeFact) -> Left:
+def follow_charge(deps: Dependencies, rung: Ring, fact: ChargeFact) -> Left:
     """Has the payment follow a charge that was read just now; None once it does, and for a charge that is of no payment.
 
     What is pending is settled as paid at once, whoever is asking about it; anything else is for whoever holds the lease to
@@ -25,7 +24,7 @@ def follow_charge(deps: Dependencies, ring: Ring, fact: ChargeFact) -> Left:
     charge of another amount than was asked for, is noted, and changes nothing. Raises DatabaseUnavailable.
     """
     payment = deps.database.one(
-        "payment_read", gateway=ring.gateway, reference=fact.reference, gateway_id=fact.gateway_id
+        "payment_read", gateway=rung.gateway, reference=fact.reference, gateway_id=fact.gateway_id
     )
     if payment is None:
         return None
@@ -35,7 +34,7 @@ def follow_charge(deps: Dependencies, ring: Ring, fact: ChargeFact) -> Left:
         return None
     match payment["status"], fact.status:
         case "PENDING", _:
-            return _carry_on(deps, payment["payment_id"], fact)
+            return carry_on(deps, payment["reference"], fact)
         case "FAILED", "succeeded":
             contradict(deps, payment, fact)
             if payment["late_charge_id"] is None:
@@ -45,22 +44,6 @@ def follow_charge(deps: Dependencies, ring: Ring, fact: ChargeFact) -> Left:
         case "SUCCESS" | "REFUNDED", "canceled" if payment["gateway_id"] == fact.gateway_id:
             contradict(deps, payment, fact)
     return None
-
-
-def _carry_on(deps: Dependencies, payment_id: int, fact: ChargeFact) -> Left:
-    row = deps.database.one("pending_named", which=str(payment_id))
-    if row is None:
-        return "it was settled meanwhile"
-    if fact.status == "succeeded":
-        lease = lease_of(deps, row, taken_at=time.monotonic())  # not taken: whoever has it is told of this end
-        answer = settle(deps, lease, Succeeded(fact.gateway_id), Askings())
-        return None if answer.status == 201 else "it was settled otherwise meanwhile"
-    taken = take_over(deps, bytes(row["key_hash"]))
-    if taken is None:
-        return "somebody is asking about it"
-    known_as = taken.request.gateway_id or fact.gateway_id
-    answer = attempt(deps, taken._replace(request=taken.request._replace(gateway_id=known_as)))
-    return "its end is not known yet" if answer.status == 202 and fact.status == "canceled" else None
 
 
 def _paid_late(deps: Dependencies, payment_id: int, gateway_id: str) -> None:

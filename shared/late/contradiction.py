@@ -2,9 +2,10 @@
 
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import about
+from shared.charging.settle import acting
 from shared.gateways.facts import ChargeFact, RefundFact
 from shared.platform.database import Row
-from shared.platform.log import function_name, log
+from shared.platform.log import log
 
 
 def contradict(deps: Dependencies, stored: Row, fact: ChargeFact | RefundFact, but: str = "") -> None:
@@ -18,7 +19,7 @@ def contradict(deps: Dependencies, stored: Row, fact: ChargeFact | RefundFact, b
     answer = {"gateway_said": as_people_read(fact), "gateway_id": fact.gateway_id}
     rows = deps.database.run_again(
         "contradict",
-        actor=actor(),
+        actor=acting(),
         payment_id=payment_id,
         refund_id=refund_id,
         outcome="failed" if fact.status in ("failed", "canceled") else "succeeded",
@@ -35,8 +36,3 @@ def as_people_read(fact: ChargeFact | RefundFact) -> str:
     kind = "charge" if isinstance(fact, ChargeFact) else "refund"
     why = f" ({fact.code})" if fact.code and fact.status != "succeeded" else ""
     return f"{fact.gateway_id}: a {kind} of {fact.amount} {fact.currency}, {fact.status}{why}"
-
-
-def actor() -> str:
-    """Who writes it into the audit trail: the function that runs."""
-    return function_name.get() or "payment-service"

@@ -2,10 +2,10 @@
 
 from shared.charging.dependencies import Dependencies
 from shared.events.event import event_in
-from shared.gateways.facts import ChargeFact, DisputeFact
+from shared.gateways.facts import DisputeFact
 from shared.gateways.protocol import Unknown
-from shared.late.ring import Left, Ring
-from shared.late.ring import ring as ring_for
+from shared.late.reference import reference_of
+from shared.late.ring import Left, Ring, ring
 from shared.platform.database import Row
 from shared.platform.log import log
 from shared.rules.money import GREATEST
@@ -17,7 +17,7 @@ TRIES = 3
 LONGEST_REASON = 255
 
 
-def follow_dispute(deps: Dependencies, ring: Ring, fact: DisputeFact) -> Left:
+def follow_dispute(deps: Dependencies, rung: Ring, fact: DisputeFact) -> Left:
     """The books follow what was read of a dispute, however often and in whichever order it comes: what the payment holds back
     is what its disputes hold that are open or lost. Raises DatabaseUnavailable.
 
@@ -28,19 +28,23 @@ def follow_dispute(deps: Dependencies, ring: Ring, fact: DisputeFact) -> Left:
         log.error("a dispute of no amount", extra=_about(fact) | {"amount": str(fact.amount)})
         return None
     charge_id, reference = fact.charge_id or "", None
-    followed = _follow(deps, ring.gateway, fact) if charge_id else None
+    followed = _follow(deps, rung.gateway, fact) if charge_id else None
     if followed is None and charge_id:
-        reference = _reference(deps, ring, charge_id)
+        reference = reference_of(deps, rung.gateway, charge_id)
         if isinstance(reference, Unknown):
             return f"whose charge it is about is not known: {reference.why}"
-        followed = _follow(deps, ring.gateway, fact, reference) if reference else None
+        followed = _follow(deps, rung.gateway, fact, reference) if reference else None
     if followed is None:
         log.info("a dispute of a charge that is not ours", extra=_about(fact) | {"charge_id": fact.charge_id})
         return None
-    pending = followed["payment_status"] == "PENDING"
-    if pending or reference:  # that the charge was paid, or its name, is not in the books
-        ring_for(deps.database, ring.gateway, "charge", charge_id)
-    return "the charge that it is about is not settled" if pending else _moved(deps, fact, followed)
+    if reference or followed["payment_status"] in (
+        "PENDING",
+        "FAILED",
+    ):  # its name, or that it was paid, is not in the books
+        ring(deps.database, rung.gateway, "charge", charge_id)
+    if followed["payment_status"] == "PENDING":
+        return "the charge that it is about is not settled"
+    return _moved(deps, fact, followed)
 
 
 def _follow(deps: Dependencies, gateway: str, fact: DisputeFact, reference: str | None = None) -> Row | None:
@@ -54,17 +58,6 @@ def _follow(deps: Dependencies, gateway: str, fact: DisputeFact, reference: str 
         if not rows or rows[0]["status"] or rows[0]["payment_status"] == "PENDING":
             break
     return rows[0] if rows else None
-
-
-def _reference(deps: Dependencies, ring: Ring, charge_id: str) -> str | Unknown | None:
-    """Our reference, as the charge bears it at the gateway; None where it bears none, or is not shown."""
-    gateway = deps.gateways.named(ring.gateway)
-    if gateway is None:
-        return Unknown(f"the settings of {ring.gateway} are absent")
-    charge = gateway.read("charge", charge_id, deps.settings.gateway_timeout)
-    if isinstance(charge, Unknown):
-        return charge
-    return charge.reference if isinstance(charge, ChargeFact) else None
 
 
 def _moved(deps: Dependencies, fact: DisputeFact, followed: Row) -> Left:

@@ -13,9 +13,9 @@ from shared.platform.log import correlation_id
 
 # At a tenth of a second each, 80 a second: rings are few, since most of what a gateway rings with is known already.
 WORKERS = 8
-# After so many that could not be read, one after the other, the rest is left to the sweeps to come: an outage is not worked
-# through.
-MOST_UNREAD = 4
+# After so many that the gateway gave no answer to, one after the other, the rest is left to the sweeps to come: an outage is
+# not worked through.
+MOST_UNANSWERED = 4
 
 
 def answer_due(deps: Dependencies, until: float, late: float, heard: Signal) -> Done:
@@ -40,7 +40,7 @@ class _Answering:
         self._until = until
         self._lock = Lock()
         self._answered = 0
-        self._unread = 0  # in a row
+        self._unanswered = 0  # in a row
         self._nothing_due = False
 
     def go_on(self, late: float) -> Done:
@@ -58,7 +58,7 @@ class _Answering:
             workers.shutdown(wait=False, cancel_futures=True)
 
     def _goes_on(self) -> bool:
-        return not self._nothing_due and self._unread < MOST_UNREAD and time.monotonic() < self._until
+        return not self._nothing_due and self._unanswered < MOST_UNANSWERED and time.monotonic() < self._until
 
     def _answer_on(self) -> None:
         while self._goes_on():
@@ -72,4 +72,4 @@ class _Answering:
                 self._nothing_due = True
                 return
             self._answered += 1
-            self._unread = self._unread + 1 if answered is Answered.UNREAD else 0
+            self._unanswered = self._unanswered + 1 if answered is Answered.UNANSWERED else 0

@@ -6,11 +6,13 @@ import time
 from shared.charging.attempt import attempt
 from shared.charging.dependencies import Dependencies
 from shared.charging.lease import lease_of
-from shared.gateways.facts import ChargeFact, RefundFact
+from shared.charging.settle import acting
+from shared.gateways.facts import RefundFact
 from shared.gateways.protocol import Unknown
-from shared.late.contradiction import actor, as_people_read, contradict
+from shared.late.contradiction import as_people_read, contradict
+from shared.late.reference import reference_of
 from shared.late.ring import Left, Ring, ring
-from shared.platform.database import Conflict, Row
+from shared.platform.database import Conflict
 from shared.platform.log import correlation_id, log
 from shared.rules.identifiers import new_reference
 
@@ -37,7 +39,7 @@ def follow_made_elsewhere(deps: Dependencies, rung: Ring, fact: RefundFact) -> L
         )
         return None
     if fact.currency != payment["currency"]:
-        contradict(deps, _without_its_name(payment), fact, "in another currency")
+        contradict(deps, payment | {"gateway_id": None}, fact, "in another currency")
         return None
     return enter(deps, rung, payment["payment_id"], fact)
 
@@ -58,7 +60,7 @@ def enter(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact) -> 
             gateway_id=fact.gateway_id,
             key_hash=key_hash,
             lease_seconds=deps.settings.idempotency_lock_timeout,
-            actor=actor(),
+            actor=acting(),
             gateway_said=as_people_read(fact),
         )
     except Conflict:
@@ -83,19 +85,12 @@ def _no_room(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact) 
 
 def _ask_for_its_charge(deps: Dependencies, rung: Ring, charge_id: str) -> Left:
     """A charge whose name nobody has written down yet is known by the reference that it bears; any other is not ours."""
-    gateway = deps.gateways.named(rung.gateway)
-    if gateway is None:
-        return f"the settings of {rung.gateway} are absent"
-    charge = gateway.read("charge", charge_id, deps.settings.gateway_timeout)
-    if isinstance(charge, Unknown):
-        return charge.why
-    if not isinstance(charge, ChargeFact) or charge.reference is None:
-        return None
-    if not deps.database.one("payment_read", gateway=rung.gateway, gateway_id=None, reference=charge.reference):
+    reference = reference_of(deps, rung.gateway, charge_id)
+    if isinstance(reference, Unknown):
+        return reference.why
+    if not reference or not deps.database.one(
+        "payment_read", gateway=rung.gateway, gateway_id=None, reference=reference
+    ):
         return None
     ring(deps.database, rung.gateway, "charge", charge_id)
     return "its charge has no name here yet"
-
-
-def _without_its_name(payment: Row) -> Row:
-    return payment | {"gateway_id": None}

@@ -1,15 +1,13 @@
 """What becomes of a refund that was rung for: the books follow what was read of it at the gateway."""
 
-from shared.charging.askings import Askings
-from shared.charging.attempt import attempt
 from shared.charging.dependencies import Dependencies
-from shared.charging.lease import about, lease_of, take_over
-from shared.charging.settle import settle
+from shared.charging.lease import about
+from shared.charging.settle import acting
 from shared.events.event import event_in
 from shared.gateways.facts import RefundFact
-from shared.gateways.protocol import Succeeded
-from shared.late.contradiction import actor, as_people_read, contradict
+from shared.late.contradiction import as_people_read, contradict
 from shared.late.made_elsewhere import enter, follow_made_elsewhere
+from shared.late.pending import carry_on
 from shared.late.ring import Left, Ring
 from shared.platform.database import Row
 from shared.platform.log import log
@@ -17,7 +15,7 @@ from shared.platform.log import log
 REVERSED = "refund_failed"
 
 
-def follow_refund(deps: Dependencies, ring: Ring, fact: RefundFact) -> Left:
+def follow_refund(deps: Dependencies, rung: Ring, fact: RefundFact) -> Left:
     """Has the books follow what a refund is at its gateway: a pending one is settled, one that came back is reversed, one that
     was made in the gateway's own pages is entered. However often and in whichever order it is told, each is done once.
 
@@ -25,27 +23,27 @@ def follow_refund(deps: Dependencies, ring: Ring, fact: RefundFact) -> Left:
     """
     stored = deps.database.one(
         "refund_read",
-        gateway=ring.gateway,
+        gateway=rung.gateway,
         gateway_id=fact.gateway_id,
         reference=fact.reference,
         charge_id=fact.charge_id,
     )
     if stored is None:
-        return follow_made_elsewhere(deps, ring, fact)
+        return follow_made_elsewhere(deps, rung, fact)
     if (fact.amount, fact.currency) != (stored["amount"], stored["currency"]):
         contradict(deps, stored, fact, "of another amount")
         return None
     if stored["status"] == "PENDING":
         return _follow_pending(deps, stored, fact)
     if stored["gateway_id"] not in (None, fact.gateway_id):
-        return _follow_second(deps, ring, stored, fact)
+        return _follow_second(deps, rung, stored, fact)
     match stored["status"], fact.status:
         case "REFUNDED", "failed":
             return _reverse(deps, stored, fact)
         case "FAILED", "succeeded":
             contradict(deps, stored, fact)
-            return _enter_beside(deps, ring, stored, fact)
-        case "REVERSED", "succeeded" if ring.tries > 0:
+            return _enter_beside(deps, rung, stored, fact)
+        case "REVERSED", "succeeded" if rung.tries > 0:
             contradict(deps, stored, fact)
             return None
         case ("REFUNDED", "succeeded") | ("FAILED" | "REVERSED", "failed"):
@@ -55,38 +53,26 @@ def follow_refund(deps: Dependencies, ring: Ring, fact: RefundFact) -> Left:
 
 
 def _follow_pending(deps: Dependencies, stored: Row, fact: RefundFact) -> Left:
-    """Success is settled whoever holds the lease: no other answer can come. A failure is the gateway's answer to whoever
-    asks under the lease. What is pending there too waits for a sweep, or for the next ring."""
+    """What is pending there too waits for a sweep, or for the next ring; and that another one failed says nothing of it."""
     if fact.status == "pending" or (fact.status == "failed" and stored["gateway_id"] not in (None, fact.gateway_id)):
         return None
-    pending = deps.database.one("pending_named", which=stored["reference"])
-    if pending is None:
-        return "it is being settled"
-    if fact.status == "succeeded":
-        lease = lease_of(deps, pending, taken_at=0.0)  # not taken: nothing else can be said of it
-        settle(deps, lease, Succeeded(fact.gateway_id), Askings())
-        return None
-    taken = take_over(deps, bytes(pending["key_hash"]))
-    if taken is None:
-        return "somebody is asking the gateway about it"
-    answer = attempt(deps, taken._replace(request=taken.request._replace(gateway_id=fact.gateway_id)))
-    return "the gateway's answer is not final" if answer.status == 202 else None
+    return carry_on(deps, stored["reference"], fact)
 
 
-def _follow_second(deps: Dependencies, ring: Ring, stored: Row, fact: RefundFact) -> Left:
+def _follow_second(deps: Dependencies, rung: Ring, stored: Row, fact: RefundFact) -> Left:
     """A second refund at the gateway under the reference of one that is settled: what it gave back, it gave back besides."""
     if fact.status == "failed":
         return None
     if fact.status == "pending":
         return f"its reference is of {stored['gateway_id']}, which is {stored['status']} here"
     contradict(deps, stored, fact)
-    return _enter_beside(deps, ring, stored, fact)
+    return _enter_beside(deps, rung, stored, fact)
 
 
-def _enter_beside(deps: Dependencies, ring: Ring, stored: Row, fact: RefundFact) -> Left:
+def _enter_beside(deps: Dependencies, rung: Ring, stored: Row, fact: RefundFact) -> Left:
     """Enters money that went out against what is stored of a refund, which stays as it is. Of a charge that was paid late,
     which is in no amount of the payment, nothing is to be entered."""
-    return None if stored["source"] == "late_payment" else enter(deps, ring, stored["payment_id"], fact)
+    return None if stored["source"] == "late_payment" else enter(deps, rung, stored["payment_id"], fact)
 
 
 def _reverse(deps: Dependencies, stored: Row, fact: RefundFact) -> Left:
@@ -95,7 +81,7 @@ def _reverse(deps: Dependencies, stored: Row, fact: RefundFact) -> Left:
         "reverse_refund",
         refund_id=stored["refund_id"],
         failure_code=fact.code or REVERSED,
-        actor=actor(),
+        actor=acting(),
         gateway_said=as_people_read(fact),
         gateway_id=fact.gateway_id,
     )

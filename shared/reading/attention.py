@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from shared.platform.database import Database, Row
-from shared.reading.disputes import count_due, open_disputes
 from shared.rules.states import METHODS
 
 # Seconds: a charge takes a gateway's time-out (10) and is asked about again some seconds later; an event is sent within one.
@@ -85,7 +84,7 @@ def read_attention(database: Database) -> Attention:
         refused=database.run_again("set_aside_events", limit=MOST),
         declines=Declines(Share(**hour), Share(**day)),
         contradictions=database.run_again("contradictions", looked=LOOKED, limit=MOST),
-        disputes=open_disputes(database, MOST),
+        disputes=database.run_again("open_disputes", limit=MOST),
     )
 
 
@@ -97,4 +96,4 @@ def _overdue(row: Row) -> float:
 def count_attention(database: Database) -> int:
     """How much needs attention, but for declines; each kind is counted up to MOST_COUNTED. Raises DatabaseUnavailable."""
     [counted] = database.run_again("needs_attention", age=LATE, recent=RECENT, looked=LOOKED, limit=MOST_COUNTED)
-    return int(counted["count"]) + count_due(database, MOST_COUNTED)
+    return int(counted["count"])

@@ -1,8 +1,8 @@
-"""Disputes, for people: those of a payment, and those that are not decided."""
+"""What happened to the disputes of a payment, for people."""
 
 from collections.abc import Iterator
 
-from shared.platform.database import Database, Row
+from shared.platform.database import Database
 from shared.reading.moments import DisputeOpened, DisputeOver, Moment
 
 # As many of a payment as a person reads.
@@ -17,13 +17,3 @@ def moments_of(database: Database, payment_id: int) -> Iterator[Moment]:
         yield DisputeOpened(row["opened_at"], None, **told, **due)
         if row["closed_at"] is not None:
             yield DisputeOver(row["closed_at"], None, **told)
-
-
-def open_disputes(database: Database, most: int) -> list[Row]:
-    """Those that are not decided, at most so many: whose evidence is due next come first. Raises DatabaseUnavailable."""
-    return database.run_again("open_disputes", limit=most)
-
-
-def count_due(database: Database, most: int) -> int:
-    """How many there are whose evidence can still be sent, at most so many. Raises DatabaseUnavailable."""
-    return int(database.run_again("evidence_due", most_counted=most)[0]["count"])

@@ -69,12 +69,13 @@ class Settled(NamedTuple):
 
 
 class Reversed(NamedTuple):
-    """A refund that had been given back came back, for the reason `code`: its amount is the payment's again."""
+    """A refund that had been given back came back, for the reason `code`. `source` is who had asked for it, as in Claimed."""
 
     at: datetime
     refund_id: int | None
     code: str | None
     amount: Decimal
+    source: str | None
     kind: Literal["reversed"] = "reversed"
 
 

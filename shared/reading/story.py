@@ -48,8 +48,8 @@ __all__ = [
     "story",
 ]
 
-# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are
-# besides is counted so far, and no further.
+# As many as a person reads: refunds, askings of a charge or refund, and other things that happened. How many there are besides
+# is counted so far, and no further.
 REFUNDS = 50
 ASKINGS = 20
 HAPPENED = 250
@@ -226,7 +226,7 @@ def _moment(at: datetime, told: dict[str, Any], standing: Standing) -> Moment:
         case "succeeded" | "refunded" | "given_back" | "failed" as end:
             return Settled(at, refund_id, end != "failed", told["failure_code"], standing.gateway_id, amount)
         case "reversed":
-            return Reversed(at, refund_id, told["failure_code"], amount)
+            return Reversed(at, refund_id, told["failure_code"], amount, standing.source)
     imported = told["type"] == "payment.imported"
     return Claimed(at, refund_id, actor, told["correlation_id"], amount, told["reason"], imported, standing.source)
 

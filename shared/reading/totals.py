@@ -37,8 +37,8 @@ class Figures(NamedTuple):
 class Totals(NamedTuple):
     """The figures of each currency, never added up over several: of `currency`, which is the service's, and of whatever
     `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not. `evidence_due` is how
-    long there is to send the evidence of the open dispute that is due next, in seconds; None where none is. Rings are objects
-    of a gateway that are to be read."""
+    long there is to send the evidence in a dispute that is due next, in seconds; None where none is. Rings are objects of a
+    gateway that are to be read. Contradictions are those that nothing has put right."""
 
     currency: str
     figures: Figures
@@ -60,7 +60,6 @@ def read_totals(database: Database, currency: str) -> Totals:
     for row in database.run_again("payment_totals"):
         rows[row["currency"]].append(row)
     watched = database.run_again("watch_totals", most_counted=MOST_COUNTED)[0]
-    rings = database.run_again("rings_waiting", most_counted=MOST_COUNTED)[0]
     return Totals(
         currency=currency,
         figures=_figures(rows.pop(currency, [])),
@@ -71,9 +70,9 @@ def read_totals(database: Database, currency: str) -> Totals:
         undelivered_oldest=watched["undelivered_oldest"],
         refused_count=watched["refused_count"],
         contradiction_count=watched["contradiction_count"],
-        evidence_due=database.run_again("evidence_due", most_counted=1)[0]["seconds"],
-        ring_count=rings["count"],
-        ring_oldest=rings["oldest"],
+        evidence_due=watched["evidence_due"],
+        ring_count=watched["ring_count"],
+        ring_oldest=watched["ring_oldest"],
     )
 
 

@@ -13,7 +13,6 @@ SET lock_timeout = '4s';
 -- only while it is waited for. reversed_amount: what was refunded, and came back: refunded_amount falls by as much as this grows.
 -- disputed_amount: what a bank holds back, or took: no refund may touch it. Apart from what was refunded, since a bank may dispute
 -- more than is left. late_charge_id: the charge that turned out paid after the payment had FAILED, once it was given back or adopted;
--- failed_at: when the one that is adopted had FAILED.
 -- failed_at: when one that was adopted had FAILED.
 ALTER TABLE payments
     ADD COLUMN IF NOT EXISTS customer_present boolean,
@@ -233,7 +232,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
---
 -- As totals_counted (0020_fold_past_writers) and figures_counted (0023_quarters) were. Those leave disputes out from here on: functions of
 -- the version before read them, and would take a dispute for a payment.
 CREATE OR REPLACE VIEW totals_with_disputes AS

@@ -1,8 +1,8 @@
 -- The claim of a refund: locks the payment's row, reserves the amount (all that is left unless one is given) on it, and
--- writes the refund as PENDING and the key with its lease. One commit. What is disputed is not left: a bank holds it, or took it. No row where the payment does not allow it, its currency
--- does not express the amount, or it was charged with a gateway, or an account of it, that cannot be asked now (of old payments
--- no account is known). The row that is locked decides, so refunds at the same moment never reserve more than there is
--- (payments_refunds_within_amount). Gives the lease, as `open_requests` shows it from then on.
+-- writes the refund as PENDING and the key with its lease. One commit. What is disputed is not left: a bank holds it, or took it. No
+-- row where the payment does not allow it, its currency does not express the amount, or it was charged with a gateway, or an account
+-- of it, that cannot be asked now (of old payments no account is known). The row that is locked decides, so refunds at the same moment
+-- never reserve more than there is (payments_refunds_within_amount). Gives the lease, as `open_requests` shows it from then on.
 -- What is reserved is counted from that row too, never from `p`: PostgreSQL checks constraints on what the snapshot shows of
 -- `p` before it finds out that the row changed since, and a reservation that was just given back would fail them.
 WITH payment AS (
@@ -39,6 +39,5 @@ SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency,
        reserved.gateway_id AS payment_gateway_id,
        refund.reference, refund.amount, refund.gateway_id, refund.created_at,
        0::float8 AS age, refund.metadata ->> 'simulate' AS simulate,
-       refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown,
-       reserved.method, reserved.customer_present, NULL::float8 AS waits, refund.source
+       refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown
   FROM refund, reserved, claimed

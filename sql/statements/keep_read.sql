@@ -1,6 +1,6 @@
 -- Keeps what was read of a gateway's object, for whoever argues with a bank: of charges and refunds where it is ours, by its
--- reference (payments_reference_key, payment_refunds_reference_key) or the charge's name (idx_payments_gateway_id), of disputes always; unless
--- it was read so the last time (idx_gateway_said_object_id).
+-- reference (payments_reference_key, payment_refunds_reference_key) or the charge's name (idx_payments_gateway_id), of disputes
+-- always; unless it was read so the last time (idx_gateway_said_object_id).
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT %(gateway)s, 'read', %(kind)s, %(object_id)s, %(charge_id)s, %(said)s::text::json
  WHERE (%(kind)s = 'dispute'

@@ -1,8 +1,9 @@
 -- How much needs somebody's attention, each counted up to `limit`: what is pending (idx_idempotency_oldest) or undelivered
 -- (idx_outbox_failed, idx_outbox_untried) for longer than `age` seconds, what was set aside (idx_outbox_refused), and where the
 -- gateway contradicted what is stored within `recent` seconds, among the newest `looked` entries of the audit trail, but for charges
--- that were paid late and are given back or adopted (payments_pkey). What waits for its customer counts from when it is waited for no
--- longer; the oldest `looked` of what is pending are looked at.
+-- that were paid late and are given back or adopted (payments_pkey); and disputes whose evidence can still be sent
+-- (idx_payment_disputes_open). What waits for its customer counts from when it is waited for no longer; the oldest `looked` of what is
+-- pending are looked at.
 WITH since AS (SELECT * FROM open_from)
 SELECT (SELECT count(*) FROM (SELECT FROM (SELECT created_at, act_by FROM idempotency_keys
                                             WHERE num_nulls(answer_status) = 1 AND created_at >= (SELECT requests FROM since)
@@ -28,4 +29,6 @@ SELECT (SELECT count(*) FROM (SELECT FROM (SELECT created_at, act_by FROM idempo
            WHERE action = 'contradiction' AND at > now() - make_interval(secs => %(recent)s)
              AND (refund_id IS NOT NULL
                   OR NOT EXISTS (SELECT FROM payments AS p
-                                  WHERE p.payment_id = entry.payment_id AND p.late_charge_id = entry.gateway_id LIMIT 1))) AS count
+                                  WHERE p.payment_id = entry.payment_id AND p.late_charge_id = entry.gateway_id LIMIT 1)))
+       + (SELECT count(*) FROM (SELECT FROM payment_disputes
+                                 WHERE status IN ('INQUIRY', 'OPEN') AND evidence_due_by > now() LIMIT %(limit)s) AS due) AS count

@@ -1,7 +1,8 @@
 -- Notes that the gateway says otherwise than what is stored of a settled payment or refund: succeeded after FAILED, declined
 -- after SUCCESS, or succeeded under another name than the one that is stored. What is not settled, or agrees, gives no row.
 -- Once for a payment or refund, outcome and name (idx_audit_log_contradictions), however often and by however many at once.
--- What may be put right by reading it is rung for, as `ring` does, where the gateway `rings`: a charge that was paid after it had FAILED, and a refund.
+-- What may be put right by reading it is rung for, as `ring` does, where the gateway `rings`: a charge that was paid after it had
+-- FAILED, and a refund.
 WITH stored AS (
     SELECT p.payment_id, r.refund_id, coalesce(r.status, p.status) AS status, p.gateway,
            coalesce(r.failure_code, p.failure_code) AS failure_code,

@@ -14,7 +14,8 @@ WITH subject AS (
       LIMIT %(limit)s)
 )
 SELECT subject.refund_id, subject.reference, subject.amount, subject.status, subject.failure_code, subject.gateway_id,
-       subject.source, subject.paid_late, key.asked, key.locked_at, key.ask_after, coalesce(key.locked_at IS NOT NULL AND key.ask_after > now(), false) AS under_way,
+       subject.source, subject.paid_late, key.asked, key.locked_at, key.ask_after,
+       coalesce(key.locked_at IS NOT NULL AND key.ask_after > now(), false) AS under_way,
        payment_json(p)::text AS payment, p.currency, p.gateway, subject.created_at,
        CASE WHEN position('#' IN p.gateway_account) > 0 THEN split_part(p.gateway_account, '#', 1) END AS account,
        (SELECT count(*)

@@ -68,7 +68,7 @@ CASES = {
         {of("payment_pending_oldest_seconds"): "601x60"}, {of("payment_pending_oldest_seconds"): "600x60"}
     ),
     "PaymentContradicted": Case(
-        {of("payment_contradiction_total"): "3x40 4x20"}, {of("payment_contradiction_total"): "4x60"}
+        {of("payment_contradiction_total"): "3x25 4x35"}, {of("payment_contradiction_total"): "4x60"}
     ),
     "RingsUnanswered": Case(
         {of("payment_rings_oldest_seconds"): "14401x60"}, {of("payment_rings_oldest_seconds"): "14400x60"}

@@ -73,7 +73,8 @@ def test_whoever_is_on_call_is_woken_when_the_gateway_contradicts_what_is_stored
     rules = named(built("base+monitoring"), "PrometheusRule", "payment-service")["spec"]["groups"][0]["rules"]
     (rule,) = [rule for rule in rules if rule["alert"] == "PaymentContradicted"]
     assert rule["labels"]["severity"] == "page"
-    # A gauge that rose within the hour; it never falls, so the alert clears an hour after the last.
+    # A gauge that rose within the hour; it falls only where a charge that was paid late is put right, at once or by a sweep.
+    assert rule["for"] == "5m"
     assert rule["expr"] == 'max(delta(payment_contradiction_total{namespace="payments"}[1h])) > 0'
 
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,8 @@ VERSION = "2024-06-20"
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 SHORTEST_CALL = 0.02
+# The last second that a datetime can hold.
+_LAST = 253402300799
 
 Fields = Sequence[tuple[str, str]]
 
@@ -156,6 +159,13 @@ def _read_error(reply: http_client.Response, error: dict[str, Any]) -> Refused |
     return Refused(
         code_or_id(error.get("decline_code")) or code or error_type, intent if isinstance(intent, dict) else None
     )
+
+
+def moment(seconds: object) -> datetime | None:
+    """A moment that Stripe counts in seconds since the epoch, if that is what this is: 0 is none."""
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 < seconds <= _LAST:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def code_or_id(value: object) -> str | None:

@@ -2,20 +2,17 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from shared.gateways.facts import ChargeFact, DisputeFact, DisputeStatus, Fact, Kind, RefundFact
 from shared.gateways.protocol import Unknown
 from shared.gateways.redaction import redacted
-from shared.gateways.stripe.api import Api, Deadline, Refused, code_or_id
+from shared.gateways.stripe.api import Api, Deadline, Refused, code_or_id, moment
 from shared.gateways.stripe.money import of_minor_units
 
 # What Stripe's ids are made of. What is not is none of them, and in a path it might name something else.
 _ID = re.compile("[A-Za-z0-9_]{1,255}")
-# The last second that a datetime can hold.
-_LAST = 253402300799
 # Every other status of a charge is not final: https://docs.stripe.com/payments/paymentintents/lifecycle
 _CHARGES: Mapping[str, Literal["succeeded", "canceled"]] = {"succeeded": "succeeded", "canceled": "canceled"}
 # https://docs.stripe.com/api/refunds/object#refund_object-status
@@ -26,16 +23,21 @@ _REFUNDS: Mapping[str, Literal["succeeded", "failed", "pending"]] = {
     "failed": "failed",
     "canceled": "failed",
 }
-# https://docs.stripe.com/api/disputes/object#dispute_object-status: a warning is an inquiry, which takes no money yet.
+# https://docs.stripe.com/api/disputes/object#dispute_object-status: a warning is an inquiry, which takes no money yet. While it
+# is under review the evidence is with the bank. One that was prevented ended before it was one: what it took says how.
 _DISPUTES: Mapping[str, DisputeStatus] = {
     "warning_needs_response": "INQUIRY",
     "warning_under_review": "INQUIRY",
     "warning_closed": "WITHDRAWN",
     "needs_response": "OPEN",
     "under_review": "OPEN",
+    "appeal_needs_response": "OPEN",
+    "appeal_under_review": "OPEN",
     "won": "WON",
     "lost": "LOST",
+    "prevented": "WITHDRAWN",
 }
+_UNDER_REVIEW = ("warning_under_review", "under_review", "appeal_under_review")
 
 Status = TypeVar("Status")
 
@@ -98,18 +100,19 @@ def _refund(gateway_id: str, refund: dict[str, Any]) -> RefundFact:
 
 def _dispute(gateway_id: str, dispute: dict[str, Any]) -> DisputeFact:
     amount, currency = _money(dispute)
-    opened_at = _moment(dispute.get("created"))
+    opened_at = moment(dispute.get("created"))
     if opened_at is None:
         raise _NotUnderstood("created")
-    details = dispute.get("evidence_details")
+    status, details = _known(dispute, _DISPUTES), dispute.get("evidence_details")
+    due_by = details.get("due_by") if isinstance(details, dict) and dispute["status"] not in _UNDER_REVIEW else None
     return DisputeFact(
         gateway_id=gateway_id,
         charge_id=code_or_id(dispute.get("payment_intent")),
-        status=_known(dispute, _DISPUTES),
+        status="LOST" if dispute["status"] == "prevented" and _was_taken(dispute) else status,
         amount=amount,
         currency=currency,
         reason=code_or_id(dispute.get("reason")),
-        evidence_due_by=_moment(details.get("due_by")) if isinstance(details, dict) else None,
+        evidence_due_by=moment(due_by),
         opened_at=opened_at,
         said=redacted(dispute),
     )
@@ -161,8 +164,8 @@ def _why_not(intent: dict[str, Any]) -> str | None:
     )
 
 
-def _moment(seconds: object) -> datetime | None:
-    """A moment that Stripe counts in seconds since the epoch, if that is what this is: 0 is none."""
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 < seconds <= _LAST:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
+def _was_taken(dispute: dict[str, Any]) -> bool:
+    """Whether money went to the bank because of a dispute, and did not come back."""
+    moved = dispute.get("balance_transactions")
+    amounts = [each.get("amount") for each in moved if isinstance(each, dict)] if isinstance(moved, list) else []
+    return sum(amount for amount in amounts if isinstance(amount, int)) < 0

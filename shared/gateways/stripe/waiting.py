@@ -4,11 +4,10 @@ https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.c
 """
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from shared.gateways.protocol import GatewayRequest, NextAction, Unknown, Waiting
-from shared.gateways.stripe.api import code_or_id
+from shared.gateways.stripe.api import code_or_id, moment
 
 # Asked for, and going no further without the customer.
 STANDS_STILL = ("requires_action", "requires_payment_method", "requires_confirmation")
@@ -47,7 +46,7 @@ def _next_action(kind: str, details: dict[str, Any], secret: str) -> NextAction:
             client_secret=secret,
             url=_url(details.get("hosted_instructions_url")),
             qr_code_url=_url(code.get("image_url_png")),
-            expires_at=_moment(code.get("expires_at")),
+            expires_at=moment(code.get("expires_at")),
         )
     return NextAction("confirm", client_secret=secret)
 
@@ -66,8 +65,3 @@ def why_not_paid(request: GatewayRequest, intent: dict[str, Any]) -> str:
 def _url(value: object) -> str | None:
     """An address that an app may open."""
     return value if isinstance(value, str) and re.fullmatch(r"https://[!-~]{1,5000}", value) else None
-
-
-def _moment(value: object) -> datetime | None:
-    """A time in seconds since the epoch, if it is one of this age of the world."""
-    return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and 0 < value < 2**33 else None

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import get_args
 
+import pytest
+
 from functions.console.timeline import Line, lines
 from shared.reading import story
 from shared.reading.story import Moment, Standing, Story
@@ -34,7 +36,7 @@ EVERY = (
         after(4), None, "ravi", "The bank confirmed it: ticket 7", True, True, "declined (expired_card)"
     ),
     story.Settled(after(4), None, True, None, None, AMOUNT),
-    story.Reversed(after(5), 7, "lost_card", Decimal("50.00")),
+    story.Reversed(after(5), 7, "lost_card", Decimal("50.00"), "client"),
     story.Contradicted(after(5), None, "sweep", "FAILED", "succeeded"),
     story.DisputeOpened(after(5), None, "du_1", "OPEN", AMOUNT, "INR", "fraudulent", after(60)),
     story.DisputeOver(after(5), None, "du_1", "LOST", AMOUNT, "INR"),
@@ -43,6 +45,19 @@ EVERY = (
     story.EventSetAside(after(7), 7, "f", "payment.refunded", 5, "the sink said 422"),
     story.Adopted(after(8), None, "sweep", AMOUNT),
 )
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ("client", "The amount is the payment's again, and may be given back once more."),
+        ("gateway", "The amount is the payment's again, and may be given back once more."),
+        ("late_payment", "It was never the payment's: somebody is to give it back some other way."),
+    ],
+)
+def test_what_came_back_is_the_payments_again_unless_it_was_paid_late(source: str, note: str) -> None:
+    [line] = told(story.Reversed(after(5), 7, "lost_card", Decimal("50.00"), source))
+    assert line.note.endswith(f". {note}")
 
 
 def test_every_kind_of_moment_has_a_line() -> None:
@@ -101,8 +116,7 @@ def test_an_event_that_was_delivered_at_once_has_one_line() -> None:
 
 
 def test_refunds_are_called_by_their_place_among_all() -> None:
-    aside = story.EventSetAside(after(7), 7, "f", "payment.refunded", 5, "the sink said 422")
-    assert told(aside)[0].refund == "Refund 3"
+    assert told(story.Reversed(after(5), 7, None, AMOUNT, "client"))[0].refund == "Refund 3"
 
 
 def test_a_dispute_says_why_until_when_and_what_became_of_it() -> None:

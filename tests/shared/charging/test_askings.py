@@ -88,9 +88,9 @@ def test_how_long_the_answer_took_is_kept_in_milliseconds(till: Till, place: Pla
 
 
 def test_an_answer_that_is_not_final_is_kept_with_the_lease_that_is_given_back(till: Till, place: Place) -> None:
-    till.gateway.next(Unknown("time-out", "pi_1"))
+    till.gateway.next(Unknown("time-out"))
     payment = shown(till.pay(key="k"))
-    assert told(place) == [(1, 1, "charge", "unknown", None, "time-out", "pi_1", None)]
+    assert told(place) == [(1, 1, "charge", "unknown", None, "time-out", None, None)]
     assert till.database.ran[-2:] == ["keep_askings", "release_key"]
     assert place.sql.value("SELECT xmin = (SELECT xmin FROM idempotency_keys) FROM gateway_askings"), "one commit"
     till.gateway.next(Unknown("busy"))

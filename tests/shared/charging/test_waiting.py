@@ -22,6 +22,7 @@ from shared.web.problems import Problem
 from tests.shared.charging.test_races import at_once, outcomes
 from tests.sql.rows import a_key, a_payment
 from tests.support.cluster import Place
+from tests.support.gateway import Lost
 from tests.support.till import Died, Till, WatchedDatabase, shown
 
 SECRET = "pi_1_secret_Mc7"
@@ -116,19 +117,28 @@ def test_a_repeat_shows_the_same_whatever_becomes_of_asking(till: Till, place: P
     assert till.gateway.verbs()[:2] == ["charge", "charge"]
 
 
-def test_a_repeat_is_followed_by_a_read_since_the_customer_may_have_acted(till: Till, place: Place) -> None:
-    till.gateway.next(WAITS, WAITS)
-    till.gateway.finding = Succeeded("pi_1")
+def test_a_repeat_asks_once_since_what_has_a_name_at_the_gateway_is_read_there(till: Till, place: Place) -> None:
+    till.gateway.next(WAITS, Succeeded("pi_1"))
     pay(till)
     answer = pay(till)
-    assert (answer.status, till.gateway.verbs()) == (201, ["charge", "charge", "find_charge"])
+    assert (answer.status, till.gateway.verbs()) == (201, ["charge", "charge"])
     assert "next_action" not in shown(answer)
+    till.gateway.next(WAITS, WAITS)
+    pay(till, "another")
+    assert pay(till, "another").status == 202
+    assert till.gateway.verbs() == ["charge"] * 4
+
+
+def test_a_repeat_of_what_has_no_name_yet_is_followed_by_a_read_since_the_customer_may_have_acted(till: Till) -> None:
+    till.gateway.next(Lost(), WAITS)
+    till.gateway.finding = Succeeded("pi_1")
+    pay(till)
+    assert (pay(till).status, till.gateway.verbs()) == (201, ["charge", "charge", "find_charge"])
 
 
 def test_a_newer_thing_to_do_takes_the_place_of_the_one_before(till: Till) -> None:
-    till.gateway.next(WAITS, WAITS)
+    till.gateway.next(WAITS, Waiting(NextAction("redirect", url="https://bank.example/3ds"), "pi_1"))
     pay(till)
-    till.gateway.finding = Waiting(NextAction("redirect", url="https://bank.example/3ds"), "pi_1")
     told = shown(pay(till))["next_action"]
     assert (told["kind"], told["url"], told.get("client_secret")) == ("redirect", "https://bank.example/3ds", None)
 
@@ -157,9 +167,8 @@ def test_once_it_is_final_nothing_of_it_is_kept_or_shown(
     payment_id = shown(pay(till))["payment_id"]
     assert SECRET in read_payment(till.database, payment_id, to_act_on=True)
     assert SECRET not in read_payment(till.database, payment_id)
-    till.gateway.finding = end
     is_due(place)
-    till.gateway.next(WAITS)
+    till.gateway.next(end)
     till.sweep()
     answer = pay(till)
     assert (answer.status, answer.headers["Idempotent-Replayed"]) == (status, "true")
@@ -287,9 +296,7 @@ def test_whoever_asks_again_is_told_that_it_waits_and_each_asking_is_kept(till: 
     payment_id = shown(pay(till))["payment_id"]
     assert [told.said for told in ask_again(till.deps, payment_id, "asha")] == ["waits for the customer"]
     kept = place.sql.run("SELECT how, said, code, why, gateway_id FROM gateway_askings ORDER BY asked, step")
-    assert [tuple(row.values()) for row in kept] == [
-        (how, "waiting", None, None, "pi_1") for how in ("charge", "charge", "find")
-    ]
+    assert [tuple(row.values()) for row in kept] == [("charge", "waiting", None, None, "pi_1")] * 2
 
 
 def waited(place: Place, *, over_for: int) -> None:

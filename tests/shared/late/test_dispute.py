@@ -229,6 +229,7 @@ def test_a_payment_that_failed_and_was_paid_late_has_its_dispute_and_stays_faile
     assert place.sql.run("SELECT status, disputed_amount FROM payments") == [
         {"status": "FAILED", "disputed_amount": 100}
     ]
+    assert rung(place) == [{"gateway": "scripted", "kind": "charge", "object_id": "pi_late"}]
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,18 @@ def test_an_outage_is_not_worked_through(
     gateway.facts = dict.fromkeys(gateway.facts, Unknown("no answer", answered=False))
     done = answer_due(till.deps, *soon(), heard)
     assert done.more
-    assert len(gateway.reads) < due.MOST_UNREAD + due.WORKERS
+    assert len(gateway.reads) < due.MOST_UNANSWERED + due.WORKERS
     assert left(place) == MANY
+
+
+def test_what_the_gateway_answers_and_cannot_be_read_keeps_nothing_else_waiting(
+    till: Till, gateway: RingingGateway, place: Place, heard: threading.Event
+) -> None:
+    rung(till)
+    refused = Unknown("Stripe does not show it: more_permissions_required")
+    gateway.facts |= {("charge", f"pi_{number}"): refused for number in range(MANY - 2)}
+    assert answer_due(till.deps, *soon(), heard) == Done(MANY)
+    assert left(place) == MANY - 2
 
 
 def test_what_cannot_be_read_here_and_there_ends_nothing(

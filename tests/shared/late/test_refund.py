@@ -145,7 +145,7 @@ def test_a_pending_refund_that_failed_is_settled_by_whoever_holds_its_lease(desk
     desk.becomes(refund_id, "failed")
     key_hash = desk.place.sql.value("SELECT key_hash FROM idempotency_keys WHERE answer_status IS NULL")
     assert take_over(desk.till.deps, bytes(key_hash))
-    assert desk.follow(refund_id) == "somebody is asking the gateway about it"
+    assert desk.follow(refund_id) == "somebody is asking about it"
     desk.place.sql.run("UPDATE idempotency_keys SET locked_at = NULL")
     assert desk.follow(refund_id) is None
     assert shown(desk.till.refund(desk.payment_id, "60.00", key=key))["failure_code"] == "expired_or_canceled_card"

@@ -116,12 +116,34 @@ def test_a_dispute_is_read_with_its_moments(read: Any, gateway: StripeLike) -> N
         ("warning_closed", "WITHDRAWN"),
         ("needs_response", "OPEN"),
         ("under_review", "OPEN"),
+        ("appeal_needs_response", "OPEN"),
+        ("appeal_under_review", "OPEN"),
         ("won", "WON"),
         ("lost", "LOST"),
+        ("prevented", "WITHDRAWN"),
     ],
 )
 def test_each_status_of_a_dispute_has_one_of_ours(read: Any, status: str, told: str) -> None:
     assert read("dispute", status=status).status == told
+
+
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [((-15000,), "LOST"), ((-15000, 15000), "WITHDRAWN"), ((), "WITHDRAWN"), (("many",), "WITHDRAWN")],
+)
+def test_a_dispute_that_was_prevented_is_lost_where_the_money_was_taken(read: Any, amounts: Any, told: str) -> None:
+    moved = [{"object": "balance_transaction", "amount": amount} for amount in amounts]
+    assert read("dispute", status="prevented", balance_transactions=moved).status == told
+
+
+@pytest.mark.parametrize("moved", [None, "none", [None], [{}], [{"amount": True}]])
+def test_what_was_taken_for_a_prevented_dispute_may_not_be_said(read: Any, moved: Any) -> None:
+    assert read("dispute", status="prevented", balance_transactions=moved).status == "WITHDRAWN"
+
+
+@pytest.mark.parametrize("status", ["warning_under_review", "under_review", "appeal_under_review"])
+def test_no_evidence_is_due_that_was_sent(read: Any, status: str) -> None:
+    assert read("dispute", status=status).evidence_due_by is None
 
 
 @pytest.mark.parametrize("details", [None, {}, {"due_by": None}, {"due_by": 0}, {"due_by": "soon"}, {"due_by": 10**30}])
