@@ -37,10 +37,8 @@ def follow_dispute(deps: Dependencies, rung: Ring, fact: DisputeFact) -> Left:
     if followed is None:
         log.info("a dispute of a charge that is not ours", extra=_about(fact) | {"charge_id": fact.charge_id})
         return None
-    if reference or followed["payment_status"] in (
-        "PENDING",
-        "FAILED",
-    ):  # its name, or that it was paid, is not in the books
+    # Where the charge's name is not in the books yet, or not that it was paid.
+    if reference or followed["payment_status"] in ("PENDING", "FAILED"):
         ring(deps.database, rung.gateway, "charge", charge_id)
     if followed["payment_status"] == "PENDING":
         return "the charge that it is about is not settled"
