@@ -22,8 +22,7 @@ from shared.charging.idempotency import hash_key
 from shared.charging.lease import Lease, take_over
 from shared.gateways.protocol import Succeeded
 from shared.late import charge as late_charge
-from shared.late import made_elsewhere
-from shared.late import refund as late_refund
+from shared.late import made_elsewhere, pending
 from shared.platform.database import DatabaseUnavailable
 from shared.platform.settings import Settings
 from shared.web.answers import Answer
@@ -64,7 +63,7 @@ amounts = st.sampled_from(["0.01", "10.00", "36.50", "100.00"])
 
 
 # Whoever carries a request to its end, and may freeze on the way.
-ATTEMPTING = (charge, refund, look, abandoned, late_charge, late_refund, made_elsewhere)
+ATTEMPTING = (charge, refund, look, abandoned, late_charge, pending, made_elsewhere)
 
 
 class Payments(LateMoves):

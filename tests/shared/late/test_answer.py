@@ -172,7 +172,7 @@ def test_what_is_read_for_the_first_time_after_days_is_not_given_up_before_it_is
 ) -> None:
     """A key that was revoked over a long weekend: what needs another ring's answer first gets its second try."""
     gateway.facts["charge", "pi_1"] = Unknown("a revoked key")
-    assert answer_next(rung.deps) is Answered.UNREAD
+    assert answer_next(rung.deps) is Answered.LEFT
     grow_old(place, 4 * DAYS)
     gateway.facts["charge", "pi_1"] = FACTS["charge"]
     for says, ended in (("its charge is FAILED here", Answered.LEFT), (None, Answered.ENDED)):

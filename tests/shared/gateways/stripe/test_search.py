@@ -12,7 +12,7 @@ from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.conftest import API_KEY
 from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund, claimed_ago
 
-OTHERS = 6000
+OTHERS = 4000
 CERTAIN = 3600.0
 MOST_TRIES = 200
 WINDOWS = 5  # of a claim that is old enough
@@ -25,19 +25,19 @@ def fields(reference: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def busy(gateway: StripeLike) -> StripeLike:
-    """Charges of others over the two hours before now, one after the other. It takes a tenth of a second for each page."""
+    """Charges of others over the two hours before now, one after the other. It takes a fifth of a second for each page."""
     for number in range(OTHERS):
         gateway.books.skipped = 7200 * (number / OTHERS - 1)
         gateway.books.create_intent(fields(f"PAY-{number}"), "")
     gateway.books.skipped = 0.0
-    gateway.control({"slow": 1, "slow_seconds": 0.1})
+    gateway.control({"slow": 1, "slow_seconds": 0.2})
     return gateway
 
 
 @pytest.fixture
 def hurried(busy: StripeLike) -> Stripe:
-    """Has time for two pages at a try."""
-    return Stripe(API_KEY, busy.url, 0.3, certain_after=CERTAIN)
+    """Has time for a few pages at a try, and on a busy machine for one."""
+    return Stripe(API_KEY, busy.url, 0.9, certain_after=CERTAIN)
 
 
 def tries(stripe: Stripe, request: GatewayRequest) -> Iterator[Any]:

@@ -18,6 +18,8 @@ from tests.support.outbox import until
 from tests.support.wire import Wire
 
 PROOF = 1.0
+# Of a busy machine. What has proved nothing waits for the statement's time-out, seconds longer.
+SLACK = 1.5
 
 
 @pytest.fixture
@@ -48,13 +50,13 @@ def test_a_forgotten_connection_costs_one_request_a_moment_and_none_its_answer(
     database: Database, wire: Wire, distrusts: None
 ) -> None:
     wire.forget()
-    assert PROOF <= timed(database) < PROOF + 0.5
+    assert PROOF <= timed(database) < PROOF + SLACK
     assert max(timed(database) for _ in range(10)) < PROOF / 2
 
 
 def test_even_one_that_was_used_a_moment_ago_costs_a_reader_no_answer(database: Database, wire: Wire) -> None:
     wire.forget()
-    assert PROOF <= timed(database) < PROOF + 0.5
+    assert PROOF <= timed(database) < PROOF + SLACK
     assert max(timed(database) for _ in range(10)) < PROOF / 2
 
 
@@ -72,7 +74,7 @@ def test_a_claim_is_never_sent_into_a_forgotten_connection(
     wire.forget()
     began = time.monotonic()
     database.run("claim_payment", **CLAIM)
-    assert PROOF <= time.monotonic() - began < PROOF + 0.5
+    assert PROOF <= time.monotonic() - began < PROOF + SLACK
     assert place.sql.value("SELECT count(*) FROM payments") == 1
 
 
