@@ -174,10 +174,10 @@ def main() -> None:
     if sys.argv[2:] != ["--keep"]:
         access.write()
         return
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    access.keep(stopped)
+    # No event is set by a handler: it runs where the wait for it may have its lock, and would wait for that for ever.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    access.keep(threading.Event())
 
 
 if __name__ == "__main__":

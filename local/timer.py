@@ -7,7 +7,7 @@ unless sweep did it: what a CronJob runs where there is no Knative Eventing.
 import os
 import signal
 import sys
-import threading
+import time
 import uuid
 from datetime import UTC, datetime
 
@@ -44,10 +44,10 @@ def main() -> None:
     set_level(settings.log_level)
     if sys.argv[1:] == ["--once"]:
         sys.exit(0 if _swept(settings.event_token_file) else 1)
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    while not stopped.wait(INTERVAL):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    while True:
+        time.sleep(INTERVAL)
         _swept(settings.event_token_file)
 
 

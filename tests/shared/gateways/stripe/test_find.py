@@ -51,6 +51,7 @@ def test_a_charge_whose_id_is_not_known_is_found_over_several_pages(gateway: Str
     intents = gateway.books.intents
     ours = gateway.books.create_intent(list(fields.items()), "")["id"]
     gateway.books.intents = {ours: intents.pop(ours)} | intents
+    gateway.books.intents[ours]["created"] = min(intent["created"] for intent in intents.values())
     assert hasty.find_charge(lost) == Succeeded(ours)
     assert len(gateway.requests) == 3
     assert all(dict(fields)["limit"] == "100" for *_, fields in gateway.requests)
