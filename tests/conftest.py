@@ -166,7 +166,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 # Whole systems of processes: one after the other, on one of the workers, so that they have the machine nearly to themselves.
 # The other files share the other workers, each as a whole.
-SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz", "model")
+SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz")
 
 
 class ByFile(LoadScopeScheduling):
