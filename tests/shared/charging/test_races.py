@@ -1,6 +1,5 @@
 """Races with real threads, let loose at one moment: the database makes each end right."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,24 +14,10 @@ from shared.web.answers import Answer
 from shared.web.problems import Problem
 from tests.support.cluster import Place
 from tests.support.gateway import Lost
+from tests.support.races import at_once
 from tests.support.till import Till, WatchedDatabase, a_caller, shown
 
 Ended = Answer | Problem
-
-
-def at_once(*calls: Callable[[], Answer]) -> list[Ended]:
-    """Calls all at the same moment, each in a thread of its own; their answers and refusals, in order."""
-    barrier = threading.Barrier(len(calls))
-
-    def work(call: Callable[[], Answer]) -> Ended:
-        barrier.wait(20)
-        try:
-            return call()
-        except Problem as problem:
-            return problem
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(work, calls))
 
 
 @pytest.fixture

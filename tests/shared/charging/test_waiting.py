@@ -19,10 +19,11 @@ from shared.reading.payments import payment as read_payment
 from shared.reading.totals import read_totals
 from shared.web.answers import Answer
 from shared.web.problems import Problem
-from tests.shared.charging.test_races import at_once, outcomes
+from tests.shared.charging.test_races import outcomes
 from tests.sql.rows import a_key, a_payment
 from tests.support.cluster import Place
 from tests.support.gateway import Lost
+from tests.support.races import at_once
 from tests.support.till import Died, Till, WatchedDatabase, shown
 
 SECRET = "pi_1_secret_Mc7"

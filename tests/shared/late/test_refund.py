@@ -1,8 +1,6 @@
 """Refunds that were rung for: whatever the gateway says of one, and in whichever order, the books follow it once."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from typing import Any, cast
@@ -21,6 +19,7 @@ from tests.fakes.gateway import StripeLike
 from tests.sql.test_totals import totals_equal_the_tables
 from tests.support.cluster import Place
 from tests.support.gateway import ScriptedGateway
+from tests.support.races import at_once
 from tests.support.till import Died, Till, WatchedDatabase, shown
 
 STATUSES = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
@@ -401,21 +400,6 @@ def test_what_is_disputed_cannot_be_given_back_and_the_refusal_says_so(desk: Des
                                 " JOIN payment_refunds r USING (payment_id) LIMIT 1") == 0  # fmt: skip
     assert desk.follow(desk.give_back("30.00")) is None, "what was given back at the gateway was"
     assert desk.balanced()
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Calls all at one moment, each in a thread of its own; what they gave, or the refusal."""
-    barrier = threading.Barrier(len(calls))
-
-    def work(call: Callable[[], object]) -> object:
-        barrier.wait(20)
-        try:
-            return call()
-        except Problem as problem:
-            return problem
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(work, calls))
 
 
 @pytest.fixture
