@@ -7,12 +7,14 @@
 -- What was asked for is written once; what became of it is moved on, by the moves of 0009_moves alone. Nothing is deleted.
 GRANT SELECT,
       INSERT (trip_id, amount, currency, method, status, reference, gateway, gateway_account, payment_token, payment_customer,
-              base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id, customer_present),
+              base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id, customer_present,
+              driver_id, commission, tells_key),
       UPDATE (status, failure_code, gateway_id, payment_token, payment_customer, reserved_amount, refunded_amount, updated_at,
               asked_ms, next_action, reversed_amount, disputed_amount, late_charge_id, failed_at)
    ON payments TO {role};
 GRANT SELECT,
-      INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id, source, charge_id, gateway_id),
+      INSERT (payment_id, amount, status, reference, reason, metadata, caller, correlation_id, source, charge_id, gateway_id,
+              tells_key),
       UPDATE (status, failure_code, gateway_id, updated_at, asked_ms, reversed_at)
    ON payment_refunds TO {role};
 GRANT SELECT, INSERT (payment_id, amount, currency) ON payment_receipts TO {role};
@@ -44,6 +46,19 @@ GRANT SELECT,
 GRANT SELECT, INSERT (gateway, source, event_id, type, object_id, charge_id, said) ON gateway_said TO {role};
 GRANT SELECT, DELETE, INSERT (gateway, kind, object_id), UPDATE (rings, tries, ask_after, why) ON gateway_rings TO {role};
 GRANT SELECT, INSERT (gateway, read_until, read_after), UPDATE (read_until, place, read_after) ON gateway_cursors TO {role};
+
+-- The journal is only written to.
+GRANT SELECT,
+      INSERT (payment_id, movement, currency, gateway, driver_id, gateway_receivable, cash_with_drivers, bank, revenue, refunds,
+              disputes, fees, drivers_payable, late_payments)
+   ON ledger_entries TO {role};
+
+-- What was compared with a gateway's books.
+GRANT SELECT,
+      INSERT (gateway, account, from_at, to_at, working_until),
+      UPDATE (phase, place, run, working_until, begun_at, finished_at, movements, differences)
+   ON reconciliations TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_movements TO {role};
 
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
 GRANT SELECT, INSERT (currency, status, method, count, amount, refunded, at), DELETE ON totals_entries TO {role};

@@ -17,13 +17,15 @@ class Abilities(NamedTuple):
     """A gateway's row. `methods`: those that it charges. `waits`: a charge may wait for a customer who is present.
     `needs_token`: a charge without the customer is made with a payment token. `settles_at_once`: there is nobody to ask, so
     a charge is done when it is written down. `webhooks`: it rings when something becomes of its objects, and shows them by
-    their id. `remembers`: for how many seconds it knows a reference again."""
+    their id. `keeps_books`: it lists what it moved, with its fees. `remembers`: for how many seconds it knows a reference
+    again."""
 
     methods: Mapping[str, Method]
     waits: bool
     needs_token: bool
     settles_at_once: bool
     webhooks: bool
+    keeps_books: bool
     remembers: float
 
     def only(self, methods: Collection[str]) -> Self:
@@ -50,6 +52,7 @@ ABILITIES: Mapping[str, Abilities] = {
         needs_token=False,
         settles_at_once=True,
         webhooks=False,
+        keeps_books=False,
         remembers=math.inf,
     ),
     "simulated": Abilities(
@@ -58,6 +61,7 @@ ABILITIES: Mapping[str, Abilities] = {
         needs_token=False,
         settles_at_once=False,
         webhooks=False,
+        keeps_books=False,
         remembers=math.inf,
     ),
     "stripe": Abilities(
@@ -67,6 +71,7 @@ ABILITIES: Mapping[str, Abilities] = {
         needs_token=True,
         settles_at_once=False,
         webhooks=True,
+        keeps_books=True,
         remembers=86400.0,  # https://docs.stripe.com/api/idempotent_requests: at least 24 hours
     ),
 }

@@ -7,6 +7,24 @@ from typing import Any, Literal, NamedTuple
 
 Kind = Literal["charge", "refund", "dispute"]
 DisputeStatus = Literal["INQUIRY", "OPEN", "WON", "LOST", "WITHDRAWN"]
+MovementKind = Literal["charge", "refund", "refund_failure", "dispute", "fee", "payout", "other"]
+
+
+class Told(NamedTuple):
+    """What the gateway is told of a claim beside our reference, and shows again: enough to enter it once more where the
+    books lost it. `key_hash` and `fingerprint` are the client's key and request, as SHA-256 in hexadecimal. `fare` is
+    what the computed fare was made of, by the names of the columns, in plain decimals: none where the amount came
+    with the request. `commission` in the currency of the charge. Of a refund only `payment_id`, `key_hash` and
+    `fingerprint` are told."""
+
+    payment_id: int | None
+    key_hash: str | None
+    fingerprint: str | None
+    trip_id: int | None = None
+    method: str | None = None
+    fare: Mapping[str, Decimal] | None = None
+    driver_id: str | None = None
+    commission: Decimal | None = None
 
 
 class ChargeFact(NamedTuple):
@@ -21,6 +39,8 @@ class ChargeFact(NamedTuple):
     currency: str
     code: str | None
     said: Mapping[str, Any]
+    told: Told | None = None
+    created_at: datetime | None = None
 
 
 class RefundFact(NamedTuple):
@@ -34,6 +54,8 @@ class RefundFact(NamedTuple):
     currency: str
     code: str | None
     said: Mapping[str, Any]
+    told: Told | None = None
+    created_at: datetime | None = None
 
 
 class DisputeFact(NamedTuple):
@@ -78,4 +100,41 @@ class EventPage(NamedTuple):
     this is the last."""
 
     events: Sequence[Event]
+    after: str | None
+
+
+class Movement(NamedTuple):
+    """Money that moved at a gateway, as its own books have it. `movement` is the name of the entry there, `object_id` of
+    what moved it (a charge's is the name by which it is read, see `read`), `charge_id` of the charge that this is
+    about, and `reference` is ours, where it bears one. `amount` in `currency` is signed, above zero what comes to us,
+    before the `fee`, which is above zero where it costs. `object_amount` in `object_currency` is what the charge,
+    refund or dispute is of, above zero: another currency where the gateway exchanged it. `status` is what the object
+    is now, in the words of its fact; None where it has none."""
+
+    movement: str
+    kind: MovementKind
+    at: datetime
+    object_id: str | None
+    charge_id: str | None
+    reference: str | None
+    amount: Decimal
+    fee: Decimal
+    currency: str
+    object_amount: Decimal | None
+    object_currency: str | None
+    status: str | None
+
+
+class MovementPage(NamedTuple):
+    """A page of a gateway's books, newest first. `after` names the place at which the next begins; None where this is the
+    last."""
+
+    movements: Sequence[Movement]
+    after: str | None
+
+
+class ChargePage(NamedTuple):
+    """A page of the charges that a gateway has, newest first, paid or not. `after` as in MovementPage."""
+
+    charges: Sequence[ChargeFact]
     after: str | None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
 from shared.gateways.abilities import Abilities
-from shared.gateways.facts import EventPage, Fact, Kind
+from shared.gateways.facts import ChargePage, EventPage, Fact, Kind, MovementPage, Told
 
 
 class Succeeded(NamedTuple):
@@ -85,7 +85,8 @@ class GatewayRequest(NamedTuple):
 
     `customer_present`: whether the customer can be asked; None where the claim does not say, and the gateway is not
     told either. `waits` is for how many seconds after the claim the customer is waited for, and then no longer.
-    `made_elsewhere`: a refund that somebody made at the gateway, which does not bear our reference.
+    `made_elsewhere`: a refund that somebody made at the gateway, which does not bear our reference. `told` is what the
+    gateway is told of the claim besides; None where it was claimed before anything was.
     """
 
     reference: str
@@ -106,6 +107,7 @@ class GatewayRequest(NamedTuple):
     customer_present: bool | None = None
     waits: float = 0.0
     made_elsewhere: bool = False
+    told: Told | None = None
 
     @property
     def customer_is_late(self) -> bool:
@@ -152,6 +154,16 @@ class Gateway(Protocol):
         """A page of its own list of what it rang with since then, or wanted to: the newest, or those after a place that the
         page before named. Only what it could not deliver, where it sends webhooks here. An Unknown with an empty
         `search_cursor`: that place is gone. Raises nothing. Asked only where its abilities have `webhooks`."""
+
+    def list_movements(
+        self, since: datetime, until: datetime, after: str | None, timeout: float
+    ) -> MovementPage | Unknown:
+        """A page of what moved in its books from `since` on and before `until`: the newest, or those after a place that
+        the page before named. An Unknown with an empty `search_cursor`: that place is gone. Raises nothing. Asked only where
+        its abilities say that it `keeps_books`."""
+
+    def list_charges(self, since: datetime, until: datetime, after: str | None, timeout: float) -> ChargePage | Unknown:
+        """A page of the charges that were made in that time, whatever became of them, as `list_movements`."""
 
     def dashboard(self, gateway_id: str) -> str | None:
         """Where a person sees a charge in the gateway's own pages: None where it has none."""

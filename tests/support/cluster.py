@@ -20,7 +20,8 @@ DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE
 EMPTY = """
 TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries,
  figures_by_quarter, cold_starts, gateway_askings,
- payment_disputes, gateway_said, gateway_rings, gateway_cursors
+ payment_disputes, gateway_said, gateway_rings, gateway_cursors,
+ ledger_entries, reconciliations, reconciled_movements
  RESTART IDENTITY;
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
        noted_at = '-infinity', noted_by = '0', clock = '-infinity'
