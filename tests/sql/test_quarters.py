@@ -24,7 +24,11 @@ from tests.support.cluster import ROLE, Cluster, Place
 from tests.support.sql import Sql
 
 FOLD = statement("keep_up")
-CLAIM_OF_BEFORE = sub(r" (customer_present|%\(customer_present\)s),", "", statement("claim_payment"))
+CLAIM_OF_BEFORE = sub(
+    r" (customer_present|driver_id|commission|tells_key|true|%\((customer_present|driver_id|commission)\)s),",
+    "",
+    statement("claim_payment"),
+)
 QUARTERS = "SELECT quarter, status, count, amount, refunded FROM figures_by_quarter ORDER BY quarter, status"
 
 LATELY = """
@@ -38,8 +42,9 @@ SELECT quarter_of(created_at) AS quarter, status, count(*) AS count, sum(amount)
 # What is in the rights for what a later migration adds.
 NEWER = (
     r",\s+(figures_counted|dispute_totals|(totals|figures)_with_disputes|customer_present|next_action|reversed_amount"
-    r"|disputed_amount|late_charge_id|reversed_at|act_by|failed_at|source, charge_id, gateway_id)\b|, at(?=\))"
-    r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)) TO {role};"
+    r"|disputed_amount|late_charge_id|reversed_at|act_by|failed_at|source, charge_id, gateway_id|driver_id|commission"
+    r"|tells_key)\b|, at(?=\))"
+    r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)|ledger_entries|reconcil\w+) TO {role};"
 )
 
 

@@ -19,6 +19,10 @@ PAYMENT_REQUESTS: Json = {
         "summary": "The customer is there, and may be asked to confirm it",
         "value": {"trip_id": 101, "method": "CARD", "amount": 150.00, "customer_present": True},
     },
+    "driven": {
+        "summary": "Who drove, who has a share of it where there is a commission",
+        "value": {"trip_id": 101, "method": "CASH", "amount": 150.00, "driver_id": "driver-7"},
+    },
     "fare": {
         "summary": "The trip's fare, computed and collected once",
         "value": {"trip_id": 101, "method": "UPI", "metadata": {"ride": "home"}},
@@ -45,6 +49,7 @@ PAYMENT: Json = {
     "metadata": {},
     "created_at": "2026-11-25T04:30:54.153160Z",
     "updated_at": "2026-11-25T04:30:54.166607Z",
+    "driver_id": "stand-in-driver-101",
 }
 FARE_PAYMENT: Json = PAYMENT | {
     "payment_id": 352,
