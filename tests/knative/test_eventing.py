@@ -80,7 +80,7 @@ def test_without_eventing_events_go_straight_to_notify_and_a_cron_job_calls_swee
     timer = named(manifests, "CronJob", "payment-sweep-timer")
     (container,) = timer["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["python", "-m", "local.timer", "--once"]
-    assert container["env"] == [{"name": "SWEEP_URL", "value": "http://sweep.payments.svc.cluster.local/"}]
+    assert container["env"] == [{"name": "FUNCTION_URL", "value": "http://sweep.payments.svc.cluster.local/"}]
     assert not {m["apiVersion"].split("/")[0] for m in manifests} & {"eventing.knative.dev", "sources.knative.dev"}
 
 

@@ -172,7 +172,7 @@ def test_where_somebody_is_told_of_spans_the_functions_have_what_says_how_and_no
 
 
 def test_the_table_of_who_uses_what_has_every_function_and_only_settings() -> None:
-    assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer"}
+    assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer", "trip_service"}
     assert surroundings.DOORS <= surroundings.SETTINGS
     secrets = {"CONSOLE_CLIENT_SECRET": "s", "CONSOLE_SESSION_KEY": "s"}
     for program in surroundings.USED_BY:

@@ -158,7 +158,7 @@ def test_a_timer_that_runs_once_ends_with_what_came_of_it_and_obeys_no_proxy(sta
 
     proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
     with peer(behave) as port:
-        environment = {**os.environ, **proxies, "SWEEP_URL": f"http://127.0.0.1:{port}/"}
+        environment = {**os.environ, **proxies, "FUNCTION_URL": f"http://127.0.0.1:{port}/"}
         command = [sys.executable, "-m", "local.timer", "--once"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (ended, "")
