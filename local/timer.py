@@ -17,7 +17,8 @@ from shared.platform.log import function_name, log, set_level
 from shared.platform.settings import read_settings
 
 INTERVAL = 5.0  # seconds
-PATIENCE = 56.0  # seconds: a sweep, or a call of reconcile, answers within 50, after a cold start of 4; and the CronJob's turn is over after 58
+# Seconds: a sweep, or a call of reconcile, answers within 50, after a cold start of 4; and a CronJob's turn is over after 58.
+PATIENCE = 56.0
 
 
 def tick(url: str, token_file: str = "") -> str | None:

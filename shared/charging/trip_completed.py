@@ -20,6 +20,11 @@ from shared.web.tracing import Trace, read_trace
 
 # What is read of the event's data; whatever else it has is for others.
 FIELDS = ("trip_id", "method", "payment_token", "payment_customer")
+# Where a client is told of its key.
+OF_EVENTS = {
+    "idempotency_key_reused": "The event came before, with other data.",
+    "idempotency_in_progress": "The event is being worked on.",
+}
 
 
 class Completed(NamedTuple):
@@ -65,15 +70,16 @@ def _charged(deps: Dependencies, pricing: Pricing, completed: Completed, origin:
 
 def _refused(refusal: Problem, completed: Completed) -> Answer:
     """What a refusal of the charge comes to for whoever delivers the event."""
-    about = {"event_id": completed.event.id, "trip_id": completed.request.trip_id, "why": refusal.detail}
+    why = OF_EVENTS.get(refusal.code, refusal.detail)
+    about = {"event_id": completed.event.id, "trip_id": completed.request.trip_id, "why": why}
     # A Trip Service may read what it has just written from a copy that does not have it yet.
     if refusal.retry_after is not None or refusal.code == "trip_not_completed":
         log.log.info("a completed trip is not charged yet", extra=about)
-        return _later(refusal.detail)
+        return _later(why)
     if refusal.code == "trip_already_paid":
         return Answer(204, about={"payment_id": refusal.members["payment_id"]})
     log.log.error("a completed trip is not charged", extra=about)
-    return Answer(400, refusal.detail, PLAIN)
+    return Answer(400, why, PLAIN)
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> Completed:
