@@ -103,7 +103,7 @@ def test_a_declined_charge_is_final_and_an_event_says_so(service: Service, trip:
 
 def test_what_the_gateway_did_is_not_known_then_comes_again_until_it_is(service: Service, trip: int) -> None:
     answer = service.tell(trip, payment_token="pm_lose_always")
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert (answer.headers["Content-Type"], answer.data) == ("text/plain; charset=utf-8", b"the payment is pending")
     assert service.tell(trip, "another event").status == 503, "whether the other collects the fare is not known yet"
     assert service.tell(trip, payment_token="pm_lose_always").status == 204
