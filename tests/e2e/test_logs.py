@@ -32,7 +32,7 @@ def asked(service: Service) -> None:
     client.refund(client.pay().json["payment_id"])
     for path in ("/payments/1", "/health", "/metrics", "/console", "/nowhere"):
         client.get(path)
-    for function in ("charge_trip", "reconcile"):
+    for function in ("gateway_webhook", "charge_trip", "reconcile"):
         Client(service.port_of(function)).get("/nowhere")
 
 
