@@ -23,6 +23,8 @@ TABLE = [
     ("POST", "/", "sweep"),
     ("POST", "/", "notify"),
     ("POST", "/", "dead_letters"),
+    ("POST", "/", "charge_trip"),
+    ("POST", "/", "reconcile"),
 ]
 
 
