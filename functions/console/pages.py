@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from functions.console import attention, payment, payments, payments_csv, refund, settle, sign_in, today
+from functions.console import attention, payment, payments, payments_csv, reconciliation, refund, settle, sign_in, today
 from functions.console.desk import Desk
 from functions.console.rendering import file, render
 from shared.web.answers import Answer
@@ -21,6 +21,8 @@ PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
     "GET /console/payments/{payment_id}/refund": refund.form,
     "GET /console/payments/{payment_id}/refund/confirm": refund.confirm,
     "POST /console/payments/{payment_id}/refund": refund.refund,
+    "GET /console/reconciliation": reconciliation.listing,
+    "GET /console/reconciliation/{reconciliation_id}": reconciliation.differences,
     "GET /console/attention": attention.attention,
     "GET /console/attention/count": attention.count,
     "GET /console/settle/{reference}": settle.form,

@@ -104,6 +104,16 @@ _WATCHED: tuple[tuple[str, str, Callable[[Totals], float]], ...] = (
         lambda of: of.ring_count,
     ),
     ("payment_rings_oldest_seconds", "Since the first ring for the oldest of them.", lambda of: of.ring_oldest),
+    (
+        "payment_reconciliation_differences",
+        f"Movements of 35 days that a gateway's books and ours do not have alike; {_AT_LEAST}",
+        lambda of: of.differences,
+    ),
+    (
+        "payment_reconciliation_unreconciled_seconds",
+        "Since the end of the latest time that was reconciled wholly; 0 where none ever was.",
+        lambda of: of.unreconciled,
+    ),
 )
 
 

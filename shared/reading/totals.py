@@ -38,7 +38,9 @@ class Totals(NamedTuple):
     """The figures of each currency, never added up over several: of `currency`, which is the service's, and of whatever
     `others` the books hold. Ages in seconds. Pending are charges and refunds; rows of the seed are not. `evidence_due` is how
     long there is to send the evidence in a dispute that is due next, in seconds; None where none is. Rings are objects of a
-    gateway that are to be read. Contradictions are those that nothing has put right."""
+    gateway that are to be read. Contradictions are those that nothing has put right. `differences` were found by the
+    reconciliations of times that ended within 35 days; `unreconciled` is how long ago the latest time ended that was reconciled
+    wholly, 0 where none was."""
 
     currency: str
     figures: Figures
@@ -52,6 +54,8 @@ class Totals(NamedTuple):
     evidence_due: float | None
     ring_count: int
     ring_oldest: float
+    differences: int
+    unreconciled: float
 
 
 def read_totals(database: Database, currency: str) -> Totals:
@@ -73,6 +77,8 @@ def read_totals(database: Database, currency: str) -> Totals:
         evidence_due=watched["evidence_due"],
         ring_count=watched["ring_count"],
         ring_oldest=watched["ring_oldest"],
+        differences=watched["differences"],
+        unreconciled=watched["unreconciled"],
     )
 
 

@@ -62,6 +62,8 @@ ROUTES = (
     Route("GET", "/console/payments/{payment_id}/refund", "console", "refunds:write"),
     Route("GET", "/console/payments/{payment_id}/refund/confirm", "console", "refunds:write"),
     Route("POST", "/console/payments/{payment_id}/refund", "console", "refunds:write"),
+    Route("GET", "/console/reconciliation", "console", "payments:read"),
+    Route("GET", "/console/reconciliation/{reconciliation_id}", "console", "payments:read"),
     Route("GET", "/console/attention", "console", "payments:read"),
     Route("GET", "/console/attention/count", "console", "payments:read"),
     Route("GET", "/console/settle/{reference}", "console", "payments:settle"),

@@ -23,6 +23,8 @@ CREATE TABLE reconciliations (
     CHECK (from_at < to_at),
     CHECK ((movements IS NULL) = (finished_at IS NULL) AND (differences IS NULL) = (finished_at IS NULL))
 );
+-- The latest times first.
+CREATE INDEX idx_reconciliations_to_at ON reconciliations (to_at, reconciliation_id);
 
 -- One row for each movement: the gateway's by its own name (`txn_…`), what only the books have by theirs (`ours <entry_id>`). Amounts are
 -- signed: above zero comes to us. `their_*` is what the gateway says, `our_*` what the books say; `run` is the run that saw it last.

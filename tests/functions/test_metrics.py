@@ -48,6 +48,8 @@ TOTALS = Totals(
     evidence_due=90_000.5,
     ring_count=3,
     ring_oldest=7.5,
+    differences=2,
+    unreconciled=93_600.5,
 )
 STARTS = [ColdStarts("health", [(0.25, 1), (math.inf, 2)], 1.5)]
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
@@ -129,6 +131,8 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
         ("payment_dispute_evidence_due_seconds",): 90_000.5,
         ("payment_rings_waiting",): 3,
         ("payment_rings_oldest_seconds",): 7.5,
+        ("payment_reconciliation_differences",): 2,
+        ("payment_reconciliation_unreconciled_seconds",): 93_600.5,
     }
 
 

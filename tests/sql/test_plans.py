@@ -26,6 +26,9 @@ BIG = {
     "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
+    "reconciliations",
+    "reconciled_movements",
+    "ledger_entries",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -72,6 +75,15 @@ SELECT 1 + n % 10000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THE
 ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
+INSERT INTO ledger_entries (payment_id, movement, currency, gateway_receivable, revenue)
+SELECT n, 'charge', 'INR', 1, -1 FROM generate_series(1, {ROWS // 2}) AS n;
+INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences)
+SELECT 'stripe', 'acct_1', now() - n * interval '1 hour', now() - (n - 1) * interval '1 hour', 'done', now(), 50, 0
+  FROM generate_series(1, {ROWS // 50}) AS n;
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, currency, their_amount, verdict, run)
+SELECT 1 + n / 50, 'txn_' || n, 'charge', now(), 'pi_' || n, 'INR', 1,
+       CASE WHEN n % 500 = 0 THEN 'missing_here' ELSE 'matched' END, 1
+  FROM generate_series(0, {ROWS} - 1) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER;
 ANALYZE
@@ -87,6 +99,8 @@ MEANT = {
     "events_that_wait": "idx_outbox_subject",
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
+    "differences_of": "idx_reconciled_movements_differ",
+    "differing": "idx_reconciled_movements_differ",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
     "lease_next": "idx_idempotency_open",
@@ -96,6 +110,7 @@ MEANT = {
     "known_events": "gateway_said_once",
     "lease_next_ring": "idx_gateway_rings_ask_after",
     "lease_ring": "gateway_rings_pkey",
+    "ledger_of": "ledger_entries_once",
     "look": "idempotency_keys_pkey",
     "open_request": "idempotency_keys_pkey",
     "payment_read": "idx_payments_gateway_id",
@@ -104,6 +119,8 @@ MEANT = {
     "pending": "idx_idempotency_oldest",
     "pending_named": "idx_idempotency_oldest",
     "pending_of": "idx_idempotency_oldest",
+    "reconciliation": "idx_reconciled_movements_differ",
+    "reconciliations": "idx_reconciliations_to_at",
     "refund_read": "idx_payment_refunds_gateway_id",
     "refunds": "idx_payment_refunds_payment_id",
     "set_aside_events": "idx_outbox_refused",
@@ -162,6 +179,8 @@ def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: st
         "idx_audit_log_contradictions",
         "idx_gateway_rings_rung_at",
         "idx_payment_disputes_open",
+        "idx_reconciliations_to_at",
+        "idx_reconciled_movements_differ",
     ],
 )
 def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index: str) -> None:
@@ -314,8 +333,12 @@ BOUNDED = {
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
     "figures": 100,
+    "differences_of": 500,
+    "differing": 9_000,
     "disputes_of": 100,
     "open_disputes": 300,
+    "reconciliation": 3_000,
+    "reconciliations": 50,
     "said_of": 500,
     "follow_dispute": 200,
     "declines_by_code": 5_000,
