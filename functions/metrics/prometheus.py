@@ -51,6 +51,15 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         for currency, figures in books.items():
             family.add_metric([currency], float(figure(figures)))
         yield family
+    balances = GaugeMetricFamily(
+        "payment_ledger_balance",
+        "Balance of each account of the ledger, a debit above zero.",
+        labels=["account", "currency"],
+    )
+    for currency, by_account in totals.balances.items():
+        for account, balance in by_account.items():
+            balances.add_metric([account, currency], float(balance))
+    yield balances
     for name, meaning, watched in _WATCHED:
         yield GaugeMetricFamily(name, meaning, value=float(watched(totals)))
 

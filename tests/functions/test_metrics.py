@@ -39,6 +39,7 @@ TOTALS = Totals(
     currency="INR",
     figures=RUPEES,
     others={"USD": DOLLARS},
+    balances={"INR": {"gateway_receivable": Decimal("100.50"), "revenue": Decimal("-100.50")}},
     pending_count=1,
     pending_oldest=12.5,
     undelivered_count=2,
@@ -122,6 +123,8 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
     assert samples == {
         **series("INR", RUPEES),
         **series("USD", DOLLARS),
+        ("payment_ledger_balance", "gateway_receivable", "INR"): 100.5,
+        ("payment_ledger_balance", "revenue", "INR"): -100.5,
         ("payment_pending_count",): 1,
         ("payment_pending_oldest_seconds",): 12.5,
         ("outbox_undelivered_count",): 2,

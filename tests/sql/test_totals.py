@@ -384,7 +384,7 @@ def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
     none = Decimal(0)
     statuses, methods, disputes = (dict.fromkeys(each, 0) for each in (STATUSES, METHODS, DISPUTE_STATUSES))
     nothing = Figures(statuses, methods, none, none, 0, none, disputes, none)
-    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0)
+    assert totals == Totals("INR", nothing, {}, {}, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0)
 
 
 def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_it_can_be_sent(
@@ -396,6 +396,22 @@ def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_
         at = place.sql.value("SELECT now() + make_interval(hours => %s)", (due,)) if due else None
         a_dispute(place.sql, payment_id, status=status, evidence_due_by=at)
     assert read_totals(database, "INR").evidence_due == pytest.approx(7200, abs=60)
+
+
+def test_the_balances_are_those_of_the_journal_and_sum_to_zero_before_a_fold_and_after(
+    place: Place, database: Database
+) -> None:
+    payment_id = a_payment(place.sql, method="CASH", driver_id="d-1", commission="20.00")
+    a_refund(place.sql, payment_id)
+    a_payment(place.sql, currency="JPY")
+    expected = {"INR": {"cash_with_drivers": 90, "revenue": -20, "refunds": 10, "drivers_payable": -80}}
+    expected["JPY"] = {"gateway_receivable": 100, "revenue": -100}
+    for _ in range(2):
+        balances = read_totals(database, "INR").balances
+        kept = {currency: {name: each for name, each in of.items() if each} for currency, of in balances.items()}
+        assert (kept, [len(of) for of in balances.values()]) == (expected, [9, 9])
+        assert [sum(of.values()) for of in balances.values()] == [0, 0]
+        place.sql.run("SELECT fold_totals()")
 
 
 def ended(place: Place, days: int, **fields: Any) -> int:
