@@ -18,6 +18,9 @@ WITH page AS (
                 WHEN page.movement LIKE 'late charge %%' THEN r.charge_id
                 WHEN r.refund_id IS NOT NULL THEN r.gateway_id ELSE p.gateway_id END AS object_id,
            coalesce(r.charge_id, p.gateway_id) AS charge_id,
+           CASE WHEN d.gateway_id IS NOT NULL THEN d.opened_at
+                WHEN page.movement LIKE 'late charge %%' OR r.refund_id IS NULL THEN p.created_at
+                WHEN r.source <> 'gateway' THEN r.created_at END AS claimed_at,
            coalesce(d.status, CASE WHEN page.movement NOT LIKE 'late charge %%' THEN r.status END, p.status) AS status
       FROM page
       JOIN payments p ON p.payment_id = page.payment_id
@@ -28,7 +31,7 @@ WITH page AS (
      WHERE page.gateway = %(gateway)s AND page.gateway_receivable <> 0 AND page.movement !~ '^(fee|payout|opening)'
        AND split_part(p.gateway_account, '#', 1) = %(account)s
 ), not_seen AS (
-    SELECT at, entry_id, payment_id, currency, gateway_receivable AS amount, kind, object_id, charge_id, status,
+    SELECT at, entry_id, payment_id, currency, gateway_receivable AS amount, kind, object_id, charge_id, status, claimed_at,
            CASE WHEN kind IN ('refund', 'refund_failure') THEN refund_id END AS refund_id,
            CASE WHEN kind IN ('refund', 'refund_failure') THEN refund_reference ELSE payment_reference END AS reference,
            EXISTS (SELECT FROM gateway_rings AS g
