@@ -26,9 +26,9 @@ BIG = {
     "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
+    "ledger_entries",
     "reconciliations",
     "reconciled_movements",
-    "ledger_entries",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -75,17 +75,21 @@ SELECT 1 + n % 10000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THE
 ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
-INSERT INTO ledger_entries (payment_id, movement, currency, gateway_receivable, revenue)
-SELECT n, 'charge', 'INR', 1, -1 FROM generate_series(1, {ROWS // 2}) AS n;
-INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences)
-SELECT 'stripe', 'acct_1', now() - n * interval '1 hour', now() - (n - 1) * interval '1 hour', 'done', now(), 50, 0
-  FROM generate_series(1, {ROWS // 50}) AS n;
-INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, currency, their_amount, verdict, run)
-SELECT 1 + n / 50, 'txn_' || n, 'charge', now(), 'pi_' || n, 'INR', 1,
-       CASE WHEN n % 500 = 0 THEN 'missing_here' ELSE 'matched' END, 1
-  FROM generate_series(0, {ROWS} - 1) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
-ALTER TABLE payment_refunds ENABLE TRIGGER USER;
+ALTER TABLE payment_refunds ENABLE TRIGGER USER
+"""
+# What is booked of them and reconciled, and the statistics of all.
+BOOKED = f"""
+ALTER TABLE ledger_entries DISABLE TRIGGER USER;
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
+SELECT now() - make_interval(secs => {ROWS} - n), n, 'charge', 'INR', 'simulated', 36.50, -36.50 FROM generate_series(1, {ROWS}) AS n;
+ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+INSERT INTO reconciliations (gateway, account, from_at, to_at) VALUES ('simulated', 'acct_1', '2026-01-01', '2026-01-02');
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount, our_amount,
+                                  verdict, run)
+SELECT 1, 'txn_' || n, 'charge', now(), 'pi_' || n, n, 'INR', 36.50, 36.50,
+       CASE WHEN n % 100 = 0 THEN 'amount_differs' ELSE 'matched' END, 1
+  FROM generate_series(1, {ROWS}) AS n;
 ANALYZE
 """
 
@@ -99,8 +103,12 @@ MEANT = {
     "events_that_wait": "idx_outbox_subject",
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
-    "differences_of": "idx_reconciled_movements_differ",
     "differing": "idx_reconciled_movements_differ",
+    "beside_movements": "payments_reference_key",
+    "differences_of": "idx_reconciled_movements_differ",
+    "entries_not_seen": "idx_reconciled_movements_payment_id",
+    "movements_of": "reconciled_movements_pkey",
+    "settle_movements": "reconciled_movements_pkey",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
     "lease_next": "idx_idempotency_open",
@@ -137,6 +145,7 @@ def full(cluster: Cluster) -> Iterator[Sql]:
     """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
     with cluster.database() as place:
         place.sql.run(MANY)
+        place.sql.run(BOOKED)
         place.sql.run("VACUUM")
         yield place.sql
 
