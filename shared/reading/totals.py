@@ -36,12 +36,12 @@ class Figures(NamedTuple):
 
 class Totals(NamedTuple):
     """The figures of each currency, never added up over several: of `currency`, which is the service's, and of whatever
-    `others` the books hold. `balances`: of each currency that the journal has entries of, the balance of each of its accounts, a
-    debit above zero; they sum to zero. Ages in seconds. Pending are charges and refunds; rows of the seed are not. `evidence_due` is how
-    long there is to send the evidence in a dispute that is due next, in seconds; None where none is. Rings are objects of a
-    gateway that are to be read. Contradictions are those that nothing has put right. `differences` were found by the
-    reconciliations of times that ended within 35 days; `unreconciled` is how long ago the latest time ended that was reconciled
-    wholly, 0 where none was."""
+    `others` the books hold. `balances`: of each currency that the journal has entries of, the balance of each of its accounts,
+    a debit above zero; they sum to zero. Ages in seconds. Pending are charges and refunds; rows of the seed are not.
+    `evidence_due` is how long there is to send the evidence in a dispute that is due next, in seconds; None where none is.
+    Rings are objects of a gateway that are to be read. Contradictions are those that nothing has put right. `differences` were
+    found by the reconciliations of times that ended within 35 days; `unreconciled` is how long ago the latest time ended that
+    was reconciled wholly, 0 where none was."""
 
     currency: str
     figures: Figures

@@ -44,12 +44,13 @@ SELECT unsettled.count AS pending_count, unsettled.oldest AS pending_oldest,
                                LIMIT %(most_counted)s) AS refused) AS refused,
        (SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(rung_at)), 0)::float8 AS oldest
           FROM (SELECT rung_at FROM gateway_rings ORDER BY rung_at LIMIT %(most_counted)s) AS rung) AS rings,
-       (SELECT count(DISTINCT (gateway, account, movement))
-          FROM (SELECT r.gateway, r.account, m.movement
-                  FROM (SELECT * FROM reconciliations WHERE to_at > now() - interval '35 days'
-                         ORDER BY to_at DESC LIMIT %(most_counted)s) AS r
-                 CROSS JOIN LATERAL (
-                       SELECT movement FROM reconciled_movements
-                        WHERE reconciliation_id = r.reconciliation_id AND verdict NOT IN ('matched', 'not_yet_due')
-                        ORDER BY movement LIMIT %(most_counted)s) AS m
-                 LIMIT %(most_counted)s) AS found) AS differing
+       (SELECT count(*)
+          FROM (SELECT DISTINCT gateway, account, movement
+                  FROM (SELECT r.gateway, r.account, m.movement
+                          FROM (SELECT reconciliation_id, gateway, account FROM reconciliations
+                                 WHERE to_at > now() - interval '35 days' ORDER BY to_at DESC LIMIT %(most_counted)s) AS r
+                         CROSS JOIN LATERAL (
+                               SELECT movement FROM reconciled_movements
+                                WHERE reconciliation_id = r.reconciliation_id AND verdict NOT IN ('matched', 'not_yet_due')
+                                ORDER BY movement LIMIT %(most_counted)s) AS m
+                         LIMIT %(most_counted)s) AS found) AS each) AS differing

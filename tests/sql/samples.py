@@ -139,7 +139,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
-    "differences_of": {"reconciliation_id": 7, "after": "", "limit": 51},
     "differing": {"looked": 5_000, "most_counted": 100, "limit": 50},
     "disputes_of": {"payment_id": 7, "limit": 50},
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
