@@ -82,11 +82,12 @@ ALTER TABLE payment_refunds ENABLE TRIGGER USER
 BOOKED = f"""
 ALTER TABLE ledger_entries DISABLE TRIGGER USER;
 INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
-SELECT now() - make_interval(secs => {ROWS} - n), n, 'charge', 'INR', 'simulated', 36.50, -36.50 FROM generate_series(1, {ROWS}) AS n;
+SELECT now() - make_interval(secs => {ROWS} - n), n, 'charge', 'INR', 'simulated', 36.50, -36.50
+  FROM generate_series(1, {ROWS}) AS n;
 ALTER TABLE ledger_entries ENABLE TRIGGER USER;
 INSERT INTO reconciliations (gateway, account, from_at, to_at) VALUES ('simulated', 'acct_1', '2026-01-01', '2026-01-02');
-INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount, our_amount,
-                                  verdict, run)
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount,
+                                  our_amount, verdict, run)
 SELECT 1, 'txn_' || n, 'charge', now(), 'pi_' || n, n, 'INR', 36.50, 36.50,
        CASE WHEN n % 100 = 0 THEN 'amount_differs' ELSE 'matched' END, 1
   FROM generate_series(1, {ROWS}) AS n;
