@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from functions.console.desk import Desk
 from functions.console.forms import read_address
+from functions.console.payments_form import MOST_IN_CSV
 from functions.console.rendering import render
 from shared.platform.database import Row
 from shared.reading.queries import Page, read_cursor
@@ -44,7 +45,7 @@ def listing(desk: Desk, call: Call) -> Answer:
 
 def differences(desk: Desk, call: Call) -> Answer:
     """What differs in one of them, page by page. Raises Problem not_found and invalid_request."""
-    reconciliation_id = _id(call.parameters["reconciliation_id"])
+    reconciliation_id = read_id(call.parameters["reconciliation_id"])
     behind = read_address(call, "behind")["behind"]
     found = read_reconciliation(desk.deps.database, reconciliation_id, behind)
     gateway, words = desk.deps.gateways.named(found.row["gateway"]), desk.words
@@ -56,6 +57,7 @@ def differences(desk: Desk, call: Call) -> Answer:
         found=found,
         heading=time_of(found.row, words),
         most=MOST_COUNTED,
+        csv=f"{here}/csv" if (found.row["movements"] or 0) <= MOST_IN_CSV and found.row["finished_at"] else None,
         is_first_page=not behind,
         here=here,
         next=found.behind and f"{here}?{urlencode({'behind': found.behind})}",
@@ -76,7 +78,8 @@ def _is_midnight(moment: datetime) -> bool:
     return moment.time() == time.min
 
 
-def _id(text: str) -> int:
+def read_id(text: str) -> int:
+    """The id of a reconciliation in a path. Raises Problem not_found."""
     if not re.fullmatch(r"[0-9]{1,19}", text) or not 0 < int(text) <= GREATEST_ID:
         raise Problem("not_found", "There is no such reconciliation: an id is a positive integer.")
     return int(text)

@@ -1,5 +1,6 @@
 """What reconciliation found: the times that were compared with a gateway's books, and what differs in each, page by page."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.platform.database import Database, Row
@@ -9,6 +10,8 @@ from shared.web.problems import Problem
 
 # As many as a person reads at once, of times and of differences.
 SHOWN = 50
+# Movements that one statement reads for a file.
+AT_ONCE = 1_000
 
 
 class Reconciliations(NamedTuple):
@@ -37,7 +40,7 @@ def read_reconciliations(database: Database, page: Page) -> Reconciliations:
     return Reconciliations(rows[:SHOWN], page.cursor_behind(last | {"created_at": last["to_at"]}, "reconciliation_id"))
 
 
-def read_reconciliation(database: Database, reconciliation_id: int, behind: str) -> Reconciliation:
+def read_reconciliation(database: Database, reconciliation_id: int, behind: str = "") -> Reconciliation:
     """A reconciliation, with the page of its differences that begins behind this movement, at first "". Raises Problem
     not_found, and DatabaseUnavailable."""
     found = database.run_again("reconciliation", reconciliation_id=reconciliation_id, most_counted=MOST_COUNTED)
@@ -50,3 +53,13 @@ def read_reconciliation(database: Database, reconciliation_id: int, behind: str)
         differences=rows[:SHOWN],
         behind=rows[SHOWN - 1]["movement"] if len(rows) > SHOWN else None,
     )
+
+
+def every_movement(database: Database, reconciliation_id: int) -> Iterator[list[Row]]:
+    """All movements of a reconciliation, so many at a time, by their names; first an empty page where there are none. No
+    connection is held between two pages. Raises DatabaseUnavailable."""
+    behind: str | None = ""
+    while behind is not None:
+        rows = database.run_again("movements_of", reconciliation_id=reconciliation_id, after=behind, limit=AT_ONCE)
+        yield rows
+        behind = rows[-1]["movement"] if len(rows) == AT_ONCE else None

@@ -64,6 +64,7 @@ ROUTES = (
     Route("POST", "/console/payments/{payment_id}/refund", "console", "refunds:write"),
     Route("GET", "/console/reconciliation", "console", "payments:read"),
     Route("GET", "/console/reconciliation/{reconciliation_id}", "console", "payments:read"),
+    Route("GET", "/console/reconciliation/{reconciliation_id}/csv", "console", "payments:read"),
     Route("GET", "/console/attention", "console", "payments:read"),
     Route("GET", "/console/attention/count", "console", "payments:read"),
     Route("GET", "/console/settle/{reference}", "console", "payments:settle"),

@@ -81,6 +81,27 @@ def test_times_come_page_by_page(visitor: Visitor, place: Place, monkeypatch: py
     assert second.links[-1] == PAGE
 
 
+def test_the_file_has_every_movement_and_is_of_what_came_to_its_end(
+    visitor: Visitor, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "AT_ONCE", 2)
+    done = a_reconciliation(place.sql, movements=3, differences=1)
+    for name, verdict in (("txn_1", "matched"), ("txn_2", "missing_here"), ("txn_3", "not_yet_due")):
+        a_movement(place.sql, done, name, verdict=verdict, why="=cmd()")
+    address = f"{PAGE}/{done}/csv"
+    assert address in visitor.get(f"{PAGE}/{done}").links
+    file = visitor.ask_for(address)
+    lines = b"".join(file.body).decode().splitlines()  # type: ignore[arg-type]
+    assert lines[0].startswith("gateway,movement,kind,at,verdict,why,")
+    assert [line.split(",")[1] for line in lines[1:]] == ["txn_1", "txn_2", "txn_3"]
+    assert ",missing_here,'=cmd()," in lines[2]
+    assert file.headers["Content-Disposition"].startswith(f'attachment; filename="reconciliation-{done}-as-of-')
+    for changes in (NOT_DONE, {"movements": 50_001}):
+        other = a_reconciliation(place.sql, gateway=str(changes["movements"]), **changes)
+        assert f"{PAGE}/{other}/csv" not in visitor.get(f"{PAGE}/{other}").links
+        assert visitor.get(f"{PAGE}/{other}/csv").status == 404
+
+
 def test_where_nothing_differs_it_says_so(visitor: Visitor, place: Place) -> None:
     assert "and the other way round" in visitor.get(f"{PAGE}/{a_reconciliation(place.sql)}").text
 
