@@ -12,26 +12,23 @@ SET lock_timeout = '4s';
 -- where no driver or no rule was known. tells_key: the gateway is told the key's hash, the trip and how the fare came about beside our
 -- reference, so that a charge can be entered again that the books lost; a claim of before does not, and its repeat is the same request.
 ALTER TABLE payments
-    ADD COLUMN IF NOT EXISTS driver_id text,
+    ADD COLUMN IF NOT EXISTS driver_id varchar(64),
     ADD COLUMN IF NOT EXISTS commission numeric(12, 2),
     ADD COLUMN IF NOT EXISTS tells_key boolean NOT NULL DEFAULT false,
-    DROP CONSTRAINT IF EXISTS payments_driver_id_check,
-    ADD CONSTRAINT payments_driver_id_check CHECK (length(driver_id) BETWEEN 1 AND 64) NOT VALID,
     DROP CONSTRAINT IF EXISTS payments_commission_check,
-    ADD CONSTRAINT payments_commission_check
-        CHECK (commission IS NULL OR (commission BETWEEN 0 AND amount AND driver_id IS NOT NULL)) NOT VALID;
+    ADD CONSTRAINT payments_commission_check CHECK (commission BETWEEN 0 AND amount) NOT VALID;
 ALTER TABLE payment_refunds
     ADD COLUMN IF NOT EXISTS tells_key boolean NOT NULL DEFAULT false;
 
 -- The journal, by columns: an entry is one row, and each account a column. A debit is above zero, a credit below, and what does not sum to
 -- zero is refused. Only written to. `movement` says what moved (charge, late charge 12, refund 12, reversal 12, dispute dp_1 2, fee txn_1,
--- payout txn_2, opening), once for a payment, or once for what is no payment's.
+-- payout txn_2, opening INR), once for a payment, or once for what is no payment's.
 CREATE TABLE IF NOT EXISTS ledger_entries (
     entry_id           bigint GENERATED ALWAYS AS IDENTITY,
     at                 timestamptz NOT NULL DEFAULT now(),
-    payment_id         bigint REFERENCES payments,
-    movement           text NOT NULL CHECK (length(movement) <= 300),
-    currency           text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    payment_id         bigint,
+    movement           varchar(300) NOT NULL,
+    currency           varchar(3) NOT NULL,
     gateway            text,
     driver_id          text,
     -- What is ours: with the gateway, with drivers who were paid in cash, in the bank.
@@ -57,8 +54,9 @@ CREATE OR REPLACE TRIGGER ledger_entries_stay BEFORE UPDATE OR DELETE ON ledger_
 ALTER TABLE ledger_entries SET (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000);
 
 -- The balances are kept as the totals are (0011_totals_entries, 0020_fold_past_writers, 0023_quarters): each entry of the journal is an
--- entry of the totals too, whose count is 0 and whose accounts are not NULL, so that whoever reads totals sees nothing of it. What is folded
--- stays there as one row for each currency and gateway, which is their balance, and is added to its quarter of an hour, and to its driver.
+-- entry of the totals too, whose accounts are not NULL, and whose count and amounts are 0, so that whoever adds up totals gets nothing of it.
+-- What is folded stays there as one row for each currency and gateway, which is their balance, and is added to its quarter of an hour, and to
+-- its driver.
 -- So the balance at the end of any day is what is there now, less what happened since, however many payments there are.
 ALTER TABLE totals_entries
     ADD COLUMN IF NOT EXISTS gateway text,
@@ -231,22 +229,54 @@ END $$;
 CREATE OR REPLACE TRIGGER count_truncated AFTER TRUNCATE ON ledger_entries
     FOR EACH STATEMENT EXECUTE FUNCTION count_truncated_entries();
 
--- What is charged is with the gateway, or with the driver who was paid in cash; with a commission the rest of it is the driver's. A row of
--- the seed happened when it says, and what of it was refunded went out with it.
-CREATE OR REPLACE FUNCTION book_charge() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Each move that a payment may make, as in 0009_moves and 0025_late_truth, and no other; what is charged by it is booked. It is with the
+-- gateway, or with the driver who was paid in cash; with a commission the rest of it is the driver's. A row of the seed happened when it
+-- says, and what of it was refunded went out with it.
+CREATE OR REPLACE FUNCTION move_payment() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    cash numeric := CASE NEW.method WHEN 'CASH' THEN NEW.amount - NEW.refunded_amount ELSE 0 END;
-    ours numeric := coalesce(NEW.commission, NEW.amount);
+    told    text := 'a row of payments never goes from %s to %s';
+    allowed boolean;
+    cash    numeric := 0;
+    ours    numeric;
 BEGIN
-    IF NEW.gateway IS NULL THEN
-        INSERT INTO ledger_entries (payment_id, movement, currency, driver_id, at, gateway_receivable, cash_with_drivers, revenue, refunds,
-                                    drivers_payable)
-        VALUES (NEW.payment_id, 'charge', NEW.currency, NEW.driver_id, NEW.created_at, NEW.amount - NEW.refunded_amount - cash, cash,
-                -ours, NEW.refunded_amount, ours - NEW.amount);
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.status = OLD.status THEN
+            RETURN NULL;
+        END IF;
+        allowed := OLD.gateway IS NOT NULL
+                   AND (OLD.status = 'PENDING' AND NEW.status IN ('SUCCESS', 'FAILED')
+                        OR OLD.status = 'SUCCESS' AND NEW.status = 'REFUNDED'
+                        OR OLD.status = 'FAILED' AND NEW.status = 'SUCCESS' AND NEW.late_charge_id IS NOT NULL
+                        OR OLD.status = 'REFUNDED' AND NEW.status = 'SUCCESS' AND NEW.reversed_amount > OLD.reversed_amount);
     ELSE
+        IF NEW.status = 'PENDING' THEN
+            RETURN NULL;
+        END IF;
+        -- Whoever has no gateway is a row of the seed: written in any status, and never moved.
+        allowed := NEW.gateway IS NULL OR (NEW.status = 'SUCCESS' AND NEW.method = 'CASH');
+        told := 'a row of payments is never written as %2$s';
+    END IF;
+    IF NOT allowed THEN
+        RAISE integrity_constraint_violation
+        USING MESSAGE = format(told, OLD.status, NEW.status), TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+    END IF;
+    IF NEW.status NOT IN ('SUCCESS', 'REFUNDED') OR OLD.status IN ('SUCCESS', 'REFUNDED') THEN
+        RETURN NULL;
+    END IF;
+
+    ours := coalesce(NEW.commission, NEW.amount);
+    IF NEW.method = 'CASH' THEN
+        cash := NEW.amount - NEW.refunded_amount;
+    END IF;
+    IF NEW.gateway IS NOT NULL THEN
         INSERT INTO ledger_entries (payment_id, movement, currency, driver_id, gateway, gateway_receivable, cash_with_drivers, revenue,
                                     refunds, drivers_payable)
         VALUES (NEW.payment_id, 'charge', NEW.currency, NEW.driver_id, NEW.gateway, NEW.amount - NEW.refunded_amount - cash, cash,
+                -ours, NEW.refunded_amount, ours - NEW.amount);
+    ELSE
+        INSERT INTO ledger_entries (payment_id, movement, currency, driver_id, at, gateway_receivable, cash_with_drivers, revenue, refunds,
+                                    drivers_payable)
+        VALUES (NEW.payment_id, 'charge', NEW.currency, NEW.driver_id, NEW.created_at, NEW.amount - NEW.refunded_amount - cash, cash,
                 -ours, NEW.refunded_amount, ours - NEW.amount);
     END IF;
     RETURN NULL;
@@ -305,7 +335,7 @@ BEGIN
             PERFORM pg_sleep(0.01);
         END;
     END LOOP;
-    IF EXISTS (SELECT FROM pg_trigger WHERE tgname = 'payments_booked') THEN
+    IF EXISTS (SELECT FROM pg_trigger WHERE tgfoid = 'move_payment'::regproc) THEN
         RETURN;
     END IF;
 
@@ -326,18 +356,15 @@ BEGIN
           FROM payment_refunds r JOIN payments p USING (payment_id)
          WHERE r.source = 'late_payment' AND r.status <> 'REFUNDED' GROUP BY p.currency
     )
-    INSERT INTO ledger_entries (movement, currency, gateway_receivable, cash_with_drivers, revenue, refunds, disputes, late_payments)
-    SELECT 'opening ' || currency, currency, sum(receivable), sum(cash), -sum(charged), sum(refunded), sum(disputed), -sum(late)
+    -- Not when this transaction began: what was paid while it waited for its locks is in it.
+    INSERT INTO ledger_entries (at, movement, currency, gateway_receivable, cash_with_drivers, revenue, refunds, disputes, late_payments)
+    SELECT clock_timestamp(), 'opening ' || currency, currency, sum(receivable), sum(cash), -sum(charged), sum(refunded), sum(disputed), -sum(late)
       FROM booked GROUP BY currency;
 
-    CREATE TRIGGER payments_booked AFTER UPDATE OF status ON payments FOR EACH ROW
-        WHEN (NEW.status = 'SUCCESS' AND OLD.status IN ('PENDING', 'FAILED'))
-        EXECUTE FUNCTION book_charge();
-    CREATE TRIGGER payments_booked_at_once AFTER INSERT ON payments FOR EACH ROW
-        WHEN (NEW.status IN ('SUCCESS', 'REFUNDED'))
-        EXECUTE FUNCTION book_charge();
+    CREATE OR REPLACE TRIGGER payments_moved AFTER UPDATE OF status ON payments FOR EACH ROW EXECUTE FUNCTION move_payment();
+    CREATE OR REPLACE TRIGGER payments_written AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION move_payment();
     CREATE TRIGGER refunds_booked AFTER UPDATE OF status ON payment_refunds FOR EACH ROW
-        WHEN (NEW.status <> OLD.status AND NEW.status IN ('REFUNDED', 'REVERSED'))
+        WHEN (NEW.status = 'REFUNDED' AND OLD.status = 'PENDING' OR NEW.status = 'REVERSED' AND OLD.status = 'REFUNDED')
         EXECUTE FUNCTION book_refund();
     CREATE TRIGGER late_payments_booked AFTER INSERT ON payment_refunds FOR EACH ROW
         WHEN (NEW.source = 'late_payment')
