@@ -28,6 +28,8 @@ BIG = {
     "payment_disputes",
     "ledger_entries",
     "reconciliations",
+    "ledger_by_quarter",
+    "ledger_by_driver",
     "reconciled_movements",
 }
 MANY = f"""
@@ -57,6 +59,14 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
 INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
 SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
   FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
+ALTER TABLE ledger_entries DISABLE TRIGGER USER;
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
+SELECT created_at, payment_id, 'charge', currency, gateway, amount, -amount FROM payments WHERE status = 'SUCCESS';
+ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+INSERT INTO ledger_by_quarter
+SELECT quarter_of(now()) - n * interval '15 min', 'INR', gateway, n, 0, 0, -n, 0, 0, 0, 0, 0
+  FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['simulated', 'stripe', NULL]) AS gateway;
+INSERT INTO ledger_by_driver SELECT 'drv-' || n, 'INR', -n, 0 FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
@@ -78,13 +88,8 @@ SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{
 ALTER TABLE payments ENABLE TRIGGER USER;
 ALTER TABLE payment_refunds ENABLE TRIGGER USER
 """
-# What is booked of them and reconciled, and the statistics of all.
-BOOKED = f"""
-ALTER TABLE ledger_entries DISABLE TRIGGER USER;
-INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
-SELECT now() - make_interval(secs => {ROWS} - n), n, 'charge', 'INR', 'simulated', 36.50, -36.50
-  FROM generate_series(1, {ROWS}) AS n;
-ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+# What is reconciled of them, and the statistics of all.
+RECONCILED = f"""
 INSERT INTO reconciliations (gateway, account, from_at, to_at) VALUES ('simulated', 'acct_1', '2026-01-01', '2026-01-02');
 INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount,
                                   our_amount, verdict, run)
@@ -118,6 +123,9 @@ MEANT = {
     "settle_movements": "reconciled_movements_pkey",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
+    "ledger_balances": "ledger_by_quarter_key",
+    "ledger_driver": "ledger_by_driver_pkey",
+    "ledger_drivers": "ledger_by_driver_pkey",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
     "keep_said": "idx_payments_gateway_id",
@@ -152,7 +160,7 @@ def full(cluster: Cluster) -> Iterator[Sql]:
     """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
     with cluster.database() as place:
         place.sql.run(MANY)
-        place.sql.run(BOOKED)
+        place.sql.run(RECONCILED)
         place.sql.run("VACUUM")
         yield place.sql
 
@@ -351,6 +359,9 @@ BOUNDED = {
     "figures": 100,
     "differences_of": 500,
     "differing": 9_000,
+    "ledger_balances": 100,
+    "ledger_driver": 30,
+    "ledger_drivers": 60,
     "disputes_of": 100,
     "open_disputes": 300,
     "reconciliation": 3_000,
