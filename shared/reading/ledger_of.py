@@ -5,20 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from shared.platform.database import Database
+from shared.reading.ledger import ACCOUNTS
 
 # As many as a person reads, the newest.
 MOST = 50
-ACCOUNTS = (
-    "gateway_receivable",
-    "cash_with_drivers",
-    "bank",
-    "revenue",
-    "refunds",
-    "disputes",
-    "fees",
-    "drivers_payable",
-    "late_payments",
-)
 
 
 class Entry(NamedTuple):
