@@ -2,6 +2,7 @@
 
 from functions.console.desk import Desk
 from functions.console.permitted import may
+from functions.console.reconciliation import time_of
 from functions.console.rendering import is_fragment, render
 from shared.reading.attention import MOST, MOST_COUNTED, count_attention, read_attention
 from shared.web.answers import Answer
@@ -9,12 +10,15 @@ from shared.web.call import Call
 
 
 def attention(desk: Desk, call: Call) -> Answer:
+    words = desk.words
     return render(
         "attention_found.html" if is_fragment(call) else "attention.html",
         call,
-        words=desk.words,
+        words=words,
         found=read_attention(desk.deps.database),
         most=MOST,
+        most_counted=MOST_COUNTED,
+        time_of=lambda row: time_of(row, words),
         may_settle=may(call, "payments:settle"),
         sends_events=bool(desk.settings.k_sink),
     )

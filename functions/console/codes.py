@@ -1,5 +1,7 @@
 """Words for the codes that people meet in the console."""
 
+from typing import NamedTuple
+
 # What gateways say where they decline: Stripe's codes (https://docs.stripe.com/declines/codes,
 # https://docs.stripe.com/api/refunds/object#refund_object-failure_reason), the simulated gateway's, and our own.
 FAILURES = {
@@ -73,6 +75,67 @@ DISPUTES = {"INQUIRY": "Inquiry", "OPEN": "Open", "WON": "Won", "LOST": "Lost", 
 
 # How it came to us what a gateway said by itself.
 HEARD = {"webhook": "by webhook", "list": "in its list of events", "read": "when it was read"}
+
+
+class Verdict(NamedTuple):
+    """What a difference is called, and what to do about it."""
+
+    name: str
+    advice: str
+
+
+# What reconciliation says of a movement that is not alike.
+VERDICTS = {
+    "amount_differs": Verdict(
+        "Amount differs",
+        "Compare the charge or refund in the gateway's own pages with the payment. The books do not follow by themselves: "
+        "what is too much goes back from there, and what is too little is a loss to book.",
+    ),
+    "missing_here": Verdict(
+        "Missing here",
+        "The gateway moved it, and the books do not know of it. What bears a reference of ours was lost with the books: "
+        "make reconcile ADOPT=… enters it again. Anything else somebody moved without this service.",
+    ),
+    "missing_there": Verdict(
+        "Missing there",
+        "The books have it, and the gateway does not. See whether it was made with another account, then ask the gateway.",
+    ),
+    "status_differs": Verdict(
+        "Status differs",
+        "One side has it as done, and the other as failed. “Ask again now” on the payment's page reads what it is.",
+    ),
+}
+
+# The accounts of the journal, and what its entries are of.
+ACCOUNTS = {
+    "gateway_receivable": "With the gateway",
+    "cash_with_drivers": "Cash with drivers",
+    "bank": "Bank",
+    "revenue": "Revenue",
+    "refunds": "Refunds",
+    "disputes": "Disputes",
+    "fees": "Fees",
+    "drivers_payable": "Owed to drivers",
+    "late_payments": "Paid late",
+}
+ENTRIES = {
+    "charge": "Charge",
+    "refund": "Refund",
+    "reversal": "Refund that came back",
+    "late": "Charge that was paid late",
+    "dispute": "Dispute",
+    "fee": "Fee of the gateway",
+}
+
+MOVEMENT_KINDS = {
+    "charge": "Charge",
+    "refund": "Refund",
+    "refund_failure": "Refund that came back",
+    "dispute": "Dispute",
+    "fee": "Fee",
+    "payout": "Payout",
+    "other": "Something else",
+}
 
 METHODS = {"CARD": "Card", "UPI": "UPI", "WALLET": "Wallet", "CASH": "Cash"}
 

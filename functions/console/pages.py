@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-from functions.console import attention, payment, payments, payments_csv, refund, settle, sign_in, today
+from functions.console import (
+    attention,
+    payment,
+    payments,
+    payments_csv,
+    reconciliation,
+    reconciliation_csv,
+    refund,
+    settle,
+    sign_in,
+    today,
+)
 from functions.console.desk import Desk
 from functions.console.rendering import file, render
 from shared.web.answers import Answer
@@ -21,6 +32,9 @@ PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
     "GET /console/payments/{payment_id}/refund": refund.form,
     "GET /console/payments/{payment_id}/refund/confirm": refund.confirm,
     "POST /console/payments/{payment_id}/refund": refund.refund,
+    "GET /console/reconciliation": reconciliation.listing,
+    "GET /console/reconciliation/{reconciliation_id}": reconciliation.differences,
+    "GET /console/reconciliation/{reconciliation_id}/csv": reconciliation_csv.csv,
     "GET /console/attention": attention.attention,
     "GET /console/attention/count": attention.count,
     "GET /console/settle/{reference}": settle.form,

@@ -14,6 +14,7 @@ from functions.console.rendering import is_fragment, redirect, render
 from shared.charging.ask_again import ask_again
 from shared.platform import json_text
 from shared.reading import payments
+from shared.reading.ledger_of import ledger_of
 from shared.reading.said import said_of
 from shared.reading.story import Asking, Claimed, DisputeOpened, Story
 from shared.reading.story import story as read_story
@@ -37,6 +38,7 @@ def story(desk: Desk, call: Call) -> Answer:
         call,
         **_shown(desk, told),
         said=[] if is_fragment(call) else said_of(desk.deps.database, payment_id),
+        entries=[] if is_fragment(call) else ledger_of(desk.deps.database, payment_id),
         fragment=is_fragment(call),
         seen=seen,
         asked=address["asked"],

@@ -71,5 +71,9 @@ def _environment() -> "Environment":
         "fare_names": codes.FARE,
         "disputes": codes.DISPUTES,
         "heard": codes.HEARD,
+        "account_names": codes.ACCOUNTS,
+        "ledger_entries": codes.ENTRIES,
+        "verdicts": codes.VERDICTS,
+        "movement_kinds": codes.MOVEMENT_KINDS,
     }
     return environment

@@ -51,6 +51,15 @@ def _families(totals: Totals) -> Iterator[GaugeMetricFamily]:
         for currency, figures in books.items():
             family.add_metric([currency], float(figure(figures)))
         yield family
+    balances = GaugeMetricFamily(
+        "payment_ledger_balance",
+        "Balance of each account of the ledger, a debit above zero.",
+        labels=["account", "currency"],
+    )
+    for currency, by_account in totals.balances.items():
+        for account, balance in by_account.items():
+            balances.add_metric([account, currency], float(balance))
+    yield balances
     for name, meaning, watched in _WATCHED:
         yield GaugeMetricFamily(name, meaning, value=float(watched(totals)))
 
@@ -104,6 +113,16 @@ _WATCHED: tuple[tuple[str, str, Callable[[Totals], float]], ...] = (
         lambda of: of.ring_count,
     ),
     ("payment_rings_oldest_seconds", "Since the first ring for the oldest of them.", lambda of: of.ring_oldest),
+    (
+        "payment_reconciliation_differences",
+        f"Movements of 35 days that a gateway's books and ours do not have alike; {_AT_LEAST}",
+        lambda of: of.differences,
+    ),
+    (
+        "payment_reconciliation_unreconciled_seconds",
+        "Since the end of the latest time that was reconciled wholly; 0 where none ever was.",
+        lambda of: of.unreconciled,
+    ),
 )
 
 

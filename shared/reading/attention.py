@@ -10,7 +10,7 @@ from shared.rules.states import METHODS
 LATE = 60
 # Of each kind that a page lists: what a person reads. The oldest come first, so that the others move up.
 MOST = 50
-# The number beside the page's name ends here.
+# The number beside the page's name ends here, and so do the differences that a line counts.
 MOST_COUNTED = 100
 # Entries of the audit trail that are looked through for contradictions: people write the others, a few a day. And the oldest of
 # what is pending, for what does not wait for its customer: nobody waits for longer than NEXT_ACTION_TIMEOUT.
@@ -50,8 +50,9 @@ class Declines(NamedTuple):
 
 class Attention(NamedTuple):
     """What needs attention: `pending` (but for what waits for its customer) and `undelivered` for longer than a minute,
-    `refused` and set aside, oldest first; `contradictions`, newest first; and `disputes` that are not decided, whose
-    evidence is due next first. Each list ends at MOST, which then means "at least"."""
+    `refused` and set aside, oldest first; `contradictions`, newest first; `disputes` that are not decided, whose
+    evidence is due next first; and reconciliations that are `differing` from a gateway's books, the latest times first.
+    Each list ends at MOST, which then means "at least"."""
 
     pending: list[Row]
     undelivered: list[Row]
@@ -59,6 +60,7 @@ class Attention(NamedTuple):
     declines: Declines
     contradictions: list[Row]
     disputes: list[Row]
+    differing: list[Row]
 
     @property
     def recent(self) -> list[Row]:
@@ -72,7 +74,8 @@ class Attention(NamedTuple):
 
     @property
     def nothing(self) -> bool:
-        return not (self.pending or self.undelivered or self.refused or self.declines.rising or self.recent or self.due)
+        kinds = (self.pending, self.undelivered, self.refused, self.recent, self.due, self.differing)
+        return not (any(kinds) or self.declines.rising)
 
 
 def read_attention(database: Database) -> Attention:
@@ -85,6 +88,7 @@ def read_attention(database: Database) -> Attention:
         declines=Declines(Share(**hour), Share(**day)),
         contradictions=database.run_again("contradictions", looked=LOOKED, limit=MOST),
         disputes=database.run_again("open_disputes", limit=MOST),
+        differing=database.run_again("differing", looked=LOOKED, most_counted=MOST_COUNTED, limit=MOST),
     )
 
 

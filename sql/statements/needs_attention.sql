@@ -2,7 +2,8 @@
 -- (idx_outbox_failed, idx_outbox_untried) for longer than `age` seconds, what was set aside (idx_outbox_refused), and where the
 -- gateway contradicted what is stored within `recent` seconds, among the newest `looked` entries of the audit trail, but for charges
 -- that were paid late and are given back or adopted (payments_pkey); and disputes whose evidence can still be sent
--- (idx_payment_disputes_open). What waits for its customer counts from when it is waited for no longer; the oldest `looked` of what is
+-- (idx_payment_disputes_open); and reconciliations of the last 35 days that found differences (idx_reconciliations_to_at,
+-- idx_reconciled_movements_differ), among the newest `looked`. What waits for its customer counts from when it is waited for no longer; the oldest `looked` of what is
 -- pending are looked at.
 WITH since AS (SELECT * FROM open_from)
 SELECT (SELECT count(*) FROM (SELECT FROM (SELECT created_at, act_by FROM idempotency_keys
@@ -31,4 +32,11 @@ SELECT (SELECT count(*) FROM (SELECT FROM (SELECT created_at, act_by FROM idempo
                   OR NOT EXISTS (SELECT FROM payments AS p
                                   WHERE p.payment_id = entry.payment_id AND p.late_charge_id = entry.gateway_id LIMIT 1)))
        + (SELECT count(*) FROM (SELECT FROM payment_disputes
-                                 WHERE status IN ('INQUIRY', 'OPEN') AND evidence_due_by > now() LIMIT %(limit)s) AS due) AS count
+                                 WHERE status IN ('INQUIRY', 'OPEN') AND evidence_due_by > now() LIMIT %(limit)s) AS due)
+       + (SELECT count(*) FROM (SELECT FROM (SELECT reconciliation_id FROM reconciliations WHERE to_at > now() - interval '35 days'
+                                              ORDER BY to_at DESC LIMIT %(looked)s) AS r
+                                CROSS JOIN LATERAL (
+                                      SELECT FROM reconciled_movements
+                                       WHERE reconciliation_id = r.reconciliation_id AND verdict NOT IN ('matched', 'not_yet_due')
+                                       LIMIT 1) AS differs
+                                LIMIT %(limit)s) AS differing) AS count

@@ -19,6 +19,22 @@ from tests.tools.axe import axe
 PHONE = {"width": 360, "height": 740}
 # A browser ends a paragraph before what has no place in one, and what follows is no longer laid out with it.
 ENDS_A_PARAGRAPH = re.compile(r"<p\b[^>]*>(?:(?!</p>).)*?<(?:form|div|dl|p|section|table|ul)\b[^>]*>", re.DOTALL)
+# A reconciliation that found one difference of each kind, with the longest names and texts that there may be.
+DIFFERENCES = """
+WITH reconciliation AS (
+    INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences)
+    VALUES ('stripe', 'acct_1032D82eZvKYlo2C/live', 'yesterday', 'today', 'done', now(), 123456, 4)
+    RETURNING reconciliation_id
+)
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, charge_id, reference, payment_id, currency,
+                                  their_amount, our_amount, their_status, our_status, verdict, why, run)
+SELECT reconciliation_id, 'txn_' || repeat('x', n::int * 20), 'charge', now(), 'pi_3MtwBwLkdIwHu7ix28a3tqPa',
+       'pi_3MtwBwLkdIwHu7ix28a3tqPa', 'PAY-20261125-HX5FJWC0DDAR47GP', CASE WHEN n > 1 THEN %s::bigint END, 'INR',
+       1234567.89, 1234567.8, 'succeeded', 'SUCCESS', verdict, %s, 1
+  FROM reconciliation,
+       unnest(ARRAY['missing_here', 'amount_differs', 'status_differs', 'missing_there']) WITH ORDINALITY AS kind (verdict, n)
+RETURNING reconciliation_id
+"""
 # Of a page, one finding a line: how bad, what, and where.
 FINDINGS = """async () => (await axe.run()).violations.flatMap((each) =>
   each.nodes.map((node) => `${each.impact}: ${each.help}: ${node.html}`))"""
@@ -47,6 +63,8 @@ def told(service: Service) -> Iterator[dict[str, Any]]:
         "history": client.get("/payments/1").json,
     }
     client.refund(payments["hostile"]["payment_id"], amount=1, metadata={"reason": hostile})
+    with service.database() as run:
+        run(DIFFERENCES, refunded["payment_id"], f"{hostile} {'x' * 100}")
     with service.frozen("/functions/sweep/main.py"):
         payments["pending"] = client.pay(metadata={"simulate": "timeout"}).json
         client.close()
@@ -62,6 +80,8 @@ def pages(told: dict[str, Any]) -> list[str]:
         "/console/payments",
         "/console/payments?status=FAILED&amount_from=0.01",
         "/console/attention",
+        "/console/reconciliation",
+        "/console/reconciliation/1",
         *of_payments,
         refund,
         refund.replace("?", "/confirm?") + "&amount=1.00&reason=Late",

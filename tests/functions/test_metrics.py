@@ -39,6 +39,7 @@ TOTALS = Totals(
     currency="INR",
     figures=RUPEES,
     others={"USD": DOLLARS},
+    balances={"INR": {"gateway_receivable": Decimal("100.50"), "revenue": Decimal("-100.50")}},
     pending_count=1,
     pending_oldest=12.5,
     undelivered_count=2,
@@ -48,6 +49,8 @@ TOTALS = Totals(
     evidence_due=90_000.5,
     ring_count=3,
     ring_oldest=7.5,
+    differences=2,
+    unreconciled=93_600.5,
 )
 STARTS = [ColdStarts("health", [(0.25, 1), (math.inf, 2)], 1.5)]
 # As Prometheus 3 and 2 ask, and the OpenTelemetry collector.
@@ -120,6 +123,8 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
     assert samples == {
         **series("INR", RUPEES),
         **series("USD", DOLLARS),
+        ("payment_ledger_balance", "gateway_receivable", "INR"): 100.5,
+        ("payment_ledger_balance", "revenue", "INR"): -100.5,
         ("payment_pending_count",): 1,
         ("payment_pending_oldest_seconds",): 12.5,
         ("outbox_undelivered_count",): 2,
@@ -129,6 +134,8 @@ def test_the_prometheus_text_has_every_series_of_every_currency_also_at_nothing(
         ("payment_dispute_evidence_due_seconds",): 90_000.5,
         ("payment_rings_waiting",): 3,
         ("payment_rings_oldest_seconds",): 7.5,
+        ("payment_reconciliation_differences",): 2,
+        ("payment_reconciliation_unreconciled_seconds",): 93_600.5,
     }
 
 

@@ -77,6 +77,13 @@ CASES = {
         {of("payment_dispute_evidence_due_seconds"): "172799x60"},
         {of("payment_dispute_evidence_due_seconds"): "172800x60"},
     ),
+    "ReconciliationDiffers": Case(
+        {of("payment_reconciliation_differences"): "1x60"}, {of("payment_reconciliation_differences"): "0x60"}
+    ),
+    "ReconciliationLate": Case(
+        {of("payment_reconciliation_unreconciled_seconds"): "172801x60"},
+        {of("payment_reconciliation_unreconciled_seconds"): "172800x60"},
+    ),
     "EventsUndelivered": Case({of("outbox_oldest_seconds"): "301x60"}, {of("outbox_oldest_seconds"): "300x60"}),
     "EventsRefused": Case({of("outbox_refused_count"): "1x60"}, {of("outbox_refused_count"): "0x60"}),
     "PaymentsFailing": Case(answers(6), answers(5)),

@@ -22,6 +22,7 @@ OF_A_CURRENCY = (
     "payment_refund_amount",
     "payment_dispute_total",
     "payment_disputed_amount",
+    "payment_ledger_balance",
 )
 
 
@@ -31,6 +32,7 @@ def test_the_dashboard_has_what_whoever_is_on_call_looks_for(built: Built, form:
     titles = " ".join(panel["title"].lower() for panel in dashboard["panels"])
     looked_for = (
         "status revenue disputes declined latency undelivered refused stuck starts gateway trip connections deliveries"
+        " reconciliation ledger"
     )
     assert [word for word in looked_for.split() if word not in titles] == []
     ids = [panel["id"] for panel in dashboard["panels"]]

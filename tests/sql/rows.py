@@ -95,6 +95,29 @@ def a_dispute(sql: Sql, payment_id: int, **fields: Any) -> int:
     return int(insert(sql, "payment_disputes", row | over)["dispute_id"])
 
 
+def a_reconciliation(sql: Sql, **fields: Any) -> int:
+    """The reconciliation of yesterday with Stripe, done with nothing found, unless its fields say otherwise; its id."""
+    row = {name: sql.value(f"SELECT {moment}") for name, moment in YESTERDAY.items() if name not in fields}
+    row |= {"gateway": "stripe", "account": "acct_1/live", "phase": "done", "movements": 0, "differences": 0}
+    return int(insert(sql, "reconciliations", row | fields)["reconciliation_id"])
+
+
+YESTERDAY = {"from_at": "current_date - 1", "to_at": "current_date", "finished_at": "now()"}
+
+
+def a_movement(sql: Sql, reconciliation_id: int, movement: str, **fields: Any) -> str:
+    """A movement of a reconciliation, a charge that is missing here unless its fields say otherwise; its name."""
+    row = {"kind": "charge", "at": "yesterday", "object_id": "pi_9", "charge_id": "pi_9", "currency": "INR", "run": 1}
+    row |= {"their_amount": "150.00", "their_status": "succeeded", "verdict": "missing_here"}
+    row |= {"reconciliation_id": reconciliation_id, "movement": movement}
+    return str(insert(sql, "reconciled_movements", row | fields)["movement"])
+
+
+def an_entry(sql: Sql, payment_id: int, movement: str, **accounts: str) -> None:
+    """An entry of a payment in the journal, with what each account changes by."""
+    insert(sql, "ledger_entries", {"payment_id": payment_id, "movement": movement, "currency": "INR"} | accounts)
+
+
 def a_key(sql: Sql, payment_id: int, **fields: Any) -> bytes:
     """An open key, asked once and free, unless its fields say otherwise; its hash."""
     key_hash = sql.value("SELECT sha256(gen_random_uuid()::text::bytea)")

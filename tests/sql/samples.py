@@ -92,8 +92,34 @@ DISPUTE = {
     "evidence_due_by": "tomorrow",
     "opened_at": "yesterday",
 }
+RECONCILED = {"reconciliation_id": 1, "run": 1}
+HELD = RECONCILED | {"working_until": "tomorrow", "lease_seconds": 60}
+BETWEEN = {"from_at": "yesterday", "to_at": "tomorrow"}
+A_MOVEMENT = """[{"movement": "txn_7", "kind": "charge", "at": "2026-11-26T00:00:00Z", "object_id": "pi_7", "currency": "INR",
+ "payment_id": 7, "their_amount": 1, "our_amount": 1, "fee": "0.03", "verdict": "matched", "booked_as": "fee txn_7",
+ "booked_bank": "0", "booked_fees": "0.03"}]"""
 SAMPLES: dict[str, dict[str, Any]] = {
     "adopt_payment": LATE,
+    "beside_movements": {
+        "gateway": "simulated",
+        "movements": ["txn_7", "txn_8", "txn_9"],
+        "object_kinds": ["charge", "refund", "dispute"],
+        "object_ids": ["pi_7", "re_8", "du_9"],
+        "charge_ids": ["pi_7", "pi_8", "pi_9"],
+        "references": ["PAY-7", "REF-8", None],
+    },
+    "cash_by_day": BETWEEN | {"zone": "Asia/Kolkata"},
+    "differences_of": {"reconciliation_id": 1, "after": "txn_5", "limit": 20},
+    "entries_not_seen": BETWEEN
+    | RECONCILED
+    | {"gateway": "simulated", "account": "acct_1", "after_at": "yesterday", "after_id": 7, "limit": 500},
+    "finish_reconciliation": HELD | {"count": 7, "differences": 1},
+    "hold_reconciliation": HELD,
+    "keep_movements": HELD | {"phase": "gateway", "place": "txn_7", "movements": A_MOVEMENT},
+    "lease_reconciliation": BETWEEN | {"gateway": "stripe", "account": "acct_1", "lease_seconds": 60, "anew": True},
+    "movements_of": {"reconciliation_id": 1, "after": "txn_5", "limit": 1_000},
+    "reconciled_times": {"gateway": "stripe", "account": "acct_1", "since": "yesterday"},
+    "settle_movements": RECONCILED | {"after": "txn_5", "limit": 5_000},
     "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,
     "charge_at_once": NEW,
@@ -113,6 +139,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "delete_expired_keys": DELETED,
     "delete_old_events": DELETED,
     "delete_unsent_events": DELETED,
+    "differing": {"looked": 5_000, "most_counted": 100, "limit": 50},
     "disputes_of": {"payment_id": 7, "limit": 50},
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "end_ring": RUNG | {"rings": 1},
@@ -130,6 +157,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "keep_read": RUNG | {"charge_id": "pi_7", "reference": "PAY-7", "said": "{}"},
     "keep_up": {},
     "known_events": {"gateway": "stripe", "event_ids": ["evt_500", "evt_1000"]},
+    "ledger_balances": {"starts": STARTS, "from": STARTS[0], "to": "infinity", "currency": None},
+    "ledger_driver": {"driver_id": "drv-7"},
+    "ledger_drivers": {"after": "drv-7", "after_currency": "INR", "limit": 21},
     "lease_cursor": {"gateway": "stripe", "pause": 50},
     "lease_events": {"age": 3, "limit": 32, "failed": 16, "untried": 32, "lease": 10},
     "lease_key": LEASED,
@@ -138,6 +168,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "lease_ring": RUNG | {"lease": 35},
     "open_request": LEASED,
     "look": LEASED,
+    "ledger_of": {"payment_id": 7, "limit": 50},
     "mark_delivered": {"event_ids": ["PAY-500", "PAY-1000"]},
     "move_cursor": {"gateway": "stripe", "read_until": "now", "read_after": "now", "place": "x"},
     "note_cold_start": {"function": "health", "up_to": 0.5, "seconds": 0.3},
@@ -157,6 +188,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "put_off_ring": RUNG | {"rings": 1, "pause": 1, "why": "somebody is asking at this moment"},
     "receipt": {"payment_id": 7, "most_refunds": 5},
     "refundable": {"payment_id": 7},
+    "reconciliation": {"reconciliation_id": 7, "most_counted": MOST_COUNTED},
+    "reconciliations": {"before": "infinity", "before_id": GREATEST_ID, "limit": 21},
     "refund_read": {"gateway": "stripe", "gateway_id": "re_7", "reference": "REF-7", "charge_id": "pi_7"},
     "reverse_refund": AUDIT | {"refund_id": 7, "failure_code": "expired_or_canceled_card"},
     "ring": RUNG,

@@ -26,6 +26,11 @@ BIG = {
     "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
+    "ledger_entries",
+    "reconciliations",
+    "ledger_by_quarter",
+    "ledger_by_driver",
+    "reconciled_movements",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -54,6 +59,14 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
 INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
 SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
   FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
+ALTER TABLE ledger_entries DISABLE TRIGGER USER;
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
+SELECT created_at, payment_id, 'charge', currency, gateway, amount, -amount FROM payments WHERE status = 'SUCCESS';
+ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+INSERT INTO ledger_by_quarter
+SELECT quarter_of(now()) - n * interval '15 min', 'INR', gateway, n, 0, 0, -n, 0, 0, 0, 0, 0
+  FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['simulated', 'stripe', NULL]) AS gateway;
+INSERT INTO ledger_by_driver SELECT 'drv-' || n, 'INR', -n, 0 FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
@@ -73,7 +86,22 @@ ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
-ALTER TABLE payment_refunds ENABLE TRIGGER USER;
+ALTER TABLE payment_refunds ENABLE TRIGGER USER
+"""
+# What is reconciled of them, and the statistics of all.
+RECONCILED = f"""
+INSERT INTO reconciliations (gateway, account, from_at, to_at) VALUES ('simulated', 'acct_1', '2026-01-01', '2026-01-02');
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount,
+                                  our_amount, verdict, run)
+SELECT 1, 'txn_' || n, 'charge', now(), 'pi_' || n, n, 'INR', 36.50, 36.50,
+       CASE WHEN n % 100 = 0 THEN 'amount_differs' ELSE 'matched' END, 1
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences)
+SELECT 'stripe', 'acct_1', now() - n * interval '1 hour', now() - (n - 1) * interval '1 hour', 'done', now(), 5, 1
+  FROM generate_series(1, {ROWS // 50}) AS n;
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, currency, their_amount, verdict, run)
+SELECT 2 + n / 5, 'txn_' || n, 'charge', now(), 'INR', 1, CASE WHEN n % 5 = 0 THEN 'missing_here' ELSE 'matched' END, 1
+  FROM generate_series(0, {ROWS // 10} - 1) AS n;
 ANALYZE
 """
 
@@ -87,8 +115,17 @@ MEANT = {
     "events_that_wait": "idx_outbox_subject",
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
+    "differing": "idx_reconciled_movements_differ",
+    "beside_movements": "payments_reference_key",
+    "differences_of": "idx_reconciled_movements_differ",
+    "entries_not_seen": "idx_reconciled_movements_payment_id",
+    "movements_of": "reconciled_movements_pkey",
+    "settle_movements": "reconciled_movements_pkey",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
+    "ledger_balances": "ledger_by_quarter_key",
+    "ledger_driver": "ledger_by_driver_pkey",
+    "ledger_drivers": "ledger_by_driver_pkey",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
     "keep_said": "idx_payments_gateway_id",
@@ -96,6 +133,7 @@ MEANT = {
     "known_events": "gateway_said_once",
     "lease_next_ring": "idx_gateway_rings_ask_after",
     "lease_ring": "gateway_rings_pkey",
+    "ledger_of": "ledger_entries_once",
     "look": "idempotency_keys_pkey",
     "open_request": "idempotency_keys_pkey",
     "payment_read": "idx_payments_gateway_id",
@@ -104,6 +142,8 @@ MEANT = {
     "pending": "idx_idempotency_oldest",
     "pending_named": "idx_idempotency_oldest",
     "pending_of": "idx_idempotency_oldest",
+    "reconciliation": "idx_reconciled_movements_differ",
+    "reconciliations": "idx_reconciliations_to_at",
     "refund_read": "idx_payment_refunds_gateway_id",
     "refunds": "idx_payment_refunds_payment_id",
     "set_aside_events": "idx_outbox_refused",
@@ -120,6 +160,7 @@ def full(cluster: Cluster) -> Iterator[Sql]:
     """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
     with cluster.database() as place:
         place.sql.run(MANY)
+        place.sql.run(RECONCILED)
         place.sql.run("VACUUM")
         yield place.sql
 
@@ -162,6 +203,8 @@ def test_a_statement_uses_the_index_meant_for_it(full: Sql, name: str, index: st
         "idx_audit_log_contradictions",
         "idx_gateway_rings_rung_at",
         "idx_payment_disputes_open",
+        "idx_reconciliations_to_at",
+        "idx_reconciled_movements_differ",
     ],
 )
 def test_what_is_watched_is_counted_from_what_is_open_or_wrong(full: Sql, index: str) -> None:
@@ -314,8 +357,15 @@ BOUNDED = {
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
     "figures": 100,
+    "differences_of": 500,
+    "differing": 9_000,
+    "ledger_balances": 100,
+    "ledger_driver": 30,
+    "ledger_drivers": 60,
     "disputes_of": 100,
     "open_disputes": 300,
+    "reconciliation": 3_000,
+    "reconciliations": 50,
     "said_of": 500,
     "follow_dispute": 200,
     "declines_by_code": 5_000,

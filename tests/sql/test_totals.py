@@ -14,7 +14,7 @@ from psycopg2 import errors
 from shared.platform.database import Database
 from shared.reading.totals import Figures, Totals, read_totals
 from shared.rules.states import DISPUTE_STATUSES, METHODS, STATUSES
-from tests.sql.rows import a_dispute, a_payment, a_refund, insert
+from tests.sql.rows import a_dispute, a_movement, a_payment, a_reconciliation, a_refund, insert
 from tests.support.cluster import Cluster, Place
 from tests.support.sql import Sql
 from tests.support.till import WatchedDatabase
@@ -79,13 +79,13 @@ CHANGE = {
                          WHERE hashint8(dispute_id + %(seed)s) % 2 = 0""",
 }
 
-# Totals are right whatever is done, so also after moves and changes that no payment or refund makes.
+# Totals are right whatever is done, so also after moves and changes that no payment or refund makes, and the journal refuses.
 ANY_MOVE = """
 ALTER TABLE payments DISABLE TRIGGER payments_moved, DISABLE TRIGGER payments_request_stays,
-                     DISABLE TRIGGER payments_settled_stays;
+                     DISABLE TRIGGER payments_settled_stays, DISABLE TRIGGER payments_written;
 ALTER TABLE payment_refunds DISABLE TRIGGER refunds_written, DISABLE TRIGGER refunds_moved,
-                            DISABLE TRIGGER refunds_settled_stays;
-ALTER TABLE payment_disputes DISABLE TRIGGER disputes_moved
+                            DISABLE TRIGGER refunds_settled_stays, DISABLE TRIGGER refunds_booked;
+ALTER TABLE payment_disputes DISABLE TRIGGER disputes_moved, DISABLE TRIGGER disputes_booked
 """
 OFTEN = """
 CREATE OR REPLACE FUNCTION keep_up_often() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM keep_up(); RETURN NULL; END';
@@ -320,7 +320,7 @@ def test_the_service_s_own_currency_has_its_figures_before_its_first_payment(pla
 
 
 def test_a_currency_of_which_nothing_is_left_is_not_shown(place: Place, database: Database) -> None:
-    a_payment(place.sql, currency="USD")
+    a_payment(place.sql, currency="USD", status="FAILED")
     place.sql.run("DELETE FROM payments")
     assert read_totals(database, "INR").others == {}
 
@@ -383,7 +383,7 @@ def test_the_totals_of_nothing_are_nothing(database: Database) -> None:
     none = Decimal(0)
     statuses, methods, disputes = (dict.fromkeys(each, 0) for each in (STATUSES, METHODS, DISPUTE_STATUSES))
     nothing = Figures(statuses, methods, none, none, 0, none, disputes, none)
-    assert totals == Totals("INR", nothing, {}, 0, 0, 0, 0, 0, 0, None, 0, 0)
+    assert totals == Totals("INR", nothing, {}, {}, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0)
 
 
 def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_it_can_be_sent(
@@ -395,6 +395,54 @@ def test_the_evidence_that_is_due_next_is_told_of_open_disputes_alone_and_while_
         at = place.sql.value("SELECT now() + make_interval(hours => %s)", (due,)) if due else None
         a_dispute(place.sql, payment_id, status=status, evidence_due_by=at)
     assert read_totals(database, "INR").evidence_due == pytest.approx(7200, abs=60)
+
+
+def test_the_balances_are_those_of_the_journal_and_sum_to_zero_before_a_fold_and_after(
+    place: Place, database: Database
+) -> None:
+    payment_id = a_payment(place.sql, method="CASH", driver_id="d-1", commission="20.00")
+    a_refund(place.sql, payment_id)
+    a_payment(place.sql, currency="JPY")
+    expected = {"INR": {"cash_with_drivers": 90, "revenue": -20, "refunds": 10, "drivers_payable": -80}}
+    expected["JPY"] = {"gateway_receivable": 100, "revenue": -100}
+    for _ in range(2):
+        balances = read_totals(database, "INR").balances
+        kept = {currency: {name: each for name, each in of.items() if each} for currency, of in balances.items()}
+        assert (kept, [len(of) for of in balances.values()]) == (expected, [9, 9])
+        assert [sum(of.values()) for of in balances.values()] == [0, 0]
+        place.sql.run("SELECT fold_totals()")
+
+
+def ended(place: Place, days: int, **fields: Any) -> int:
+    """A reconciliation of a day that ended so many days ago."""
+    since, until = (place.sql.value("SELECT now() - make_interval(days => %s)", (each,)) for each in (days + 1, days))
+    return a_reconciliation(place.sql, from_at=since, to_at=until, **fields)
+
+
+def test_what_differs_is_counted_for_35_days_once_however_many_times_have_it(place: Place, database: Database) -> None:
+    old, before, last = (ended(place, days) for days in (36, 34, 2))
+    again = a_reconciliation(
+        place.sql, from_at="2020-01-01", to_at="tomorrow", finished_at=None, differences=None, movements=None
+    )
+    for reconciliation, movement, verdict in (
+        (old, "txn_old", "missing_here"),
+        (before, "txn_1", "amount_differs"),
+        (last, "txn_2", "status_differs"),
+        (last, "ours 7", "missing_there"),
+        (again, "ours 7", "missing_there"),
+        (last, "txn_3", "matched"),
+        (last, "txn_4", "not_yet_due"),
+    ):
+        a_movement(place.sql, reconciliation, movement, verdict=verdict)
+    totals = read_totals(database, "INR")
+    assert totals.differences == 3
+    # By the latest time that came to its end, though a later one was begun.
+    assert totals.unreconciled == pytest.approx(2 * 86_400, abs=60)
+
+
+def test_a_time_that_is_not_over_yet_leaves_nothing_unreconciled(place: Place, database: Database) -> None:
+    a_reconciliation(place.sql, to_at="tomorrow")
+    assert read_totals(database, "INR").unreconciled == 0
 
 
 def test_the_totals_take_two_round_trips(database: WatchedDatabase) -> None:

@@ -7,7 +7,7 @@ import pytest
 from shared.reading import attention
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Shown, Visitor
-from tests.sql.rows import a_dispute, a_key, a_payment, a_refund, an_event
+from tests.sql.rows import a_dispute, a_key, a_movement, a_payment, a_reconciliation, a_refund, an_event
 from tests.support.cluster import Place
 
 PAGE = "/console/attention"
@@ -183,6 +183,19 @@ def test_disputes_that_are_not_decided_are_listed_those_first_whose_evidence_is_
     assert "₹10.00 not said Open not said" in page.text
     assert not page.all("b")
     assert counted(visitor).startswith("2 ")
+
+
+def test_reconciliations_that_found_differences_are_listed_and_lead_to_them(visitor: Visitor, place: Place) -> None:
+    differs = a_reconciliation(place.sql, from_at="2026-11-26Z", to_at="2026-11-27Z", differences=2, movements=9)
+    for name in ("txn_1", "txn_2"):
+        a_movement(place.sql, differs, name)
+    a_movement(place.sql, a_reconciliation(place.sql, gateway="other"), "txn_3", verdict="not_yet_due")
+    page = visitor.get(PAGE)
+    assert has(page, "1 reconciliation found differences")
+    assert "26 Nov 2026 Stripe 2" in page.text
+    assert f"/console/reconciliation/{differs}" in page.links
+    assert not has(page, "All is well.")
+    assert counted(visitor).startswith("1 ")
 
 
 def test_a_dispute_that_nobody_can_do_anything_about_is_listed_and_does_not_count(

@@ -9,7 +9,7 @@ from shared.gateways.protocol import Declined, NextAction, Unknown, Waiting
 from shared.web.access.caller import Caller
 from tests.functions.console.conftest import Visitor
 from tests.shared.reading.test_payment_events import paid_late
-from tests.sql.rows import a_dispute, a_payment, a_refund, insert, move
+from tests.sql.rows import a_dispute, a_payment, a_refund, an_entry, insert, move
 from tests.support.cluster import Place
 from tests.support.hostile import BIDI, MARKUP, SCHEME
 from tests.support.till import Till, shown
@@ -65,6 +65,17 @@ def test_a_lost_dispute_is_marked_and_nothing_is_offered_of_what_the_bank_keeps(
     page = visitor.get(f"/console/payments/{payment_id}")
     assert "Charged Dispute lost" in page.text
     assert ("Refund…" in page.text) is offered
+
+
+def test_its_entries_in_the_ledger_are_shown_newest_first_with_both_sides(visitor: Visitor, place: Place) -> None:
+    payment_id = a_payment(place.sql, status="FAILED")
+    assert "In the ledger" not in visitor.get(f"/console/payments/{payment_id}").text
+    an_entry(place.sql, payment_id, "charge", gateway_receivable="100", revenue="-20", drivers_payable="-80")
+    an_entry(place.sql, payment_id, "refund 9", refunds="10", gateway_receivable="-10")
+    text = visitor.get(f"/console/payments/{payment_id}").text.partition("In the ledger")[2]
+    assert "Refund refund 9 Refunds ₹10.00 With the gateway ₹10.00" in text
+    assert "Charge With the gateway ₹100.00 Revenue ₹20.00 Owed to drivers ₹80.00" in text
+    assert text.index("refund 9") < text.index("Charge With")
 
 
 def test_what_the_gateway_said_by_itself_is_there_word_for_word(
