@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.place import CHECKOUT
+from shared.reconciling.slices import MOST
 from tests.shared.reconciling.conftest import Books
 
 
@@ -80,7 +81,7 @@ def test_who_is_killed_in_the_middle_is_gone_on_after_and_where_nothing_differs_
     read = len(books.like.requests)
     books.place.sql.run("UPDATE reconciliations SET working_until = working_until - interval '1 minute'")
     assert ended(command(environment, *window, f"--out={file}"))[0] == 1
-    assert len(books.like.requests) <= read + 1
+    assert len(books.like.requests) <= read + MOST + 1, "the rest of the second of the first page, and what is before"
     assert books.place.sql.value("SELECT movements FROM reconciliations WHERE run = 1") == 101
 
 
