@@ -6,7 +6,7 @@ import functions_framework
 
 from shared.charging.dependencies import Dependencies
 from shared.platform.settings import read_settings
-from shared.reconciling.due import reconcile_due
+from shared.reconciling.reconcile import reconcile_due
 from shared.web.answers import PLAIN, Answer
 from shared.web.call import Call
 from shared.web.door import door
