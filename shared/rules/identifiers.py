@@ -1,5 +1,6 @@
 """Identifiers: ids, and references, by which a payment or refund is known to the gateway and on a receipt."""
 
+import re
 import secrets
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ GREATEST_ID = 2**63 - 1
 # Crockford's base 32: no I, L, O or U, so that it can be read aloud. Eight times over, so that each value of a byte has one,
 # and each of them is as likely as any other.
 _DIGITS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+_REFERENCE = re.compile("([A-Z]{3})-[0-9]{8}-[0-9A-HJKMNP-TV-Z]{16}")
 
 
 def new_reference(prefix: str) -> str:
@@ -19,3 +21,9 @@ def new_reference(prefix: str) -> str:
     """
     digits = secrets.token_bytes(16).translate(_DIGITS).decode()
     return f"{prefix}-{datetime.now(UTC):%Y%m%d}-{digits}"
+
+
+def is_reference(text: str | None, prefix: str) -> bool:
+    """Whether a text is a reference of ours with this prefix, or looks like one: others write references too."""
+    found = _REFERENCE.fullmatch(text or "")
+    return found is not None and found[1] == prefix
