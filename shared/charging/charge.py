@@ -39,7 +39,7 @@ def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: s
         if lost_to == ONE_FARE:
             refuse_if_collected(deps, request.trip_id)
         refuse_if_not_chargeable(gateway, request, deps.settings.currency)
-        price = price or pricing.price(request.trip_id, request.amount, origin.trace)
+        price = price or pricing.price(request.trip_id, request.amount, request.driver_id, origin.trace)
         payment = new_payment(gateway, request, price)
         try:
             if gateway.abilities.settles_at_once:
@@ -80,6 +80,8 @@ def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
         "distance_km": price.fare and price.fare.distance_km,
         "rate_per_km": price.fare and price.fare.rate_per_km,
         "surge_multiplier": price.fare and price.fare.surge_multiplier,
+        "driver_id": price.driver_id,
+        "commission": price.commission,
         "metadata": json_text.write(request.metadata),
         "simulate": request.simulate,
     }

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from shared.charging.askings import Askings
 from shared.charging.dependencies import Dependencies
 from shared.charging.next_action import written
+from shared.charging.told import told_of
 from shared.gateways.protocol import GatewayRequest, Unknown, Waiting
 from shared.platform.database import Row
 
@@ -80,6 +81,7 @@ def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
         customer_present=row["customer_present"],
         waits=deps.settings.next_action_timeout if waits is None else waits,
         made_elsewhere=row["source"] == "gateway",
+        told=told_of(row) if row["tells_key"] else None,
     )
     seconds, call_seconds = deps.settings.idempotency_lock_timeout, deps.settings.gateway_timeout
     return Lease(

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from urllib.parse import SplitResult, urlsplit
 
 # What makes the rest of the service wait for a worker that died, or for nothing, seconds.
@@ -27,8 +26,6 @@ EVENTS_OWN = frozenset(
         "type",
     }
 )
-# Fares of currencies with large numbers are rounded to thousands; more would leave nothing of them.
-COARSEST_ROUNDING = 100_000
 
 
 def text(value: str) -> str:
@@ -87,35 +84,10 @@ def lease(value: str) -> float:
     return up_to(LONGEST_LOCK)(value) if value else 0.0
 
 
-def money(value: str) -> Decimal:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", value):
-        raise ValueError("a decimal number of at least 0, such as 5.0")
-    return number
-
-
-def rounding(value: str) -> Decimal:
-    """0 where it is empty: the currency decides."""
-    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and 0 < Decimal(value) <= COARSEST_ROUNDING):
-        raise ValueError(
-            f"a decimal number above 0 and at most {COARSEST_ROUNDING}, or empty for the smallest unit of CURRENCY"
-        )
-    return Decimal(value or 0)
-
-
 def share(value: str) -> float:
     if not re.fullmatch(r"0|1|0?\.[0-9]+|1\.0+|0\.[0-9]+", value):
         raise ValueError("a share from 0 to 1")
     return float(value)
-
-
-def currency(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]{3}", value):
-        raise ValueError("a three-letter ISO 4217 code in capitals, such as INR")
-    return value
 
 
 def url(value: str) -> str:

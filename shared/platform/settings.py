@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from shared.platform import access_values as access
+from shared.platform import money_values as money
 from shared.platform import page_values as pages
 from shared.platform import setting_values as values
 from shared.platform.access_values import EventSenders, Issuer
@@ -58,10 +59,11 @@ class Settings:
     trip_service_timeout: float = _setting("5", values.seconds)
     notification_service_url: str = _setting("http://localhost:8083", values.url)
     notification_service_timeout: float = _setting("5", values.seconds)
-    base_fare: Decimal = _setting("5.0", values.money)
-    rate_per_km: Decimal = _setting("2.5", values.money)
-    currency: str = _setting("INR", values.currency)
-    fare_rounding: Decimal = _setting("", values.rounding)
+    base_fare: Decimal = _setting("5.0", money.price)
+    rate_per_km: Decimal = _setting("2.5", money.price)
+    currency: str = _setting("INR", money.currency)
+    fare_rounding: Decimal = _setting("", money.rounding)
+    commission_rate: Decimal | None = _setting("", money.commission_rate)
     locale: str = _setting(USUAL_LOCALE, pages.locale)
     time_zone: str = _setting(USUAL_TIME_ZONE, pages.time_zone)
     rider_service_url: str = _setting("", values.url_or_none)

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from shared.platform import http_client, json_text
 from shared.platform.counting import Durations
+from shared.platform.log import log
 from shared.platform.settings import RETRY_AFTER
+from shared.rules.identifiers import driver_id
 from shared.web.problems import Problem
 from shared.web.tracing import Trace
 
@@ -19,10 +21,11 @@ TRIP_SERVICE = Durations(
 
 
 class Trip(NamedTuple):
-    """A completed trip. `distance_km` in kilometres, None where the Trip Service gave none."""
+    """A completed trip. `distance_km` in kilometres and `driver_id`, each None where the Trip Service gave none."""
 
     distance_km: Decimal | None
     surge_multiplier: Decimal
+    driver_id: str | None = None
 
 
 class TripService:
@@ -44,11 +47,13 @@ class TripService:
         return Trip(
             distance_km=None if distance is None else _number("distance", distance),
             surge_multiplier=Decimal("1.0") if surge is None else _number("surge multiplier", surge),
+            driver_id=_driver(trip, trip_id),
         )
 
-    def require_completed(self, trip_id: int, trace: Trace) -> None:
-        """As `completed_trip`, where nothing is computed from the trip: whatever it says besides does not matter."""
-        self._ask(trip_id, trace)
+    def driver_of_completed(self, trip_id: int, trace: Trace) -> str | None:
+        """As `completed_trip`, where nothing is computed from the trip: gives only who drove, and whatever it says besides does
+        not matter."""
+        return _driver(self._ask(trip_id, trace), trip_id)
 
     def _ask(self, trip_id: int, trace: Trace) -> dict[str, Any]:
         """The trip, known to be the one that was asked for and completed."""
@@ -114,6 +119,15 @@ def _unwrapped(answer: Any) -> Any:
 
 def _first(answer: dict[str, Any], *names: str) -> Any:
     return next((answer[name] for name in names if answer.get(name) is not None), None)
+
+
+def _driver(trip: dict[str, Any], trip_id: int) -> str | None:
+    """Who drove. What is no driver's id keeps nobody from paying."""
+    given = _first(trip, "driver_id", "driverId")
+    driver = driver_id(given)
+    if given is not None and driver is None:
+        log.warning("the trip's driver is not understood", extra={"trip_id": trip_id})
+    return driver
 
 
 def _number(what: str, value: Any) -> Decimal:

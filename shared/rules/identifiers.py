@@ -1,11 +1,14 @@
-"""Identifiers: ids, and references, by which a payment or refund is known to the gateway and on a receipt."""
+"""Identifiers: ids, those of drivers too; and references, by which a payment or refund is known to the gateway and on a
+receipt."""
 
 import re
 import secrets
 from datetime import UTC, datetime
+from decimal import Decimal
 
 # The greatest that the database counts to (bigint).
 GREATEST_ID = 2**63 - 1
+DRIVER_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 # Crockford's base 32: no I, L, O or U, so that it can be read aloud. Eight times over, so that each value of a byte has one,
 # and each of them is as likely as any other.
@@ -27,3 +30,13 @@ def is_reference(text: str | None, prefix: str) -> bool:
     """Whether a text is a reference of ours with this prefix, or looks like one: others write references too."""
     found = _REFERENCE.fullmatch(text or "")
     return found is not None and found[1] == prefix
+
+
+def driver_id(value: object) -> str | None:
+    """The id of a driver as it is stored: a string of DRIVER_ID; an integer from 0 to GREATEST_ID, also one that is written
+    as 7.0, is its digits. None for what is none."""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= GREATEST_ID:
+        return str(value)
+    return value if isinstance(value, str) and DRIVER_ID.fullmatch(value) else None

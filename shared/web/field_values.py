@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from shared.platform import json_text
+from shared.rules.identifiers import driver_id as as_driver_id
 from shared.rules.money import GREATEST, is_amount
 
 # Bytes as compact JSON, the contract's: each is stored with the payment, and written into its answers and events.
@@ -45,6 +46,13 @@ def token(value: object) -> str:
     if re.fullmatch(r"[0-9-]{12,23}", value):
         raise ValueError("must be what the gateway's client library gave, never a card number")
     return value
+
+
+def driver_id(value: object) -> str:
+    driver = as_driver_id(value)
+    if driver is None:
+        raise ValueError("must be 1 to 64 of A-Z, a-z, 0-9, '.', '_', ':' and '-', or an integer of at least 0")
+    return driver
 
 
 def integral(value: object) -> object:

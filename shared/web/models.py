@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, WithJsonSchema
 
 from shared.rules import states
-from shared.rules.identifiers import GREATEST_ID
+from shared.rules.identifiers import DRIVER_ID, GREATEST_ID
 from shared.rules.money import GREATEST
 from shared.web import field_values as values
 
@@ -36,6 +36,19 @@ Token = Annotated[
     BeforeValidator(values.token),
     WithJsonSchema(
         {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$", "not": {"type": "string", "pattern": "^[0-9-]{12,23}$"}}
+    ),
+]
+DriverId = Annotated[
+    str,
+    BeforeValidator(values.driver_id),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": f"^{DRIVER_ID.pattern}$",
+            "minimum": 0,
+            "maximum": GREATEST_ID,
+            "examples": ["driver-7"],
+        }
     ),
 ]
 Key = Annotated[StrictStr, WithJsonSchema({"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"})]
@@ -70,6 +83,13 @@ class PaymentRequest(_Request):
         description=(
             "Whether the customer can be asked now. Where it is true, a charge that needs its customer waits: 202, and"
             " `next_action` says what the customer is to do. Otherwise such a charge is declined."
+        ),
+    )
+    driver_id: DriverId | None = Field(
+        None,
+        description=(
+            "Who drove, and has a share of it where there is a commission; an integer is its digits. Without it, who the"
+            " Trip Service says."
         ),
     )
 

@@ -17,6 +17,7 @@ class PaymentFields(NamedTuple):
     payment_token: str | None
     payment_customer: str | None
     customer_present: bool | None
+    driver_id: str | None
     given: Set[str]
 
 
@@ -29,6 +30,7 @@ PAYMENT = {
     "payment_token": Field(lambda value: None if value is None else values.token(value), lambda: None),
     "payment_customer": Field(lambda value: None if value is None else values.token(value), lambda: None),
     "customer_present": Field(lambda value: None if value is None else values.boolean(value), lambda: None),
+    "driver_id": Field(lambda value: None if value is None else values.driver_id(value), lambda: None),
 }
 
 

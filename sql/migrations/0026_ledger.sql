@@ -48,3 +48,42 @@ CREATE TABLE ledger_entries (
 );
 CREATE TRIGGER ledger_entries_stay BEFORE UPDATE OR DELETE ON ledger_entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('a row');
+
+-- Drivers, and what the gateway is told.
+
+-- What a client sees of a payment, with its driver where it has one. One expression, as in 0009_moves.
+CREATE OR REPLACE FUNCTION payment_json(p payments) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p.driver_id IS NULL THEN row_to_json(payment_as_shown(p))
+                ELSE (left(row_to_json(payment_as_shown(p))::text, -1) || ',"driver_id":' || to_json(p.driver_id) || '}')::json END
+$$;
+-- As in 0025_late_truth, with the driver.
+CREATE OR REPLACE FUNCTION payment_to_act_on_json(p payments) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p.next_action IS NULL THEN payment_json(p)
+                ELSE (left(payment_json(p)::text, -1) || ',"next_action":' || p.next_action || '}')::json END
+$$;
+-- What an event says of a refund: the payment, and the refund in it.
+CREATE OR REPLACE FUNCTION refund_event_json(r payment_refunds, p payments) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT (left(payment_json(p)::text, -1) || ',"refund":' || refund_json(r, p) || '}')::json
+$$;
+
+-- As in 0025_late_truth, and: what the gateway is told of the claim, where it is (`tells_key`).
+CREATE OR REPLACE VIEW open_requests AS
+    SELECT k.key_hash, k.payment_id, k.refund_id, k.correlation_id, k.search_place AS search_cursor,
+           p.gateway, p.gateway_account, p.currency, p.trip_id, p.payment_token, p.payment_customer,
+           coalesce(r.charge_id, p.gateway_id) AS payment_gateway_id,
+           coalesce(r.reference, p.reference) AS reference,
+           coalesce(r.amount, p.amount) AS amount,
+           CASE WHEN r.refund_id IS NULL THEN p.gateway_id ELSE r.gateway_id END AS gateway_id,
+           coalesce(r.created_at, p.created_at) AS created_at,
+           extract(epoch FROM now() - coalesce(r.created_at, p.created_at))::float8 AS age,
+           coalesce(r.metadata, p.metadata) ->> 'simulate' AS simulate,
+           CASE WHEN r.refund_id IS NULL THEN payment_to_act_on_json(p) ELSE refund_json(r, p) END::text AS shown,
+           p.method, p.customer_present,
+           extract(epoch FROM k.act_by - p.created_at)::float8 AS waits,
+           r.source,
+           coalesce(r.tells_key, p.tells_key) AS tells_key, k.fingerprint,
+           p.base_fare, p.distance_km, p.rate_per_km, p.surge_multiplier, p.driver_id, p.commission
+      FROM idempotency_keys k
+      JOIN payments p ON p.payment_id = k.payment_id
+      LEFT JOIN payment_refunds r ON r.refund_id = k.refund_id
+     WHERE num_nonnulls(k.answer_status) = 0;

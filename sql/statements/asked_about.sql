@@ -3,7 +3,7 @@
 SELECT '\x'::bytea AS key_hash, now() AS locked_at, 2 AS asked, p.payment_id, r.refund_id,
        coalesce(r.correlation_id, p.correlation_id, '') AS correlation_id, NULL::text AS search_cursor,
        p.gateway, p.gateway_account, p.currency, p.trip_id, p.payment_token, p.payment_customer, p.method, p.customer_present,
-       NULL::float8 AS waits, r.source, coalesce(r.charge_id, p.gateway_id) AS payment_gateway_id,
+       false AS tells_key, NULL::float8 AS waits, r.source, coalesce(r.charge_id, p.gateway_id) AS payment_gateway_id,
        coalesce(r.reference, p.reference) AS reference, coalesce(r.amount, p.amount) AS amount,
        CASE WHEN r.refund_id IS NULL THEN p.gateway_id ELSE r.gateway_id END AS gateway_id,
        coalesce(r.created_at, p.created_at) AS created_at,

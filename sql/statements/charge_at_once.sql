@@ -2,10 +2,11 @@
 -- A race for the key or for the trip's fare aborts the whole, as in claim_payment.
 WITH payment AS (
     INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway,
-                          base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id)
+                          base_fare, distance_km, rate_per_km, surge_multiplier, driver_id, commission,
+                          metadata, caller, correlation_id)
     VALUES (%(trip_id)s, %(amount)s, %(currency)s, %(method)s, 'SUCCESS', %(reference)s, %(gateway)s,
-            %(base_fare)s, %(distance_km)s, %(rate_per_km)s, %(surge_multiplier)s, %(metadata)s,
-            %(caller)s, %(correlation_id)s)
+            %(base_fare)s, %(distance_km)s, %(rate_per_km)s, %(surge_multiplier)s, %(driver_id)s, %(commission)s,
+            %(metadata)s, %(caller)s, %(correlation_id)s)
     RETURNING payment_id, amount, currency, reference, payment_json(payments) AS shown
 ), receipt AS (
     INSERT INTO payment_receipts (payment_id, amount, currency)

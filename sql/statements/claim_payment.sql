@@ -4,12 +4,13 @@
 WITH payment AS (
     INSERT INTO payments (trip_id, amount, currency, method, status, reference, gateway, gateway_account,
                           payment_token, payment_customer, customer_present,
-                          base_fare, distance_km, rate_per_km, surge_multiplier, metadata, caller, correlation_id)
+                          base_fare, distance_km, rate_per_km, surge_multiplier, driver_id, commission, tells_key,
+                          metadata, caller, correlation_id)
     VALUES (%(trip_id)s, %(amount)s, %(currency)s, %(method)s, 'PENDING', %(reference)s, %(gateway)s, %(gateway_account)s,
             %(payment_token)s, %(payment_customer)s, %(customer_present)s,
-            %(base_fare)s, %(distance_km)s, %(rate_per_km)s, %(surge_multiplier)s, %(metadata)s,
-            %(caller)s, %(correlation_id)s)
-    RETURNING payment_id, amount, gateway_id, created_at, 0::float8 AS age, NULL::float8 AS waits, NULL AS source,
+            %(base_fare)s, %(distance_km)s, %(rate_per_km)s, %(surge_multiplier)s, %(driver_id)s, %(commission)s, true,
+            %(metadata)s, %(caller)s, %(correlation_id)s)
+    RETURNING payment_id, amount, gateway_id, created_at, 0::float8 AS age, NULL::float8 AS waits, NULL AS source, tells_key,
               payment_json(payments)::text AS shown
 ), claimed AS (
     INSERT INTO idempotency_keys (key_hash, fingerprint, payment_id, correlation_id, traceparent,

@@ -20,8 +20,8 @@ WITH payment AS (
        AND payment.remaining > 0 AND coalesce(%(amount)s, payment.remaining) <= payment.remaining
     RETURNING p.*
 ), refund AS (
-    INSERT INTO payment_refunds (payment_id, amount, status, reference, reason, metadata, caller, correlation_id)
-    SELECT payment.payment_id, coalesce(%(amount)s, payment.remaining), 'PENDING', %(reference)s, %(reason)s, %(metadata)s,
+    INSERT INTO payment_refunds (payment_id, amount, status, reference, reason, metadata, tells_key, caller, correlation_id)
+    SELECT payment.payment_id, coalesce(%(amount)s, payment.remaining), 'PENDING', %(reference)s, %(reason)s, %(metadata)s, true,
            %(caller)s, %(correlation_id)s
       FROM payment, reserved
     RETURNING *
@@ -31,13 +31,13 @@ WITH payment AS (
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, refund_id, %(correlation_id)s, %(traceparent)s,
            now(), 1, now() + make_interval(secs => %(lease_seconds)s)
       FROM refund
-    RETURNING key_hash, locked_at, asked, payment_id, refund_id, correlation_id, search_place AS search_cursor
+    RETURNING key_hash, fingerprint, locked_at, asked, payment_id, refund_id, correlation_id, search_place AS search_cursor
 )
 SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
        reserved.payment_token, reserved.payment_customer,
        reserved.method, reserved.customer_present, NULL::float8 AS waits, refund.source,
        reserved.gateway_id AS payment_gateway_id,
-       refund.reference, refund.amount, refund.gateway_id, refund.created_at,
+       refund.reference, refund.amount, refund.gateway_id, refund.created_at, refund.tells_key,
        0::float8 AS age, refund.metadata ->> 'simulate' AS simulate,
        refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown
   FROM refund, reserved, claimed

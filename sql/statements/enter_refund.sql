@@ -33,7 +33,7 @@ WITH payment AS (
 SELECT claimed.*, reserved.gateway, reserved.gateway_account, reserved.currency, reserved.trip_id,
        reserved.payment_token, reserved.payment_customer,
        reserved.gateway_id AS payment_gateway_id,
-       refund.reference, refund.amount, refund.gateway_id, refund.created_at,
+       refund.reference, refund.amount, refund.gateway_id, refund.created_at, refund.tells_key,
        0::float8 AS age, NULL::text AS simulate,
        refund_json(ROW(refund.*)::payment_refunds, ROW(reserved.*)::payments)::text AS shown,
        reserved.method, reserved.customer_present, NULL::float8 AS waits, refund.source

@@ -28,7 +28,7 @@ WITH payment AS (
 SELECT claimed.*, payment.gateway, payment.gateway_account, payment.currency, payment.trip_id,
        payment.payment_token, payment.payment_customer,
        refund.charge_id AS payment_gateway_id,
-       refund.reference, refund.amount, refund.gateway_id, refund.created_at,
+       refund.reference, refund.amount, refund.gateway_id, refund.created_at, refund.tells_key,
        0::float8 AS age, NULL::text AS simulate,
        refund_json(ROW(refund.*)::payment_refunds, ROW(payment.*)::payments)::text AS shown,
        payment.method, payment.customer_present, NULL::float8 AS waits, refund.source

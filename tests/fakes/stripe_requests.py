@@ -7,6 +7,11 @@ Fields = list[tuple[str, str]]
 Thing = dict[str, Any]
 
 METADATA = {"metadata[reference]", "metadata[payment_id]"}
+# What it may be told of a claim besides.
+TOLD_OF_ALL = {"metadata[key_hash]", "metadata[fingerprint]"}
+TOLD_OF_CHARGES = TOLD_OF_ALL | {
+    f"metadata[{name}]" for name in ("trip_id", "method", "fare", "driver_id", "commission")
+}
 INTENT_FIELDS = {"amount", "currency", "payment_method_types[]"} | METADATA
 # What may be missing. Without `confirm` an intent is only made, and somebody else confirms it.
 OPTIONAL_FIELDS = {
@@ -18,7 +23,7 @@ OPTIONAL_FIELDS = {
     "payment_method_data[type]",
     "return_url",
     "use_stripe_sdk",
-}
+} | TOLD_OF_CHARGES
 REFUND_FIELDS = {"payment_intent", "amount"} | METADATA
 CURRENCIES = {"card": "[a-z]{3}", "upi": "inr"}  # of each type of payment method
 FLAGS = ("confirm", "off_session", "use_stripe_sdk")
@@ -39,11 +44,14 @@ def check_fields(fields: Fields, path: str) -> None:
     """What Stripe checks before anything is carried out or stored: Refusal for an unknown, missing or malformed field."""
     of_intents = path == "/v1/payment_intents"
     given = dict(fields)
-    required, optional = (INTENT_FIELDS, OPTIONAL_FIELDS) if of_intents else (REFUND_FIELDS, set())
+    required, optional = (INTENT_FIELDS, OPTIONAL_FIELDS) if of_intents else (REFUND_FIELDS, TOLD_OF_ALL)
     if unknown := set(given) - required - optional:
         raise Refusal(400, "invalid_request_error", "parameter_unknown", param=min(unknown))
     if missing := required - set(given):
         raise Refusal(400, "invalid_request_error", "parameter_missing", param=min(missing))
+    # https://docs.stripe.com/metadata#data: an empty value would unset it.
+    if long := [name for name, value in fields if name.startswith("metadata[") and not 0 < len(value) <= 500]:
+        raise Refusal(400, "invalid_request_error", param=long[0])
     if not re.fullmatch("[1-9][0-9]*", given["amount"]):
         raise Refusal(400, "invalid_request_error", "parameter_invalid_integer", param="amount")
     if of_intents:

@@ -33,6 +33,8 @@ CLAIM = {
     "distance_km": None,
     "rate_per_km": None,
     "surge_multiplier": None,
+    "driver_id": None,
+    "commission": None,
     "metadata": "{}",
     "lease_seconds": 60,
     "key_ttl": 60,

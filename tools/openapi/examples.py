@@ -19,6 +19,10 @@ PAYMENT_REQUESTS: Json = {
         "summary": "The customer is there, and may be asked to confirm it",
         "value": {"trip_id": 101, "method": "CARD", "amount": 150.00, "customer_present": True},
     },
+    "driven": {
+        "summary": "Who drove, who has a share of it where there is a commission",
+        "value": {"trip_id": 101, "method": "CASH", "amount": 150.00, "driver_id": "driver-7"},
+    },
     "fare": {
         "summary": "The trip's fare, computed and collected once",
         "value": {"trip_id": 101, "method": "UPI", "metadata": {"ride": "home"}},

@@ -113,7 +113,9 @@ SCHEMAS: Json = {
             "metadata": _OBJECT,
             "created_at": _TIME,
             "updated_at": _TIME,
-        }
+            "driver_id": {"description": "Only where who drove is known.", "type": "string"},
+        },
+        optional=("driver_id",),
     ),
     "CurrentPayment": {
         "description": "A payment as it is now.",

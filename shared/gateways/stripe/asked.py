@@ -2,6 +2,7 @@
 
 from shared.gateways.protocol import GatewayRequest
 from shared.gateways.stripe.api import Fields
+from shared.gateways.stripe.told import told_fields
 
 
 def charge_fields(request: GatewayRequest, amount: int) -> Fields:
@@ -30,6 +31,8 @@ def charge_fields(request: GatewayRequest, amount: int) -> Fields:
     return fields
 
 
-def metadata(request: GatewayRequest) -> list[tuple[str, str]]:
-    """By which an object of Stripe's is known for ours."""
-    return [("metadata[reference]", request.reference), ("metadata[payment_id]", str(request.payment_id))]
+def metadata(request: GatewayRequest) -> Fields:
+    """By which an object of Stripe's is known for ours, and what it is told besides. A claim that tells nothing is of the
+    version before."""
+    ours = [("metadata[reference]", request.reference), ("metadata[payment_id]", str(request.payment_id))]
+    return ours if request.told is None else [*ours, *told_fields(request.told)]

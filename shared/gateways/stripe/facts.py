@@ -10,6 +10,7 @@ from shared.gateways.protocol import Unknown
 from shared.gateways.redaction import redacted
 from shared.gateways.stripe.api import Api, Deadline, Refused, code_or_id, moment
 from shared.gateways.stripe.money import of_minor_units
+from shared.gateways.stripe.told import told_in
 
 # What Stripe's ids are made of. What is not is none of them, and in a path it might name something else.
 _ID = re.compile("[A-Za-z0-9_]{1,255}")
@@ -77,6 +78,8 @@ def _charge(gateway_id: str, intent: dict[str, Any]) -> ChargeFact:
         currency=currency,
         code=_why_not(intent),
         said=redacted(intent),
+        told=told_in(intent),
+        created_at=moment(intent.get("created")),
     )
 
 
@@ -95,6 +98,8 @@ def _refund(gateway_id: str, refund: dict[str, Any]) -> RefundFact:
         currency=currency,
         code=code,
         said=redacted(refund),
+        told=told_in(refund),
+        created_at=moment(refund.get("created")),
     )
 
 

@@ -15,6 +15,7 @@ CONTRACT = {
     "RATE_PER_KM": Decimal("2.5"),
     "CURRENCY": "INR",
     "FARE_ROUNDING": Decimal("0.01"),
+    "COMMISSION_RATE": None,
     "IDEMPOTENCY_KEY_TTL": 86400,
     "IDEMPOTENCY_LOCK_TIMEOUT": 25,
     "GATEWAY": "simulated",
@@ -77,6 +78,7 @@ WRONG = {
     "RATE_PER_KM": ["-0.1", "Infinity"],
     "CURRENCY": ["", "inr", "RUPEE", "IN"],
     "FARE_ROUNDING": ["0", "0.00", "-1", "0.001", "0.015", "1e3", "NaN", "100000.01", "1000000", "one", " "],
+    "COMMISSION_RATE": ["-0.1", "1.1", "1.0000001", "0.1234567", ".2", "20%", "1e-1", "NaN", "0,2", " ", "0.2\n"],
     "LOCALE": ["", "english", "xx_XX", "en_IN/../de", "en_in", "EN", "en_IN\n"],
     "TIME_ZONE": ["", "IST5", "Asia/Atlantis", "/etc/passwd", "../UTC", "Asia"],
     "RIDER_SERVICE_URL": ["riders", "ftp://riders", "http://riders/?q=1"],
@@ -317,6 +319,11 @@ def test_fares_are_rounded_to_the_currencys_smallest_unit_unless_the_setting_say
     currency: str, text: str, rounding: str
 ) -> None:
     assert Settings.read({"CURRENCY": currency, "FARE_ROUNDING": text}).fare_rounding == Decimal(rounding)
+
+
+@pytest.mark.parametrize("rate", ["0", "0.2", "0.175", "0.123456", "1", "1.000000"])
+def test_a_commission_is_an_exact_share(rate: str) -> None:
+    assert str(Settings.read({"COMMISSION_RATE": rate}).commission_rate) == rate
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,41 @@ NONSENSE = ("NaN", "1e400", "-Infinity", "9" * 5000, "-1", "true", '"far"', "{}"
 
 @pytest.mark.parametrize("distance", NONSENSE)
 def test_where_nothing_is_computed_only_the_completion_of_a_trip_matters(trips: TripServer, distance: str) -> None:
-    told = f'{{"status": "COMPLETED", "distance": {distance}, "surge_multiplier": {distance}}}'
+    told = f'{{"status": "COMPLETED", "distance": {distance}, "surge_multiplier": {distance}, "driverId": 7}}'
     trips.says(101, Says(body=told.encode()))
-    TripService(URL, TIMEOUT).require_completed(101, TRACE)
+    assert TripService(URL, TIMEOUT).driver_of_completed(101, TRACE) == "7"
     trips.says(101, Says(body=told.replace("COMPLETED", "CANCELLED").encode()))
     with pytest.raises(Problem, match="not completed"):
-        TripService(URL, TIMEOUT).require_completed(101, TRACE)
+        TripService(URL, TIMEOUT).driver_of_completed(101, TRACE)
+
+
+DRIVERS = [
+    ({"driver_id": "driver-7"}, "driver-7"),
+    ({"driverId": "fleet.1:A_9"}, "fleet.1:A_9"),
+    ({"driver_id": None, "driverId": 7}, "7"),
+    ({"driver_id": 7.0}, "7"),
+    ({"driver_id": 0}, "0"),
+    ({}, None),
+    ({"driver_id": None}, None),
+]
+NO_DRIVERS = [True, -7, 7.5, "", "a" * 65, "asha k", "d/7", "é", "\x00", ["driver-7"], {"id": 7}, 2**63, 10**400]
+
+
+@pytest.mark.parametrize(("fields", "driver"), DRIVERS)
+def test_who_drove_is_read_in_either_spelling(trips: TripServer, fields: dict[str, object], driver: str | None) -> None:
+    trips.says(101, COMPLETED | fields)
+    assert ask().driver_id == TripService(URL, TIMEOUT).driver_of_completed(101, TRACE) == driver
+
+
+@pytest.mark.parametrize("driver", NO_DRIVERS)
+def test_what_is_no_driver_is_said_in_the_log_and_keeps_nobody_from_paying(
+    trips: TripServer, driver: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    trips.says(101, COMPLETED | {"driver_id": driver})
+    assert ask().driver_id is None
+    assert TripService(URL, TIMEOUT).driver_of_completed(101, TRACE) is None
+    said = [(record.levelname, record.message, record.__dict__["trip_id"]) for record in caplog.records]
+    assert said == [("WARNING", "the trip's driver is not understood", 101)] * 2
 
 
 def test_numbers_are_exact_decimals(trips: TripServer) -> None:

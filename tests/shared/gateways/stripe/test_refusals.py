@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.gateways.facts import Told
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
 from tests.fakes.gateway import StripeLike
@@ -151,6 +152,21 @@ def test_a_request_of_the_version_before_that_came_without_a_description_ends_in
     asked_for = again(before, description="Trip 101")
     assert hasty.charge(asked_for) == Unknown("Stripe answered 400 idempotency_error")
     assert hasty.find_charge(asked_for) == Succeeded(id_of(gateway, "charge", asked_for))
+
+
+@pytest.mark.parametrize("tells", ["the first", "the repeat"])
+def test_a_claim_that_functions_of_two_versions_ask_for_moves_money_once_and_ends_in_a_read(
+    gateway: StripeLike, hasty: Stripe, verb: str, asked_for: GatewayRequest, tells: str
+) -> None:
+    """One of the version before takes over what one of this version claimed, and tells nothing, or the other way round: to
+    Stripe the repeat is another request under the same key, which it refuses, and what became of the first is read."""
+    told = Told(asked_for.payment_id, "0" * 64, "1" * 64)
+    first, repeat = (told, None) if tells == "the first" else (None, told)
+    lose(gateway, hasty, verb, asked_for._replace(told=first))
+    asked_again = again(asked_for, told=repeat)
+    assert asker(hasty, verb)(asked_again) == Unknown("Stripe answered 400 idempotency_error")
+    found = (hasty.find_charge if verb == "charge" else hasty.find_refund)(asked_again)
+    assert found == Succeeded(id_of(gateway, verb, asked_for))
 
 
 def refused_with(gateway: StripeLike, asked_for: GatewayRequest, status: str) -> str:
