@@ -1,7 +1,7 @@
 """What a gateway has and the books lost, as after a restore: entered again, because a person says so."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from shared.gateways.facts import ChargeFact, Kind
 from shared.gateways.protocol import Unknown
@@ -18,20 +18,25 @@ AT_ONCE = 100
 FOREVER = float("inf")
 
 
-class Adoption(NamedTuple):
+class Adoption:
     """What is to be entered, by the names that the gateway has for it or its movements, or our references; None for all that is
     missing. `by`: who says so, and why."""
 
-    names: frozenset[str] | None
-    by: By
+    def __init__(self, names: frozenset[str] | None, by: By) -> None:
+        self.names = names
+        self.by = by
+        self.unmet = set(names or ())
 
     def takes(self, *names: str | None) -> bool:
-        return self.names is None or not self.names.isdisjoint(name for name in names if name)
+        return self.names is None or not self.names.isdisjoint(names)
+
+    def met(self, *names: str | None) -> None:
+        self.unmet.difference_update(name for name in names if name)
 
 
 def adopt(run: Run, adoption: Adoption) -> Iterator[Entered]:
-    """Enters what a reconciliation found missing here, and what of the charges that were made in its time is in no book, paid or
-    not; says of each what became of it. Begun again it enters what is still missing.
+    """Enters what a reconciliation found missing here, and what of the charges that were made in its time is in no book, paid
+    or not; says of each what became of it. Begun again it enters what is still missing.
 
     Charges that were not paid come first, so that each is settled before the fare of its trip is taken by the one that was;
     refunds and disputes come last, when their payments are there. Raises NotDone where the gateway does not answer, and
@@ -39,12 +44,14 @@ def adopt(run: Run, adoption: Adoption) -> Iterator[Entered]:
     """
     yield from _listed(run, adoption, paid=False)
     yield from _listed(run, adoption, paid=True)
-    for row in _missing(run, adoption):
-        if row["kind"] == "charge":
-            yield from _read(run, adoption, row["object_id"])
-    for row in _missing(run, adoption):
-        if row["kind"] in OBJECTS and row["kind"] != "charge":
-            yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"])
+    for page in _missing(run, adoption):
+        yield from _read(run, adoption, [row for row in page if row["kind"] == "charge"])
+    for page in _missing(run, adoption):
+        for row in page:
+            if row["kind"] != "charge":
+                yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"])
+    for name in sorted(adoption.unmet):
+        yield Entered(name, None, "nothing of this name is missing here")
 
 
 def _listed(run: Run, adoption: Adoption, *, paid: bool) -> Iterator[Entered]:
@@ -52,48 +59,50 @@ def _listed(run: Run, adoption: Adoption, *, paid: bool) -> Iterator[Entered]:
     gateway, window, timeout = run.gateway, run.window, run.deps.settings.gateway_timeout
     place: str | None = None
     while True:
-        page = patiently(run, FOREVER, lambda: gateway.list_charges(window.begins, window.ends, place, timeout))
+        page = patiently(run, FOREVER, partial(gateway.list_charges, window.begins, window.ends, place, timeout))
         if isinstance(page, Unknown):
             raise NotDone(f"{gateway.name}'s list of charges does not go on: {page.why}")
-        yield from _enter(run, adoption, [fact for fact in page.charges if (fact.status == "succeeded") == paid])
+        named = [fact for fact in page.charges if is_ours(fact) and adoption.takes(fact.gateway_id, fact.reference)]
+        facts = {fact.gateway_id: fact for fact in named if (fact.status == "succeeded") == paid}
+        for charge_id in _not_here(run, {name: fact.reference for name, fact in facts.items()}):
+            adoption.met(charge_id, facts[charge_id].reference)
+            yield enter_charge(run.deps, gateway, facts[charge_id], adoption.by)
         if page.after is None:
             return
         place = page.after
 
 
-def _read(run: Run, adoption: Adoption, charge_id: str) -> Iterator[Entered]:
-    """A charge that was made before that time, and paid in it."""
+def _read(run: Run, adoption: Adoption, rows: Sequence[Row]) -> Iterator[Entered]:
+    """Charges that were made before that time, and paid in it."""
     gateway, timeout = run.gateway, run.deps.settings.gateway_timeout
-    fact = patiently(run, FOREVER, lambda: gateway.read("charge", charge_id, timeout))
-    if isinstance(fact, ChargeFact):
-        yield from _enter(run, adoption, [fact])
+    for charge_id in _not_here(run, {row["object_id"]: row["reference"] for row in rows}):
+        fact = patiently(run, FOREVER, partial(gateway.read, "charge", charge_id, timeout))
+        if isinstance(fact, ChargeFact) and is_ours(fact):
+            yield enter_charge(run.deps, gateway, fact, adoption.by)
 
 
-def _enter(run: Run, adoption: Adoption, facts: list[ChargeFact]) -> Iterator[Entered]:
-    ours = {
-        fact.gateway_id: fact for fact in facts if is_ours(fact) and adoption.takes(fact.gateway_id, fact.reference)
-    }
-    if not ours:
-        return
-    rows = run.deps.database.run_again(
-        "charges_not_here",
-        gateway=run.gateway.name,
-        gateway_ids=list(ours),
-        references=[fact.reference for fact in ours.values()],
-    )
-    for row in rows:
-        yield enter_charge(run.deps, run.gateway, ours[row["gateway_id"]], adoption.by)
+def _not_here(run: Run, references: Mapping[str, str | None]) -> list[str]:
+    """Which charges are in no book, of those with these names and references."""
+    if not references:
+        return []
+    named = {"gateway_ids": list(references), "references": list(references.values())}
+    rows = run.deps.database.run_again("charges_not_here", gateway=run.gateway.name, **named)
+    return [row["gateway_id"] for row in rows]
 
 
-def _missing(run: Run, adoption: Adoption) -> Iterator[Row]:
+def _missing(run: Run, adoption: Adoption) -> Iterator[list[Row]]:
+    """What the reconciliation found missing here and is to be entered, page by page."""
     after = ""
     of_this = {"reconciliation_id": run.reconciliation_id, "limit": AT_ONCE}
     while rows := run.deps.database.run_again("differences_of", **of_this, after=after):
+        after = rows[-1]["movement"]
+        page = []
         for row in rows:
             names = (row["movement"], row["object_id"], row["reference"])
-            if row["verdict"] == "missing_here" and row["object_id"] and adoption.takes(*names):
-                yield row
-        after = rows[-1]["movement"]
+            if row["verdict"] == "missing_here" and row["kind"] in OBJECTS and adoption.takes(*names):
+                adoption.met(*names)
+                page.append(row)
+        yield page
 
 
 def _followed(run: Run, adoption: Adoption, kind: Kind, object_id: str) -> Entered:

@@ -53,8 +53,6 @@ CREATE INDEX idx_reconciled_movements_differ ON reconciled_movements (reconcilia
 -- Whether a movement of the books was seen in any reconciliation.
 CREATE INDEX idx_reconciled_movements_payment_id ON reconciled_movements (payment_id) WHERE payment_id IS NOT NULL;
 
-CREATE INDEX idx_reconciled_movements_object_id ON reconciled_movements (object_id) WHERE object_id IS NOT NULL;
-
 -- What the books lost, and a gateway has, is entered once more by a person.
 ALTER TABLE audit_log
     DROP CONSTRAINT audit_log_action_check,
