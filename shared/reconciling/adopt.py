@@ -8,7 +8,7 @@ from shared.gateways.protocol import Unknown
 from shared.late.answer import answer_now
 from shared.late.ring import By, ring
 from shared.platform.database import Row
-from shared.reconciling.lost_charge import Entered, enter_charge, is_ours
+from shared.reconciling.lost_charge import Entered, bears_ours, enter_charge
 from shared.reconciling.patience import patiently
 from shared.reconciling.run import NotDone, Run
 from shared.reconciling.verdict import OBJECTS
@@ -25,13 +25,13 @@ class Adoption:
     def __init__(self, names: frozenset[str] | None, by: By) -> None:
         self.names = names
         self.by = by
-        self.unmet = set(names or ())
+        self.tried: set[str] = set()
 
     def takes(self, *names: str | None) -> bool:
         return self.names is None or not self.names.isdisjoint(names)
 
-    def met(self, *names: str | None) -> None:
-        self.unmet.difference_update(name for name in names if name)
+    def tries(self, *names: str | None) -> None:
+        self.tried.update(name for name in names if name)
 
 
 def adopt(run: Run, adoption: Adoption) -> Iterator[Entered]:
@@ -45,12 +45,15 @@ def adopt(run: Run, adoption: Adoption) -> Iterator[Entered]:
     yield from _listed(run, adoption, paid=False)
     yield from _listed(run, adoption, paid=True)
     for page in _missing(run, adoption):
-        yield from _read(run, adoption, [row for row in page if row["kind"] == "charge"])
+        yield from _read(
+            run, adoption, [row for row in page if row["kind"] == "charge" and bears_ours(row["reference"])]
+        )
     for page in _missing(run, adoption):
         for row in page:
-            if row["kind"] != "charge":
+            if row["kind"] != "charge" and row["object_id"] not in adoption.tried:
+                adoption.tries(row["object_id"], row["reference"])
                 yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"])
-    for name in sorted(adoption.unmet):
+    for name in sorted((adoption.names or frozenset()) - adoption.tried):
         yield Entered(name, None, "nothing of this name is missing here")
 
 
@@ -62,10 +65,14 @@ def _listed(run: Run, adoption: Adoption, *, paid: bool) -> Iterator[Entered]:
         page = patiently(run, FOREVER, partial(gateway.list_charges, window.begins, window.ends, place, timeout))
         if isinstance(page, Unknown):
             raise NotDone(f"{gateway.name}'s list of charges does not go on: {page.why}")
-        named = [fact for fact in page.charges if is_ours(fact) and adoption.takes(fact.gateway_id, fact.reference)]
+        named = [
+            fact
+            for fact in page.charges
+            if bears_ours(fact.reference) and adoption.takes(fact.gateway_id, fact.reference)
+        ]
         facts = {fact.gateway_id: fact for fact in named if (fact.status == "succeeded") == paid}
         for charge_id in _not_here(run, {name: fact.reference for name, fact in facts.items()}):
-            adoption.met(charge_id, facts[charge_id].reference)
+            adoption.tries(charge_id, facts[charge_id].reference)
             yield enter_charge(run.deps, gateway, facts[charge_id], adoption.by)
         if page.after is None:
             return
@@ -75,9 +82,11 @@ def _listed(run: Run, adoption: Adoption, *, paid: bool) -> Iterator[Entered]:
 def _read(run: Run, adoption: Adoption, rows: Sequence[Row]) -> Iterator[Entered]:
     """Charges that were made before that time, and paid in it."""
     gateway, timeout = run.gateway, run.deps.settings.gateway_timeout
-    for charge_id in _not_here(run, {row["object_id"]: row["reference"] for row in rows}):
+    untried = {row["object_id"]: row["reference"] for row in rows if row["object_id"] not in adoption.tried}
+    for charge_id in _not_here(run, untried):
+        adoption.tries(charge_id, untried[charge_id])
         fact = patiently(run, FOREVER, partial(gateway.read, "charge", charge_id, timeout))
-        if isinstance(fact, ChargeFact) and is_ours(fact):
+        if isinstance(fact, ChargeFact):
             yield enter_charge(run.deps, gateway, fact, adoption.by)
 
 
@@ -96,12 +105,11 @@ def _missing(run: Run, adoption: Adoption) -> Iterator[list[Row]]:
     of_this = {"reconciliation_id": run.reconciliation_id, "limit": AT_ONCE}
     while rows := run.deps.database.run_again("differences_of", **of_this, after=after):
         after = rows[-1]["movement"]
-        page = []
-        for row in rows:
-            names = (row["movement"], row["object_id"], row["reference"])
-            if row["verdict"] == "missing_here" and row["kind"] in OBJECTS and adoption.takes(*names):
-                adoption.met(*names)
-                page.append(row)
+        missing = [
+            row for row in rows if row["verdict"] == "missing_here" and row["object_id"] and row["kind"] in OBJECTS
+        ]
+        page = [row for row in missing if adoption.takes(row["movement"], row["object_id"], row["reference"])]
+        adoption.tries(*[row["movement"] for row in page])
         yield page
 
 

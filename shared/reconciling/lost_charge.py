@@ -38,9 +38,9 @@ class _Claim(NamedTuple):
     fingerprint: bytes
 
 
-def is_ours(fact: ChargeFact) -> bool:
-    """Whether a charge bears a reference of ours. Others may charge with the same account."""
-    return is_reference(fact.reference, "PAY")
+def bears_ours(reference: str | None) -> bool:
+    """Whether what a charge bears is a reference of ours. Others may charge with the same account."""
+    return is_reference(reference, "PAY")
 
 
 def enter_charge(deps: Dependencies, gateway: Gateway, fact: ChargeFact, by: By) -> Entered:
@@ -51,7 +51,7 @@ def enter_charge(deps: Dependencies, gateway: Gateway, fact: ChargeFact, by: By)
     Not where that cannot be told from what the gateway shows; nor where its key or its trip's fare is another payment's by now:
     what was paid twice is noted as a contradiction of that one, for a person. Raises DatabaseUnavailable.
     """
-    claim = _claim(gateway, fact)
+    claim = _claim(gateway, fact) if bears_ours(fact.reference) else "it does not bear a reference of ours"
     if isinstance(claim, str):
         return _refused(fact, claim)
     for _ in range(TRIES):

@@ -24,7 +24,7 @@ WITH payment AS (
     SELECT %(key_hash)s, %(fingerprint)s, payment_id, refund_id, %(correlation_id)s,
            now(), 1, now() + make_interval(secs => %(lease_seconds)s)
       FROM refund
-    RETURNING key_hash, locked_at, asked, payment_id, refund_id, correlation_id, search_place AS search_cursor
+    RETURNING key_hash, fingerprint, locked_at, asked, payment_id, refund_id, correlation_id, search_place AS search_cursor
 ), noted AS (
     INSERT INTO audit_log (actor, action, payment_id, refund_id, outcome, reason, gateway_said, gateway_id)
     SELECT %(actor)s, 'enter_refund', payment_id, refund_id, 'succeeded', %(reason)s, %(gateway_said)s, gateway_id

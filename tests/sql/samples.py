@@ -84,7 +84,7 @@ LOST_CHARGE |= {
     "gateway": "stripe",
     "gateway_id": "pi_lost",
     "gateway_account": "acct_1",
-    "created_at": "2026-11-27T08:00:00Z",
+    "created_at": "2026-11-20T08:00:00Z",
 }
 ENTERED_PAYMENT = {"lost": json.dumps(LOST_CHARGE), "key_hash": bytes(31) + b"\3", "fingerprint": bytes(32)}
 ENTERED_PAYMENT |= {"actor": "asha@ops-1", "reason": "restored", "gateway_said": "g"}
