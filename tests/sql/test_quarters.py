@@ -37,9 +37,11 @@ SELECT quarter_of(created_at) AS quarter, status, count(*) AS count, sum(amount)
 
 # What is in the rights for what a later migration adds.
 NEWER = (
-    r",\s+(figures_counted|dispute_totals|(totals|figures)_with_disputes|customer_present|next_action|reversed_amount"
-    r"|disputed_amount|late_charge_id|reversed_at|act_by|failed_at|source, charge_id, gateway_id)\b|, at(?=\))"
-    r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)) TO {role};"
+    r",\s+(figures_counted|dispute_totals|(totals|figures)_with_disputes|ledger_counted|ledger_moves"
+    r"|customer_present|next_action|reversed_amount|disputed_amount|late_charge_id|reversed_at|act_by|failed_at"
+    r"|source, charge_id, gateway_id|driver_id, commission, tells_key|tells_key)\b|, at(?=, gateway)"
+    r"|, gateway, driver_id, gateway_receivable, [^)]*"
+    r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)|ledger_\w+|reconcil\w+) TO {role};"
 )
 
 

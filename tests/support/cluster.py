@@ -21,7 +21,7 @@ EMPTY = """
 TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries,
  figures_by_quarter, cold_starts, gateway_askings,
  payment_disputes, gateway_said, gateway_rings, gateway_cursors,
- ledger_entries, reconciliations, reconciled_movements
+ ledger_entries, ledger_by_quarter, ledger_by_driver, reconciliations, reconciled_movements
  RESTART IDENTITY;
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
        noted_at = '-infinity', noted_by = '0', clock = '-infinity'
