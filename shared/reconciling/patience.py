@@ -1,4 +1,4 @@
-"""Asking a gateway until it answers: it is busy, or asks for patience, now and then."""
+"""Asking a gateway until it answers: now and then it is busy, or says for how long it wants to be left alone (429)."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from shared.gateways.protocol import Unknown
 from shared.platform.log import log
 from shared.reconciling.run import NotDone, Run
 
-# Seconds between tries that the gateway gave no answer to, twice as long each time; a minute and a half in all.
+# Seconds between tries that the gateway gave no answer to, twice as long each time, two minutes in all; longer where it asks
+# for that.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 MOST_TRIES = 9
 # The longest sleep between two looks at the lease.
@@ -29,7 +30,7 @@ def patiently(run: Run, until: float, ask: Callable[[], Answer | Unknown]) -> An
             return answer
         why = answer.why
         log.info("a gateway's books are asked for again", extra={"gateway": run.gateway.name, "why": why})
-        _wait(run, until, pause, why)
+        _wait(run, until, max(pause, answer.retry_after), why)
         pause = min(2 * pause, LONGEST_PAUSE)
     raise NotDone(f"{run.gateway.name} does not answer: {why}")
 

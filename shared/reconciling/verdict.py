@@ -54,7 +54,8 @@ class Ours(NamedTuple):
 
 class Entry(NamedTuple):
     """An entry of ours that is in no list of the gateway's. `amount` is signed: above zero came to us. `object_id` is None
-    where the books have no name of it."""
+    where the books have no name of it, and `claimed_at` where it was not asked for here: else it was not made there before.
+    `rung` as in Ours."""
 
     entry_id: int
     at: datetime
@@ -67,6 +68,7 @@ class Entry(NamedTuple):
     currency: str
     amount: Decimal
     status: str
+    claimed_at: datetime | None
     rung: bool
 
 
@@ -155,7 +157,7 @@ def _judge_entry(entry: Entry, fact: Fact | None, window: Window) -> Judged:
     right = "succeeded" if entry.kind == "charge" else _RIGHT[kind].get(entry.status)
     if fact.status != right:
         return Judged("status_differs", f"{fact.status} there, {entry.status} here")
-    made_at = fact.opened_at if isinstance(fact, DisputeFact) else fact.created_at
+    made_at = entry.claimed_at if isinstance(fact, DisputeFact) else fact.created_at or entry.claimed_at
     heard_by = entry.at + (CLOCKS if entry.kind in ("charge", "refund") else COMING_BACK)
     if made_at is not None and window.begins <= made_at - CLOCKS and heard_by <= window.ends:
         return Judged("missing_there", f"the gateway shows the {kind}, and nothing that it moved")

@@ -26,6 +26,8 @@ BIG = {
     "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
+    "ledger_entries",
+    "reconciled_movements",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -73,7 +75,20 @@ ALTER TABLE payment_disputes ENABLE TRIGGER USER;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
 ALTER TABLE payments ENABLE TRIGGER USER;
-ALTER TABLE payment_refunds ENABLE TRIGGER USER;
+ALTER TABLE payment_refunds ENABLE TRIGGER USER
+"""
+# What is booked of them and reconciled, and the statistics of all.
+BOOKED = f"""
+ALTER TABLE ledger_entries DISABLE TRIGGER USER;
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
+SELECT now() - make_interval(secs => {ROWS} - n), n, 'charge', 'INR', 'simulated', 36.50, -36.50 FROM generate_series(1, {ROWS}) AS n;
+ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+INSERT INTO reconciliations (gateway, account, from_at, to_at) VALUES ('simulated', 'acct_1', '2026-01-01', '2026-01-02');
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount, our_amount,
+                                  verdict, run)
+SELECT 1, 'txn_' || n, 'charge', now(), 'pi_' || n, n, 'INR', 36.50, 36.50,
+       CASE WHEN n % 100 = 0 THEN 'amount_differs' ELSE 'matched' END, 1
+  FROM generate_series(1, {ROWS}) AS n;
 ANALYZE
 """
 
@@ -87,6 +102,11 @@ MEANT = {
     "events_that_wait": "idx_outbox_subject",
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
+    "beside_movements": "payments_reference_key",
+    "differences_of": "idx_reconciled_movements_differ",
+    "entries_not_seen": "idx_reconciled_movements_payment_id",
+    "movements_of": "reconciled_movements_pkey",
+    "settle_movements": "reconciled_movements_pkey",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
     "lease_next": "idx_idempotency_open",
@@ -120,6 +140,7 @@ def full(cluster: Cluster) -> Iterator[Sql]:
     """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
     with cluster.database() as place:
         place.sql.run(MANY)
+        place.sql.run(BOOKED)
         place.sql.run("VACUUM")
         yield place.sql
 
