@@ -86,7 +86,8 @@ def _claim(gateway: Gateway, fact: ChargeFact) -> _Claim | str:
         return (
             "the gateway was not told whose key it was claimed with, as by versions before, or that was changed there"
         )
-    if told.trip_id is None or told.method in (None, "CASH") or not told.understood:
+    shared = told.commission is None or (told.driver_id is not None and told.commission <= fact.amount)
+    if told.trip_id is None or told.method in (None, "CASH") or not (told.understood and shared):
         return "what the gateway was told of its trip, method, fare or driver is not understood: that was changed there"
     payment: Row = {
         "payment_id": told.payment_id,
