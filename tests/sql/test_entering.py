@@ -34,9 +34,9 @@ def sql(place: Place) -> Iterator[Sql]:
         role.run("ROLLBACK")
 
 
-def enter(sql: Sql, key: int = 3, **fields: Any) -> int:
-    lost = LOST_CHARGE | {"reference": f"PAY-{key}", "gateway_id": f"pi_{key}"} | fields
-    own = {"lost": json.dumps(lost), "key_hash": key.to_bytes(32)}
+def enter(sql: Sql, number: Any = 3, **fields: Any) -> int:
+    lost = LOST_CHARGE | {"reference": f"PAY-{number}", "gateway_id": f"pi_{number}"} | fields
+    own = {"lost": json.dumps(lost), "key_hash": number.to_bytes(32)}
     return int(sql.value(statement("enter_payment"), ENTERED_PAYMENT | own))
 
 

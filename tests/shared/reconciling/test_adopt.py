@@ -71,7 +71,7 @@ class Shop:
 
     def audited(self) -> list[tuple[str, str, int]]:
         rows = self.place.sql.run("SELECT actor, action, payment_id FROM audit_log ORDER BY audit_id")
-        return [tuple(row.values()) for row in rows]  # type: ignore[misc]
+        return [tuple(row.values()) for row in rows]
 
 
 @pytest.fixture(scope="module")
