@@ -22,7 +22,7 @@ ALTER TABLE payment_refunds
 
 -- The journal, by columns: an entry is one row, and each account a column. A debit is above zero, a credit below, and what does not sum to
 -- zero is refused. Only written to. `movement` says what moved (charge, late charge 12, refund 12, reversal 12, dispute dp_1 2, fee txn_1,
--- payout txn_2, opening), once for a payment, or once for what is no payment's.
+-- payout txn_2, opening INR), once for a payment, or once for what is no payment's.
 CREATE TABLE IF NOT EXISTS ledger_entries (
     entry_id           bigint GENERATED ALWAYS AS IDENTITY,
     at                 timestamptz NOT NULL DEFAULT now(),
@@ -54,8 +54,9 @@ CREATE OR REPLACE TRIGGER ledger_entries_stay BEFORE UPDATE OR DELETE ON ledger_
 ALTER TABLE ledger_entries SET (autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_insert_threshold = 100000);
 
 -- The balances are kept as the totals are (0011_totals_entries, 0020_fold_past_writers, 0023_quarters): each entry of the journal is an
--- entry of the totals too, whose count is 0 and whose accounts are not NULL, so that whoever reads totals sees nothing of it. What is folded
--- stays there as one row for each currency and gateway, which is their balance, and is added to its quarter of an hour, and to its driver.
+-- entry of the totals too, whose accounts are not NULL, and whose count and amounts are 0, so that whoever adds up totals gets nothing of it.
+-- What is folded stays there as one row for each currency and gateway, which is their balance, and is added to its quarter of an hour, and to
+-- its driver.
 -- So the balance at the end of any day is what is there now, less what happened since, however many payments there are.
 ALTER TABLE totals_entries
     ADD COLUMN IF NOT EXISTS gateway text,
@@ -355,14 +356,15 @@ BEGIN
           FROM payment_refunds r JOIN payments p USING (payment_id)
          WHERE r.source = 'late_payment' AND r.status <> 'REFUNDED' GROUP BY p.currency
     )
-    INSERT INTO ledger_entries (movement, currency, gateway_receivable, cash_with_drivers, revenue, refunds, disputes, late_payments)
-    SELECT 'opening ' || currency, currency, sum(receivable), sum(cash), -sum(charged), sum(refunded), sum(disputed), -sum(late)
+    -- Not when this transaction began: what was paid while it waited for its locks is in it.
+    INSERT INTO ledger_entries (at, movement, currency, gateway_receivable, cash_with_drivers, revenue, refunds, disputes, late_payments)
+    SELECT clock_timestamp(), 'opening ' || currency, currency, sum(receivable), sum(cash), -sum(charged), sum(refunded), sum(disputed), -sum(late)
       FROM booked GROUP BY currency;
 
     CREATE OR REPLACE TRIGGER payments_moved AFTER UPDATE OF status ON payments FOR EACH ROW EXECUTE FUNCTION move_payment();
     CREATE OR REPLACE TRIGGER payments_written AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION move_payment();
     CREATE TRIGGER refunds_booked AFTER UPDATE OF status ON payment_refunds FOR EACH ROW
-        WHEN (NEW.status <> OLD.status AND NEW.status IN ('REFUNDED', 'REVERSED'))
+        WHEN (NEW.status = 'REFUNDED' AND OLD.status = 'PENDING' OR NEW.status = 'REVERSED' AND OLD.status = 'REFUNDED')
         EXECUTE FUNCTION book_refund();
     CREATE TRIGGER late_payments_booked AFTER INSERT ON payment_refunds FOR EACH ROW
         WHEN (NEW.source = 'late_payment')

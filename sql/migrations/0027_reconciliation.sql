@@ -34,8 +34,9 @@ CREATE TABLE reconciled_movements (
     object_id         text CHECK (length(object_id) <= 255),
     charge_id         text CHECK (length(charge_id) <= 255),
     reference         text CHECK (length(reference) <= 255),
-    payment_id        bigint REFERENCES payments,
-    refund_id         bigint REFERENCES payment_refunds,
+    -- No foreign keys: to make both would lock the two tables, which functions lock in either order.
+    payment_id        bigint,
+    refund_id         bigint,
     currency          text NOT NULL,
     their_amount      numeric(16, 2),
     our_amount        numeric(16, 2),

@@ -28,6 +28,8 @@ BIG = {
     "payment_disputes",
     "ledger_entries",
     "reconciled_movements",
+    "ledger_by_quarter",
+    "ledger_by_driver",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;
@@ -56,6 +58,14 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
 INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
 SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
   FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
+ALTER TABLE ledger_entries DISABLE TRIGGER USER;
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
+SELECT created_at, payment_id, 'charge', currency, gateway, amount, -amount FROM payments WHERE status = 'SUCCESS';
+ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+INSERT INTO ledger_by_quarter
+SELECT quarter_of(now()) - n * interval '15 min', 'INR', gateway, n, 0, 0, -n, 0, 0, 0, 0, 0
+  FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['simulated', 'stripe', NULL]) AS gateway;
+INSERT INTO ledger_by_driver SELECT 'drv-' || n, 'INR', -n, 0 FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
@@ -109,6 +119,9 @@ MEANT = {
     "settle_movements": "reconciled_movements_pkey",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
+    "ledger_balances": "ledger_by_quarter_key",
+    "ledger_driver": "ledger_by_driver_pkey",
+    "ledger_drivers": "ledger_by_driver_pkey",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
     "keep_said": "idx_payments_gateway_id",
@@ -335,6 +348,9 @@ BOUNDED = {
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
     "figures": 100,
+    "ledger_balances": 100,
+    "ledger_driver": 30,
+    "ledger_drivers": 60,
     "disputes_of": 100,
     "open_disputes": 300,
     "said_of": 500,

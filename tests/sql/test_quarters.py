@@ -32,7 +32,8 @@ CLAIM_OF_BEFORE = sub(
 QUARTERS = "SELECT quarter, status, count, amount, refunded FROM figures_by_quarter ORDER BY quarter, status"
 
 LATELY = """
-SELECT status, sum(count) AS count FROM figures_counted WHERE at > now() - interval '1 hour' GROUP BY 1 ORDER BY 1
+SELECT status, sum(count) AS count
+  FROM figures_counted WHERE at > now() - interval '1 hour' GROUP BY 1 HAVING sum(count) <> 0 ORDER BY 1
 """
 OF_THE_TABLE = """
 SELECT quarter_of(created_at) AS quarter, status, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded
