@@ -377,10 +377,15 @@ DROP PROCEDURE open_ledger;
 
 -- Drivers, and what the gateway is told.
 
--- What a client sees of a payment, with its driver where it has one. One expression, as in 0009_moves.
+-- What a client sees of a payment, with its driver where it has one. The part with a driver is not inlined (PL/pgSQL never is): every
+-- statement would begin by setting up the long expression once more, also where there is no driver.
+CREATE OR REPLACE FUNCTION payment_with_driver(p payments) RETURNS json LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (left(row_to_json(payment_as_shown(p))::text, -1) || ',"driver_id":' || to_json(p.driver_id) || '}')::json;
+END
+$$;
 CREATE OR REPLACE FUNCTION payment_json(p payments) RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN p.driver_id IS NULL THEN row_to_json(payment_as_shown(p))
-                ELSE (left(row_to_json(payment_as_shown(p))::text, -1) || ',"driver_id":' || to_json(p.driver_id) || '}')::json END
+    SELECT CASE WHEN p.driver_id IS NULL THEN row_to_json(payment_as_shown(p)) ELSE payment_with_driver(p) END
 $$;
 -- As in 0025_late_truth, with the driver.
 CREATE OR REPLACE FUNCTION payment_to_act_on_json(p payments) RETURNS json LANGUAGE sql STABLE AS $$
