@@ -66,6 +66,7 @@ def _beside(run: Run, movements: Sequence[Movement]) -> dict[str, Ours]:
 
 def _found(moved: Movement, ours: Ours | None) -> Found:
     verdict, why = judge(moved, ours)
+    row = None if verdict == "missing_here" else ours
     found = Found(
         movement=moved.movement,
         kind=moved.kind,
@@ -74,12 +75,12 @@ def _found(moved: Movement, ours: Ours | None) -> Found:
         charge_id=moved.charge_id,
         reference=moved.reference,
         payment_id=ours and ours.payment_id,
-        refund_id=ours and ours.refund_id,
+        refund_id=row and row.refund_id,
         currency=moved.currency,
         their_amount=moved.amount,
-        our_amount=our_amount(moved, ours),
+        our_amount=our_amount(moved, row),
         their_status=moved.status,
-        our_status=ours and ours.status,
+        our_status=row and row.status,
         fee=moved.fee,
         verdict=verdict,
         why=why,

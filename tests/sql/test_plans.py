@@ -27,9 +27,9 @@ BIG = {
     "figures_by_quarter",
     "payment_disputes",
     "ledger_entries",
-    "reconciled_movements",
     "ledger_by_quarter",
     "ledger_by_driver",
+    "reconciled_movements",
 }
 MANY = f"""
 ALTER TABLE payments DISABLE TRIGGER USER;

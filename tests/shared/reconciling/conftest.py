@@ -27,6 +27,7 @@ class Books:
         self.till = till
         self.place = place
         self.like = like
+        self.last = 0
         now = datetime.now(UTC).replace(microsecond=0)
         self.window = Window(now - AROUND_NOW, now + AROUND_NOW, "around-now")
 
@@ -42,13 +43,23 @@ class Books:
 
     def follow(self) -> None:
         """Sweeps follow whatever the gateway rang with, to the end."""
-        while True:
-            self.place.sql.run(
-                "UPDATE gateway_cursors SET read_after = now(); UPDATE gateway_rings SET ask_after = now()"
-            )
-            swept = self.till.sweep()
-            if not swept["missed"] and not self.place.sql.value("SELECT count(*) FROM gateway_rings"):
-                return
+        while self.hear() or self.place.sql.value("SELECT count(*) FROM gateway_rings"):
+            pass
+
+    def hear(self) -> int:
+        """One sweep: how many events nobody had heard. It may not have followed all of them."""
+        self.place.sql.run("UPDATE gateway_cursors SET read_after = now(); UPDATE gateway_rings SET ask_after = now()")
+        return self.till.sweep()["missed"]
+
+    def midnight(self) -> tuple[Window, Window]:
+        """The time up to now, and that from now on, as days that meet; what the gateway did before is in the first."""
+        self.like.control({"skip": 2})  # it counts in seconds
+        now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        return self.window._replace(ends=now), self.window._replace(begins=now)
+
+    def yesterday(self) -> Window:
+        day = timedelta(days=1)
+        return self.window._replace(begins=self.window.begins - day, ends=self.window.ends - day)
 
     def take(self, window: Window | None = None) -> Run:
         [gateway] = self.till.deps.gateways.that_keep_books()
@@ -59,16 +70,27 @@ class Books:
     def reconcile(self, window: Window | None = None) -> Run:
         run = self.take(window)
         reconcile(run, FOREVER)
+        self.last = run.reconciliation_id
         return run
 
-    def found(self, run: Run | None = None) -> list[Row]:
-        """Every movement of the last reconciliation, oldest first, or of one."""
-        which = (
-            run.reconciliation_id if run else self.place.sql.value("SELECT max(reconciliation_id) FROM reconciliations")
+    def found(self) -> list[Row]:
+        """Every movement of the last reconciliation, oldest first."""
+        text = "SELECT * FROM reconciled_movements WHERE reconciliation_id = %s ORDER BY at, movement"
+        return self.place.sql.run(text, (self.last,))
+
+    def everything(self) -> dict[str, list[Row]]:
+        """All rows of all tables, but which run it was and when."""
+        tables = self.place.sql.run(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"
         )
-        return self.place.sql.run(
-            "SELECT * FROM reconciled_movements WHERE reconciliation_id = %s ORDER BY at, movement", (which,)
-        )
+        rows = {
+            table["relname"]: self.place.sql.run(f"SELECT to_jsonb(t) AS row FROM {table['relname']} AS t ORDER BY 1")
+            for table in tables
+        }
+        for row in [*rows["reconciliations"], *rows["reconciled_movements"]]:
+            for name in ("run", "begun_at", "finished_at"):
+                row["row"].pop(name, None)
+        return rows
 
     def verdicts(self) -> list[tuple[str, str]]:
         return [(row["kind"], row["verdict"]) for row in self.found()]
