@@ -10,6 +10,7 @@ import pytest
 
 from shared.gateways.stripe.gateway import Stripe
 from shared.late.ring import By, ring
+from shared.reconciling import command
 from shared.reconciling.adopt import Adoption, adopt
 from shared.reconciling.lost_charge import Entered
 from shared.reconciling.reconcile import reconcile
@@ -321,3 +322,13 @@ def test_of_many_at_once_who_enter_it_one_does(shop: Shop) -> None:
     assert shop.place.sql.run("SELECT source, amount FROM payment_refunds") == [{"source": "client", "amount": 50}]
     assert shop.pay("key-1").status == shop.till.refund(payment_id, "50.00", "key-2").status == 201
     assert (shop.charged(), len(shop.like.books.refunds)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "typed", [["--adopt=all"], ["--adopt=all", "--reason=\udcff"], ["--adopt=all", "--reason=r", "--actor=\udcff"]]
+)
+def test_who_enters_something_says_why_in_words(typed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["make reconcile", *typed])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == command.NOT_DONE
