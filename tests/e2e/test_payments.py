@@ -26,6 +26,7 @@ FIELDS = [
     "metadata",
     "created_at",
     "updated_at",
+    "driver_id",  # every trip of the stand-in has a driver
 ]
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 

@@ -49,6 +49,7 @@ PAYMENT: Json = {
     "metadata": {},
     "created_at": "2026-11-25T04:30:54.153160Z",
     "updated_at": "2026-11-25T04:30:54.166607Z",
+    "driver_id": "stand-in-driver-101",
 }
 FARE_PAYMENT: Json = PAYMENT | {
     "payment_id": 352,
