@@ -52,7 +52,7 @@ def adopt(run: Run, adoption: Adoption) -> Iterator[Entered]:
         for row in page:
             if row["kind"] != "charge" and row["object_id"] not in adoption.tried:
                 adoption.tries(row["object_id"], row["reference"])
-                yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"])
+                yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"], row["charge_id"])
     for name in sorted((adoption.names or frozenset()) - adoption.tried):
         yield Entered(name, None, "nothing of this name is missing here")
 
@@ -113,17 +113,18 @@ def _missing(run: Run, adoption: Adoption) -> Iterator[list[Row]]:
         yield page
 
 
-def _followed(run: Run, adoption: Adoption, kind: Kind, object_id: str) -> Entered:
+def _followed(run: Run, adoption: Adoption, kind: Kind, object_id: str, charge_id: str | None) -> Entered:
     """Has the books follow a refund or a dispute, as if its gateway had rung: the room of late truth knows how."""
     deps, gateway = run.deps, run.gateway.name
     ring(deps.database, gateway, kind, object_id)
     if not answer_now(deps, gateway, kind, object_id, adoption.by):
         return Entered(object_id, None, f"the {kind} is left to a sweep: see gateway_rings")
-    if kind == "dispute":
-        return Entered(object_id, None, "the dispute was read, and the books follow it where its payment is there")
-    known = {"gateway": gateway, "gateway_id": object_id, "reference": None, "charge_id": None}
-    row = deps.database.one("refund_read", **known)
+    if kind == "refund":
+        row = deps.database.one("refund_read", gateway=gateway, gateway_id=object_id, reference=None, charge_id=None)
+        said = row and f"{row['amount']} {row['currency']}, {row['status']}"
+    else:
+        row = deps.database.one("payment_read", gateway=gateway, gateway_id=charge_id, reference=None)
+        said = "see there what became of it"
     if row is None:
-        return Entered(object_id, None, "the refund is of no payment of ours, or moved nothing")
-    payment_id, refund = row["payment_id"], f"refund {row['refund_id']} of payment {row['payment_id']}"
-    return Entered(object_id, payment_id, f"{refund}: {row['amount']} {row['currency']}, {row['status']}")
+        return Entered(object_id, None, f"the {kind} is of no payment of ours, or moved nothing")
+    return Entered(object_id, row["payment_id"], f"{kind} of payment {row['payment_id']}: {said}")
