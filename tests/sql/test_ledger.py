@@ -136,8 +136,17 @@ def test_what_a_dispute_holds_is_booked_each_time_that_it_changes(place: Place) 
 
 @pytest.mark.parametrize("wrong", [{"fees": "3.01"}, {"bank": "0.01"}, {"gateway_receivable": "0.00"}])
 def test_what_does_not_sum_to_zero_is_refused(place: Place, wrong: dict[str, str]) -> None:
-    with pytest.raises(errors.CheckViolation, match="ledger_entries_sum_to_zero"):
+    with pytest.raises(errors.CheckViolation) as refused:
         insert(place.sql, "ledger_entries", ENTRY | wrong)
+    assert refused.value.diag.constraint_name == "ledger_entries_sum_to_zero"
+    assert booked(place.sql) == []
+
+
+@pytest.mark.parametrize("commission", ["-0.01", "100.01"])
+def test_a_commission_is_a_part_of_the_amount(place: Place, commission: str) -> None:
+    with pytest.raises(errors.CheckViolation) as refused:
+        a_payment(place.sql, status="PENDING", driver_id="drv-1", commission=commission)
+    assert refused.value.diag.constraint_name == "payments_commission_check"
 
 
 def test_a_movement_is_booked_once_and_never_changed(place: Place) -> None:

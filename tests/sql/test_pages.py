@@ -45,7 +45,8 @@ FEW = 60
 BOUNDS = {
     "payments": 200,
     "payments_of_trip": 100,
-    "keep_up": 150,
+    # Of each payment four entries of the totals.
+    "keep_up": 300,
     "delete_expired_keys": 100,
     "delete_old_events": 100,
     "charge_at_once": 100,
