@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
-# At a third of a second each, twenty pages of a hundred a second: a million movements within ten minutes, and a fifth of what
-# Stripe lets read at once (https://docs.stripe.com/rate-limits).
+# Where a page takes a third of a second, 18 pages a second: less than a fifth of what Stripe lets read
+# (https://docs.stripe.com/rate-limits).
 MOST = 6
 _WHOLE, _READ = "-", "."
 

@@ -112,6 +112,12 @@ def test_what_cannot_be_done_is_said_in_a_line_and_ends_with_2(
     assert says in wrong
 
 
+def test_a_wrong_setting_is_no_difference(environment: dict[str, str]) -> None:
+    status, said, wrong = ended(command(environment | {"GATEWAY": "none"}))
+    assert (status, said, wrong.count("\n")) == (2, "", 1)
+    assert "GATEWAY" in wrong
+
+
 def test_make_passes_on_what_is_typed(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; print(sys.argv[1:])' \"$@\"\n")

@@ -1,6 +1,7 @@
 """A reconciliation that is stopped goes on where it was stopped, and two do not disturb one another."""
 
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,11 +14,12 @@ from tests.shared.reconciling.conftest import FOREVER, Books
 from tests.support.till import Died
 
 PAGES = "/v1/balance_transactions"
+PAGE_OF = listing.page_of
 
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAGE", 2)
+    monkeypatch.setattr(listing, "page_of", partial(PAGE_OF, at_once=2))
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ def test_yesterday_is_due_until_it_is_reconciled_and_so_is_a_day_that_was_left_o
 def test_a_long_list_is_read_in_slices_whole_and_wherever_it_is_stopped(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "PAGE", 10)
+    monkeypatch.setattr(listing, "page_of", partial(PAGE_OF, at_once=10))
     since, until = (int(moment.timestamp()) for moment in books.window[:2])
     books.like.control({"made": {"count": 500, "since": since, "until": until}})
     kept = iter(range(1_000))
