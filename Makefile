@@ -72,7 +72,7 @@ events: venv
 .PHONY: reconcile
 reconcile: venv
 	@$(BIN)/python -m local.database shared.reconciling.command \
-	  $${FROM:+--from="$$FROM"} $${TO:+--to="$$TO"} $${OUT:+--out="$$OUT"}
+	  $${FROM:+--from="$$FROM"} $${TO:+--to="$$TO"} $${OUT:+--out="$$OUT"} $${ADOPT:+--adopt="$$ADOPT"} $${REASON:+--reason="$$REASON"}
 
 # An event as Stripe sends it, signed with STRIPE_WEBHOOK_SECRET: ID of an object of Stripe's, TYPE (payment_intent.succeeded), CHARGE of
 # a refund or dispute, URL (http://localhost:8082/webhooks/stripe).

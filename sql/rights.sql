@@ -18,6 +18,8 @@ GRANT SELECT,
       UPDATE (status, failure_code, gateway_id, updated_at, asked_ms, reversed_at)
    ON payment_refunds TO {role};
 GRANT SELECT, INSERT (payment_id, amount, currency) ON payment_receipts TO {role};
+-- What the books lost is entered as it was, with who entered it.
+GRANT EXECUTE ON FUNCTION enter_lost_payment TO {role};
 
 -- Keys end: only such as are over (0021_callers).
 GRANT SELECT, DELETE,

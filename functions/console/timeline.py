@@ -135,6 +135,11 @@ def _adopted(moment: story.Adopted, told: Story, words: "Words") -> _Told:
     return "good", f"Paid late, and adopted: {words.money(moment.amount, told.currency)}", note, [("By", moment.actor)]
 
 
+def _entered(moment: story.EnteredAgain, _: Story, __: "Words") -> _Told:
+    details = [("By", moment.actor), ("Why", moment.reason), ("The gateway said", moment.gateway_said)]
+    return "plain", "Entered again: the books had lost it", "Its client's own fields are not known any more.", details
+
+
 def _by_hand(moment: story.SettledByHand, _: Story, __: "Words") -> _Told:
     outcome = "succeeded" if moment.succeeded else "failed"
     details = [("By", moment.actor), ("Why", moment.reason), ("The gateway said", moment.gateway_said)]
@@ -215,6 +220,7 @@ _TELL: dict[str, Callable[[Any, Story, "Words"], _Told | None]] = {
     "lost": _lost,
     "settled": _settled,
     "adopted": _adopted,
+    "entered": _entered,
     "reversed": _reversed,
     "settled_by_hand": _by_hand,
     "contradicted": _contradicted,

@@ -1,10 +1,6 @@
 """What is stuck, for an operator: `make pending` lists it, `make pending SETTLE=… AS=… REASON=…` settles one by hand."""
 
 import argparse
-import getpass
-import os
-import re
-import socket
 import sys
 import time
 from typing import Literal
@@ -17,6 +13,7 @@ from shared.charging.settle import note_contradiction, settlement
 from shared.gateways.protocol import Declined, Outcome, Succeeded, Unknown, Waiting, describe
 from shared.platform import log
 from shared.platform.database import DatabaseUnavailable
+from shared.platform.operator import is_text, operator
 from shared.platform.settings import read_settings
 from shared.platform.terminal import printable
 
@@ -131,24 +128,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--as", dest="outcome")
     parser.add_argument("--reason")
     parser.add_argument("--force", action="store_true", help="settle it against what the gateway says")
-    parser.add_argument("--actor", default=os.environ.get("OPERATOR") or _whoever())
+    parser.add_argument("--actor", default=operator())
     arguments = parser.parse_args()
     if arguments.settle and not (arguments.outcome in ("succeeded", "failed") and arguments.reason):
         sys.exit("SETTLE needs AS=succeeded or AS=failed, and a REASON")
     for name, typed in (("SETTLE", arguments.settle), ("REASON", arguments.reason), ("OPERATOR", arguments.actor)):
-        # Bytes that are no text come from the command line as half characters, which no database stores.
-        if re.search("[\ud800-\udfff]", typed or ""):
+        if not is_text(typed or ""):
             sys.exit(f"{name} must be text in the encoding of this terminal")
     return arguments
-
-
-def _whoever() -> str:
-    """Whoever runs this, and where; an account without a name by its number."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ class Told(NamedTuple):
     books lost it. `key_hash` and `fingerprint` are the client's key and request, as SHA-256 in hexadecimal. `fare` is
     what the computed fare was made of, by the names of the columns, in plain decimals: none where the amount came
     with the request. `commission` in the currency of the charge. Of a refund only `payment_id`, `key_hash` and
-    `fingerprint` are told."""
+    `fingerprint` are told. `understood`: False where some of it is not what we tell, since somebody changed it there or
+    it was too long to be told: that is as if it had not been told."""
 
     payment_id: int | None
     key_hash: str | None
@@ -25,6 +26,13 @@ class Told(NamedTuple):
     fare: Mapping[str, Decimal] | None = None
     driver_id: str | None = None
     commission: Decimal | None = None
+    understood: bool = True
+
+    def key(self) -> tuple[bytes, bytes] | None:
+        """Hash and fingerprint of the client's key, as the books have them; None where one is missing."""
+        if self.key_hash is None or self.fingerprint is None:
+            return None
+        return bytes.fromhex(self.key_hash), bytes.fromhex(self.fingerprint)
 
 
 class ChargeFact(NamedTuple):

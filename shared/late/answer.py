@@ -10,7 +10,7 @@ from shared.gateways.protocol import Gateway, Unknown
 from shared.late.charge import follow_charge
 from shared.late.dispute import follow_dispute
 from shared.late.refund import follow_refund
-from shared.late.ring import Left, Ring
+from shared.late.ring import By, Left, Ring
 from shared.platform import json_text
 from shared.platform.log import log
 from shared.platform.spans import span
@@ -39,13 +39,13 @@ class Answered(Enum):
     UNANSWERED = auto()
 
 
-def answer_now(deps: Dependencies, gateway: str, kind: Kind, object_id: str) -> bool:
+def answer_now(deps: Dependencies, gateway: str, kind: Kind, object_id: str, by: By | None = None) -> bool:
     """Answers the ring for an object, unless somebody else does; says whether that is done. Whatever fails leaves it rung,
-    for a sweep. Raises nothing."""
+    for a sweep. `by`: the person who has it answered, where one has. Raises nothing."""
     try:
         named = {"gateway": gateway, "kind": kind, "object_id": object_id}
         rows = deps.database.run("lease_ring", lease=_lease(deps), **named)
-        return bool(rows) and answer(deps, Ring(**rows[0])) is Answered.ENDED
+        return bool(rows) and answer(deps, Ring(**rows[0], by=by)) is Answered.ENDED
     except Exception:
         log.exception("a ring is left for a sweep", extra={"gateway": gateway, "kind": kind, "object_id": object_id})
         return False

@@ -8,18 +8,20 @@ from shared.platform.database import Row
 from shared.platform.log import log
 
 
-def contradict(deps: Dependencies, stored: Row, fact: ChargeFact | RefundFact, but: str = "") -> None:
+def contradict(
+    deps: Dependencies, stored: Row, fact: ChargeFact | RefundFact, but: str = "", actor: str | None = None
+) -> None:
     """Notes that a charge or refund is otherwise at the gateway than it is `stored`, or more than the payment has left: an
     ERROR in the log and an entry in the audit trail, once for each thing that is said. Raises DatabaseUnavailable.
 
     `stored` has `payment_id`, `status`, and as far as it is about a refund of the books `refund_id`, `failure_code` and
-    `gateway_id`; `but` says what is wrong besides."""
+    `gateway_id`; `but` says what is wrong besides. `actor`: the person who found out, where one did."""
     payment_id, refund_id = stored["payment_id"], stored.get("refund_id")
     kept = ", ".join(str(stored[name]) for name in ("status", "failure_code", "gateway_id") if stored.get(name))
     answer = {"gateway_said": as_people_read(fact), "gateway_id": fact.gateway_id}
     rows = deps.database.run_again(
         "contradict",
-        actor=acting(),
+        actor=actor or acting(),
         payment_id=payment_id,
         refund_id=refund_id,
         outcome="failed" if fact.status in ("failed", "canceled") else "succeeded",

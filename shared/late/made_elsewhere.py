@@ -1,6 +1,6 @@
-"""Refunds that were made at the gateway, by somebody in its own pages: taken into the books."""
+"""Refunds that the gateway has and the books have not: made by somebody in its own pages, or lost. They are taken into the
+books."""
 
-import hashlib
 import time
 
 from shared.charging.attempt import attempt
@@ -10,11 +10,11 @@ from shared.charging.settle import acting
 from shared.gateways.facts import RefundFact
 from shared.gateways.protocol import Unknown
 from shared.late.contradiction import as_people_read, contradict
+from shared.late.lost import as_claimed, as_made_elsewhere
 from shared.late.reference import reference_of
 from shared.late.ring import Left, Ring, ring
-from shared.platform.database import Conflict
-from shared.platform.log import correlation_id, log
-from shared.rules.identifiers import new_reference
+from shared.platform.database import Conflict, Row
+from shared.platform.log import log
 
 # So often is a refund read again for which the payment has no room, half a minute in all, before a person is told: one of ours
 # may have come back, and whoever is to say so is on the way.
@@ -22,9 +22,12 @@ PATIENCE = 5
 
 
 def follow_made_elsewhere(deps: Dependencies, rung: Ring, fact: RefundFact) -> Left:
-    """Enters a refund that is in no row of the books, of a charge that is. One that failed moved nothing. Answers as
-    `follow_refund`."""
-    if fact.status == "failed" or fact.charge_id is None:
+    """Enters a refund that is in no row of the books, of a charge that is. One that failed moved nothing, and is entered only
+    where the books lost it: its client is to be answered so. Answers as `follow_refund`."""
+    claimed = as_claimed(deps, rung.gateway, fact)
+    if isinstance(claimed, str):
+        return claimed
+    if fact.charge_id is None or (fact.status == "failed" and claimed is None):
         return None
     payment = deps.database.one("payment_read", gateway=rung.gateway, gateway_id=fact.charge_id, reference=None)
     if payment is None:
@@ -41,34 +44,37 @@ def follow_made_elsewhere(deps: Dependencies, rung: Ring, fact: RefundFact) -> L
     if fact.currency != payment["currency"]:
         contradict(deps, payment | {"gateway_id": None}, fact, "in another currency")
         return None
-    return enter(deps, rung, payment["payment_id"], fact)
+    return enter(deps, rung, payment["payment_id"], fact, claimed)
 
 
-def enter(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact) -> Left:
+def enter(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact, claimed: Row | None = None) -> Left:
     """Enters a refund as one of a payment, once however often and by however many at once, and settles it as every refund is:
-    the gateway is asked what became of it. Where its payment has not as much left, a refund of ours has reserved it, or came
-    back and nobody said so yet; it stays rung, and in the end a person is told. Answers as `follow_refund`."""
-    key_hash = hashlib.sha256(f"gateway_refund\n{fact.gateway_id}".encode()).digest()
-    reference, taken_at = new_reference("REF"), time.monotonic()
+    the gateway is asked what became of it. `claimed`: how it was claimed, where it is one of ours that the books lost. Where
+    its payment has not as much left, a refund of ours has reserved it, or came back and nobody said so yet; it stays rung,
+    and in the end a person is told. Answers as `follow_refund`."""
+    entered, taken_at = claimed or as_made_elsewhere(fact), time.monotonic()
+    if rung.by:
+        entered["reason"] = rung.by.reason
     try:
         rows = deps.database.run(
             "enter_refund",
             payment_id=payment_id,
             amount=fact.amount,
-            reference=reference,
-            correlation_id=correlation_id.get() or reference,
             gateway_id=fact.gateway_id,
-            key_hash=key_hash,
             lease_seconds=deps.settings.idempotency_lock_timeout,
-            actor=acting(),
+            actor=rung.by.actor if rung.by else acting(),
             gateway_said=as_people_read(fact),
+            **entered,
         )
     except Conflict:
         return "somebody enters it at this moment"
     if not rows:
         return _no_room(deps, rung, payment_id, fact)
     lease = lease_of(deps, rows[0], taken_at)
-    log.info("a refund that was made at the gateway is entered", extra=lease.about())
+    if claimed:
+        log.warning("a refund that the books lost is entered", extra=lease.about())
+    else:
+        log.info("a refund that was made at the gateway is entered", extra=lease.about())
     attempt(deps, lease)  # what is not final then is asked about by sweeps, as of any refund
     return None
 

@@ -6,9 +6,16 @@ from shared.gateways.facts import Kind
 from shared.platform.database import Database
 
 
+class By(NamedTuple):
+    """The person who has a ring answered, and why, as the audit trail keeps it."""
+
+    actor: str
+    reason: str
+
+
 class Ring(NamedTuple):
     """One object that was rung for. `rings` is how often, and `age` for how long, in seconds; `tries` how often it
-    was answered in vain, and `why` the last time."""
+    was answered in vain, and `why` the last time. `by`: None where no person has it answered."""
 
     gateway: str
     kind: Kind
@@ -17,6 +24,7 @@ class Ring(NamedTuple):
     tries: int
     age: float
     why: str | None = None
+    by: By | None = None
 
 
 # Why a ring is to be answered again later, as its row and the log have it; None where the books follow what was read.

@@ -102,6 +102,17 @@ class Adopted(NamedTuple):
     kind: Literal["adopted"] = "adopted"
 
 
+class EnteredAgain(NamedTuple):
+    """The books had lost it, and a person had it entered again, for a reason, as the gateway said that it was."""
+
+    at: datetime
+    refund_id: int | None
+    actor: str
+    reason: str
+    gateway_said: str
+    kind: Literal["entered"] = "entered"
+
+
 class Contradicted(NamedTuple):
     """The gateway said otherwise than what is `stored` of what was settled."""
 
@@ -183,6 +194,7 @@ Moment = (
     | Reversed
     | SettledByHand
     | Adopted
+    | EnteredAgain
     | Contradicted
     | DisputeOpened
     | DisputeOver

@@ -16,6 +16,7 @@ from shared.reading.moments import (
     Contradicted,
     DisputeOpened,
     DisputeOver,
+    EnteredAgain,
     EventDelivered,
     EventSetAside,
     EventWritten,
@@ -35,6 +36,7 @@ __all__ = [
     "Contradicted",
     "DisputeOpened",
     "DisputeOver",
+    "EnteredAgain",
     "EventDelivered",
     "EventSetAside",
     "EventWritten",
@@ -62,6 +64,7 @@ _ORDER = (
     "asking",
     "settled_by_hand",
     "adopted",
+    "entered",
     "settled",
     "contradicted",
     "reversed",
@@ -219,8 +222,9 @@ def _moment(at: datetime, told: dict[str, Any], standing: Standing) -> Moment:
     match told["type"].partition(".")[2]:
         case "settled_by_hand":
             return SettledByHand(at, refund_id, actor, told["reason"], not failed, told["forced"], told["gateway_said"])
-        case "contradicted":
-            return Contradicted(at, refund_id, actor, told["reason"], told["gateway_said"])
+        case "contradicted" | "entered" as kind:
+            noted = Contradicted if kind == "contradicted" else EnteredAgain
+            return noted(at, refund_id, actor, told["reason"], told["gateway_said"])
         case "adopted":
             return Adopted(at, refund_id, actor, amount)
         case "succeeded" | "refunded" | "given_back" | "failed" as end:

@@ -1,4 +1,5 @@
-"""`make reconcile`: what each gateway moved beside what the books say, for an operator.
+"""`make reconcile`: what each gateway moved beside what the books say, for an operator; with ADOPT, what the books lost is
+entered again.
 
 The exit status is 1 where anything differs, and 2 where it could not be done; make itself says which, and ends with 2 then.
 """
@@ -14,10 +15,13 @@ from zoneinfo import ZoneInfo
 
 from shared.charging.dependencies import Dependencies
 from shared.gateways.protocol import Gateway
+from shared.late.ring import By
 from shared.platform import log
 from shared.platform.database import DatabaseUnavailable
+from shared.platform.operator import is_text, operator
 from shared.platform.settings import read_settings
 from shared.platform.terminal import printable
+from shared.reconciling.adopt import Adoption, adopt
 from shared.reconciling.progress import Progress
 from shared.reconciling.reconcile import reconcile
 from shared.reconciling.report import cash_by_day, summary, write_csv
@@ -58,6 +62,9 @@ def _reconcile(arguments: argparse.Namespace) -> list[Run]:
     window = read_window(arguments.begins or "", arguments.ends or "", zone, datetime.now(UTC))
     deps = Dependencies.of(settings)
     runs = [_reconciled(deps, gateway, window) for gateway in deps.gateways.that_keep_books()]
+    if arguments.adopt:
+        _adopt(runs, Adoption(_names(arguments.adopt), By(arguments.actor, arguments.reason)))
+        runs = [_reconciled(deps, run.gateway, window) for run in runs]
     _report(deps, runs, window, zone, Path(arguments.out or f"reconciliation-{window.name}.csv"))
     return runs
 
@@ -79,6 +86,16 @@ def _take(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
             print("somebody else has it, or was killed: it is waited for a minute at most", file=sys.stderr)
         time.sleep(PAUSE)
     raise NotDone(f"somebody else is reconciling {gateway.name} over this time at this moment")
+
+
+def _adopt(runs: Sequence[Run], adoption: Adoption) -> None:
+    for run in runs:
+        for lost in adopt(run, adoption):
+            print(printable(f"{'entered' if lost.payment_id else 'NOT ENTERED'}  {lost.name}  {lost.said}"), flush=True)
+
+
+def _names(typed: str) -> frozenset[str] | None:
+    return None if typed == "all" else frozenset(typed.split(","))
 
 
 def _report(deps: Dependencies, runs: Sequence[Run], window: Window, zone: ZoneInfo, file: Path) -> None:
@@ -106,7 +123,16 @@ def _arguments() -> argparse.Namespace:
         "--to", dest="ends", metavar="TO", help="the last day, which is included, or a time, which is not"
     )
     parser.add_argument("--out", metavar="FILE", help="the CSV file (reconciliation-FROM-to-TO.csv)")
-    return parser.parse_args()
+    parser.add_argument("--adopt", metavar="all|ID,ID", help="enter what the books lost: all, or by its names there")
+    parser.add_argument("--reason", help="why, for the audit trail: ADOPT needs it")
+    parser.add_argument("--actor", default=operator(), help="who says so (OPERATOR, or whoever runs this)")
+    arguments = parser.parse_args()
+    if arguments.adopt and not arguments.reason:
+        _end(NOT_DONE, "ADOPT needs a REASON")
+    for name, typed in (("REASON", arguments.reason), ("OPERATOR", arguments.actor)):
+        if not is_text(typed or ""):
+            _end(NOT_DONE, f"{name} must be text in the encoding of this terminal")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -81,9 +81,9 @@ class Run:
             self.phase, self.place = phase, place
 
     def hold(self) -> None:
-        """Keeps it, where it was not kept for a while."""
+        """Keeps it, where it was not kept for a while, and was not given back."""
         with self._lock:
-            if time.monotonic() - self._held_at > LEASE / 4:
+            if self._lease is not None and time.monotonic() - self._held_at > LEASE / 4:
                 self._still_ours(self.deps.database.run("hold_reconciliation", **self._ours()))
 
     def finish(self) -> None:

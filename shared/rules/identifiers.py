@@ -13,6 +13,7 @@ DRIVER_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 # Crockford's base 32: no I, L, O or U, so that it can be read aloud. Eight times over, so that each value of a byte has one,
 # and each of them is as likely as any other.
 _DIGITS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+_REFERENCE = re.compile("([A-Z]{3})-[0-9]{8}-[0-9A-HJKMNP-TV-Z]{16}")
 
 
 def new_reference(prefix: str) -> str:
@@ -23,6 +24,12 @@ def new_reference(prefix: str) -> str:
     """
     digits = secrets.token_bytes(16).translate(_DIGITS).decode()
     return f"{prefix}-{datetime.now(UTC):%Y%m%d}-{digits}"
+
+
+def is_reference(text: str | None, prefix: str) -> bool:
+    """Whether a text is a reference of ours with this prefix, or looks like one: others write references too."""
+    found = _REFERENCE.fullmatch(text or "")
+    return found is not None and found[1] == prefix
 
 
 def driver_id(value: object) -> str | None:

@@ -31,6 +31,7 @@ class Move(NamedTuple):
 
 PAYMENT_MOVES = (
     Move(None, "PENDING", "claim", "claim_payment"),
+    Move(None, "PENDING", "lost, entered again", "enter_payment"),
     Move(None, "SUCCESS", "charge in cash", "charge_at_once"),
     *(Move(None, status, "seed", None) for status in STATUSES),
     Move("PENDING", "SUCCESS", "charged", "settle_payment"),
@@ -48,6 +49,7 @@ PAYMENT_MOVES = (
 REFUND_MOVES = (
     Move(None, "PENDING", "claim", "claim_refund"),
     Move(None, "PENDING", "made at the gateway", "enter_refund"),
+    Move(None, "PENDING", "lost, entered again", "enter_refund"),
     Move(None, "PENDING", "paid late", "give_back_payment"),
     Move("PENDING", "REFUNDED", "given back", "settle_refund"),
     Move("PENDING", "REFUNDED", "settled by hand", "settle_refund"),

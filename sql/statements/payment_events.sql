@@ -1,11 +1,11 @@
 -- What happened to a payment's money, newest first, page by page: asked for, charged or declined, given back or not, come back, settled
--- by hand, contradicted by the gateway, adopted since it was paid late, disputed. From the rows that are kept, so it costs a charge nothing. Of a
+-- by hand, contradicted by the gateway, adopted since it was paid late, lost and entered again, disputed. From the rows that are kept, so it costs a charge nothing. Of a
 -- payment's refunds no more is read than a page (idx_payment_refunds_payment_id, idx_payment_refunds_settled,
 -- idx_payment_refunds_reversed), of the audit trail and of disputes what they have of this payment (idx_audit_log_payment_id,
 -- idx_payment_disputes_payment_id). A page without any gives
 -- one row with nothing in it; no payment, no row.
 --
--- Of what happened in one commit, `place` tells the order: 0 asked for, 1 a refund asked for, 2 settled by hand or adopted, 3 what
+-- Of what happened in one commit, `place` tells the order: 0 asked for, 1 a refund asked for, 2 settled by hand, adopted or entered again, 3 what
 -- became of it, 4 contradicted, 5 a refund that came back, 6 a dispute, 7 how it ended; each a step of 2^59, and above it the id of the refund, entry or dispute. A refund is
 -- looked at for each of its events.
 WITH payment AS (
@@ -48,9 +48,11 @@ WITH payment AS (
      UNION ALL
     (SELECT at, (CASE action WHEN 'contradiction' THEN 4::bigint ELSE 2 END << 59) + audit_id, refund_id, audit_id, NULL,
             CASE WHEN refund_id IS NULL THEN 'payment.' ELSE 'refund.' END
-            || CASE action WHEN 'contradiction' THEN 'contradicted' WHEN 'adopt_payment' THEN 'adopted' ELSE 'settled_by_hand' END
+            || CASE action WHEN 'contradiction' THEN 'contradicted' WHEN 'adopt_payment' THEN 'adopted' WHEN 'enter_payment' THEN 'entered'
+                           ELSE 'settled_by_hand' END
        FROM audit_log
-      WHERE payment_id = %(payment_id)s AND action IN ('settle_payment', 'settle_refund', 'contradiction', 'adopt_payment'))
+      WHERE payment_id = %(payment_id)s AND action IN ('settle_payment', 'settle_refund', 'contradiction', 'adopt_payment',
+                                                         'enter_payment'))
      UNION ALL
     -- One that was heard of when it was over was never told of as opened.
     (SELECT created_at, (6::bigint << 59) + dispute_id, NULL, NULL, dispute_id, 'payment.dispute.opened'

@@ -1,5 +1,6 @@
 """Parameters for every named statement: those whose plan and whose pages are looked at."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,6 +71,23 @@ ENTERED = {
     "actor": "a",
 }
 ENTERED |= {"gateway_said": "g", "key_hash": bytes(31) + b"\2", "lease_seconds": 60}
+ENTERED |= {"fingerprint": bytes(32), "source": "gateway", "reason": "made at the gateway"}
+LOST_CHARGE = {
+    "payment_id": None,
+    "trip_id": 7,
+    "amount": 1,
+    "currency": "INR",
+    "method": "CARD",
+    "reference": "PAY-lost",
+}
+LOST_CHARGE |= {
+    "gateway": "stripe",
+    "gateway_id": "pi_lost",
+    "gateway_account": "acct_1",
+    "created_at": "2026-11-20T08:00:00Z",
+}
+ENTERED_PAYMENT = {"lost": json.dumps(LOST_CHARGE), "key_hash": bytes(31) + b"\3", "fingerprint": bytes(32)}
+ENTERED_PAYMENT |= {"actor": "asha@ops-1", "reason": "restored", "gateway_said": "g"}
 FAILED = {"event_ids": ["PAY-500", "PAY-1000"], "refused": [0, 1], "whys": ["the sink said 500", "the sink said 422"]}
 FAILED |= {"tried": 1, "most_refusals": 5, "pause": 5, "longest_pause": 60}
 DELETED = {"limit": 1000, "passed_over": 0, "retention": 50_000}
@@ -143,6 +161,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "disputes_of": {"payment_id": 7, "limit": 50},
     "events": {"event_ids": ["PAY-500", "PAY-1000"]},
     "end_ring": RUNG | {"rings": 1},
+    "charges_not_here": {"gateway": "stripe", "gateway_ids": ["pi_7", "pi_new"], "references": ["PAY-7", "PAY-new"]},
+    "enter_payment": ENTERED_PAYMENT,
     "enter_refund": ENTERED,
     "fare_of_trip": {"trip_id": 7},
     "events_that_wait": {"event_ids": ["PAY-500", "PAY-1000"]},

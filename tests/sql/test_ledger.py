@@ -357,6 +357,7 @@ NEWER = (
     r",\s+(ledger_counted|ledger_moves|driver_id, commission, tells_key|tells_key)\b"
     r"|, gateway, driver_id, gateway_receivable, [^)]*"
     r"|GRANT [^;]*\sON (ledger_\w+|reconcil\w+) TO {role};"
+    r"|GRANT EXECUTE [^;]*;"
 )
 
 

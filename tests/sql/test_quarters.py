@@ -47,6 +47,7 @@ NEWER = (
     r"|source, charge_id, gateway_id|driver_id, commission, tells_key|tells_key)\b|, at(?=, gateway)"
     r"|, gateway, driver_id, gateway_receivable, [^)]*"
     r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)|ledger_\w+|reconcil\w+) TO {role};"
+    r"|GRANT EXECUTE [^;]*;"
 )
 
 

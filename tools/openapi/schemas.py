@@ -23,6 +23,7 @@ EVENT_KINDS = (
     "payment.settled_by_hand",
     "payment.contradicted",
     "payment.adopted",
+    "payment.entered",
     "payment.dispute.opened",
     "payment.dispute.won",
     "payment.dispute.lost",

@@ -17,30 +17,29 @@ _FARE = ("base_fare", "distance_km", "rate_per_km", "surge_multiplier")
 
 
 def told_fields(told: Told) -> Fields:
-    """The metadata that tells it, beside what every object of ours bears. A fare of more digits than there is room for is
-    not told."""
+    """The metadata that tells it, beside what every object of ours bears. Of a fare of more digits than there is room for only
+    that there was one."""
     told_as = {
         "key_hash": told.key_hash,
         "fingerprint": told.fingerprint,
         "trip_id": told.trip_id,
         "method": told.method,
-        "fare": told.fare and "{" + ",".join(f'"{name}":{told.fare[name]:f}' for name in _FARE) + "}",
+        "fare": told.fare and _fare_text(told.fare),
         "driver_id": told.driver_id,
         "commission": told.commission,
     }
-    values = {name: str(value) for name, value in told_as.items() if value is not None}
-    return [(f"metadata[{name}]", value) for name, value in values.items() if len(value) <= _LONGEST]
+    return [(f"metadata[{name}]", str(value)) for name, value in told_as.items() if value is not None]
 
 
 def told_in(found: Mapping[str, Any]) -> Told | None:
-    """What an object of ours shows again: each field None where it was not told, or is not what we tell. None where it was not
-    told whose key it was claimed with, as by the version before."""
+    """What an object of ours shows again: each field None where it was not told, or is not what we tell, and then it is not
+    understood as a whole. None where it was not told whose key it was claimed with, as by the version before."""
     metadata = found.get("metadata")
     if not isinstance(metadata, dict) or "key_hash" not in metadata:
         return None
     told = {name: value for name, value in metadata.items() if isinstance(value, str) and len(value) <= _LONGEST}
     method = told.get("method")
-    return Told(
+    read = Told(
         payment_id=_id(told.get("payment_id", "")),
         key_hash=_hash(told.get("key_hash", "")),
         fingerprint=_hash(told.get("fingerprint", "")),
@@ -50,6 +49,14 @@ def told_in(found: Mapping[str, Any]) -> Told | None:
         driver_id=driver_id(told.get("driver_id")),
         commission=_money(told.get("commission", "")),
     )
+    return read._replace(
+        understood=not any(name in metadata for name, value in read._asdict().items() if value is None)
+    )
+
+
+def _fare_text(fare: Mapping[str, Decimal]) -> str:
+    text = "{" + ",".join(f'"{name}":{fare[name]:f}' for name in _FARE) + "}"
+    return text if len(text) <= _LONGEST else "{}"
 
 
 def _id(text: str) -> int | None:

@@ -44,6 +44,7 @@ EVERY = (
     story.EventDelivered(after(6), None, "e", "payment.succeeded"),
     story.EventSetAside(after(7), 7, "f", "payment.refunded", 5, "the sink said 422"),
     story.Adopted(after(8), None, "sweep", AMOUNT),
+    story.EnteredAgain(after(8), None, "asha@ops-1", "restored", "pi_1: a charge of 150.00 INR, succeeded"),
 )
 
 
@@ -77,6 +78,7 @@ def test_every_kind_of_moment_has_a_line() -> None:
         ("good", "Event delivered"),
         ("bad", "Event set aside"),
         ("good", "Paid late, and adopted: ₹150.00"),
+        ("plain", "Entered again: the books had lost it"),
     ]
 
 

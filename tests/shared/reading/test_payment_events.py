@@ -16,11 +16,13 @@ from shared.late.charge import follow_charge
 from shared.late.dispute import follow_dispute
 from shared.late.ring import Ring
 from shared.platform.database import Database
+from shared.platform.database.statements import statement
 from shared.platform.log import function_name
 from shared.reading import payments
 from shared.reading.queries import Page, read_page
 from shared.web.problems import Problem
 from tests.sql.rows import a_payment, a_refund
+from tests.sql.samples import SAMPLES
 from tests.support.cluster import Place
 from tests.support.ringing import a_dispute_fact
 from tests.support.till import Till, a_caller, shown
@@ -204,6 +206,15 @@ def test_what_was_paid_late_and_adopted_failed_first(till: Till, place: Place) -
     assert [event["event_id"] for event in (found[1], found[4])] == [
         row["event_id"] for row in place.sql.run("SELECT event_id FROM outbox ORDER BY created_at")
     ]
+
+
+def test_what_the_books_had_lost_was_asked_for_when_it_was_and_entered_by_whoever_did_it(
+    till: Till, place: Place
+) -> None:
+    payment_id = place.sql.value(statement("enter_payment"), SAMPLES["enter_payment"])
+    found = events(till, payment_id)
+    assert kinds(found) == [("payment.requested", None), ("payment.entered", "asha@ops-1")]
+    assert (found[0]["time"], found[1]["reason"]) == ("2026-11-20T08:00:00.000000Z", "restored")
 
 
 @pytest.mark.parametrize(

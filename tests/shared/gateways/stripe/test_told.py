@@ -45,6 +45,7 @@ TOLDS = st.builds(
     fare=st.none() | FARES,
     driver_id=st.none() | st.from_regex("[A-Za-z0-9._:-]{1,64}", fullmatch=True),
     commission=st.none() | PRICES,
+    understood=st.just(True),
 )
 
 
@@ -71,11 +72,12 @@ def test_what_is_told_fits_and_is_read_back_as_it_was(told: Told) -> None:
     assert shown(again) == metadata, "to the byte"
 
 
-def test_a_fare_that_does_not_fit_is_not_told() -> None:
+def test_of_a_fare_that_does_not_fit_it_is_told_that_there_was_one() -> None:
     longest = TOLD._replace(
         fare=FARE | {"distance_km": Decimal(1).scaleb(-324), "surge_multiplier": Decimal(10) ** 308}
     )
-    assert shown(longest) == {name: value for name, value in METADATA.items() if name != "fare"} | {"payment_id": "7"}
+    assert shown(longest) == METADATA | {"payment_id": "7", "fare": "{}"}
+    assert told_in({"metadata": shown(longest)}) == TOLD._replace(fare=None, understood=False)
 
 
 NONSENSE = [
@@ -104,7 +106,7 @@ NONSENSE = [
 def test_what_we_do_not_tell_is_read_as_nothing(nonsense: Any) -> None:
     told = told_in({"metadata": dict.fromkeys([*METADATA, "payment_id"], nonsense)})
     assert told is not None
-    assert told._replace(driver_id=None) == Told(None, None, None)
+    assert told._replace(driver_id=None) == Told(None, None, None, understood=False)
     assert told.driver_id in (None, nonsense), "any short word may be a driver's id"
 
 
@@ -122,7 +124,7 @@ def test_what_we_do_not_tell_is_read_as_nothing(nonsense: Any) -> None:
 )
 def test_a_fare_is_read_whole_or_not_at_all(fare: str) -> None:
     told = told_in({"metadata": METADATA | {"fare": fare}})
-    assert told == TOLD._replace(payment_id=None, fare=None)
+    assert told == TOLD._replace(payment_id=None, fare=None, understood=False)
 
 
 @pytest.mark.parametrize("metadata", [{}, None, [], "x", {"reference": "PAY-1", "payment_id": "7"}])
