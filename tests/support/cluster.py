@@ -30,7 +30,11 @@ SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace 
 """
 TRUNCATE = f"TRUNCATE {', '.join(TABLES)};"
 # A thirtieth of what it costs to truncate as many tables. The role is for triggers: some refuse it, none has to follow it.
-DELETE = f"SET session_replication_role = replica; {''.join(f'DELETE FROM {table};' for table in TABLES)} RESET session_replication_role;"
+DELETE = f"""
+SET session_replication_role = replica;
+{"".join(f"DELETE FROM {table};" for table in TABLES)}
+RESET session_replication_role;
+"""
 BEGIN_ANEW = """
 SELECT setval(seqrelid, seqstart, false) FROM pg_sequence JOIN pg_class ON oid = seqrelid
  WHERE relnamespace = 'public'::regnamespace AND pg_sequence_last_value(seqrelid) IS NOT NULL;
