@@ -18,7 +18,7 @@ unexport $(filter-out $(addprefix PIP_,$(PIP_SOURCES)),$(filter PIP_%,$(.VARIABL
 
 # What an operator types reaches the program as typed: make does not expand it, and in a recipe it is "$$REASON", which the
 # shell takes for nothing else.
-TYPED := SETTLE AS REASON OPERATOR RESEND TYPE ID CHARGE URL
+TYPED := SETTLE AS REASON OPERATOR RESEND TYPE ID CHARGE URL FROM TO OUT
 $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -67,6 +67,12 @@ pending: venv
 
 events: venv
 	@$(BIN)/python -m local.database shared.events.resend $${RESEND:+--resend="$$RESEND"}
+
+# What each gateway moved beside what the books say, FROM a day or time TO another (yesterday), every movement in the CSV file OUT.
+.PHONY: reconcile
+reconcile: venv
+	@$(BIN)/python -m local.database shared.reconciling.command \
+	  $${FROM:+--from="$$FROM"} $${TO:+--to="$$TO"} $${OUT:+--out="$$OUT"}
 
 # An event as Stripe sends it, signed with STRIPE_WEBHOOK_SECRET: ID of an object of Stripe's, TYPE (payment_intent.succeeded), CHARGE of
 # a refund or dispute, URL (http://localhost:8082/webhooks/stripe).

@@ -61,8 +61,15 @@ GRANT SELECT,
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_movements TO {role};
 
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
-GRANT SELECT, INSERT (currency, status, method, count, amount, refunded, at), DELETE ON totals_entries TO {role};
+GRANT SELECT, DELETE,
+      INSERT (currency, status, method, count, amount, refunded, at, gateway, driver_id, gateway_receivable, cash_with_drivers, bank,
+              revenue, refunds, disputes, fees, drivers_payable, late_payments)
+   ON totals_entries TO {role};
 GRANT SELECT, INSERT, UPDATE (count, amount, refunded) ON figures_by_quarter TO {role};
+GRANT SELECT, INSERT,
+      UPDATE (gateway_receivable, cash_with_drivers, bank, revenue, refunds, disputes, fees, drivers_payable, late_payments)
+   ON ledger_by_quarter TO {role};
+GRANT SELECT, INSERT, UPDATE (drivers_payable, cash_with_drivers) ON ledger_by_driver TO {role};
 GRANT SELECT ON figures_since TO {role};
 GRANT SELECT, UPDATE (since, noted_by, passed_over) ON totals_folded TO {role};
 GRANT SELECT, UPDATE (requests, events, expired, delivered, noted_at, noted_by, clock) ON oldest_open TO {role};
@@ -70,4 +77,4 @@ GRANT SELECT, INSERT, UPDATE (count, seconds) ON cold_starts TO {role};
 
 -- Views.
 GRANT SELECT ON open_requests, open_from, askings, totals_counted, payment_totals, refund_totals, dispute_totals,
-      figures_counted, totals_with_disputes, figures_with_disputes TO {role};
+      figures_counted, totals_with_disputes, figures_with_disputes, ledger_counted, ledger_moves TO {role};

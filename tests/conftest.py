@@ -167,7 +167,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end: to look through it for garbage, meanwhile and after, took each worker five seconds."""
+    """What is collected stays to the end: to look through it for garbage, then and later, took each worker five seconds."""
     gc.disable()
     try:
         return (yield)

@@ -8,6 +8,7 @@ from itertools import chain
 
 from functions.console.desk import Desk
 from functions.console.payments_form import MOST_IN_CSV, Form
+from shared.platform.csv_cells import cell
 from shared.platform.database import Row
 from shared.reading.found import count, every_page
 from shared.reading.search import Search
@@ -71,16 +72,7 @@ def _written(lines: Iterable[Iterable[object]]) -> bytes:
 
 def _cells(row: Row) -> list[object]:
     values = row | {"refund_pending_amount": row["reserved_amount"]}
-    return [_cell(values[column]) for column in COLUMNS]
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        # A spreadsheet would run it as a formula (https://owasp.org/www-community/attacks/CSV_Injection).
-        return f"'{value}"
-    return value
+    return [cell(values[column]) for column in COLUMNS]
 
 
 def _file_name(form: Form, asked: Search) -> str:

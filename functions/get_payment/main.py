@@ -1,4 +1,4 @@
-"""GET /payments, /payments/{payment_id}, its refunds, its receipt and its events."""
+"""GET /payments, /payments/{payment_id}, its refunds, its receipt and its events; and below /ledger what is booked."""
 
 import functions_framework
 
@@ -18,6 +18,8 @@ database = Database(settings)
 @functions_framework.http
 @door("get_payment", settings, database)
 def get_payment(call: Call) -> Answer:
+    if call.path.startswith("/ledger"):
+        return _ledger(call)
     if "payment_id" not in call.parameters:
         return Answer(200, payments.payments(database, read_payment_query(call.query)))
     payment_id = read_payment_id(call.parameters["payment_id"])
@@ -29,6 +31,19 @@ def get_payment(call: Call) -> Answer:
     if not call.path.endswith("/receipt"):
         return Answer(200, payments.payment(database, payment_id, to_act_on=True))
     return _receipt(call, payment_id)
+
+
+def _ledger(call: Call) -> Answer:
+    """Balances, or what is owed to drivers. No start waits for what reads them: few ask."""
+    from shared.reading import ledger, ledger_queries
+
+    if call.path == "/ledger/balances":
+        days = ledger_queries.read_days(call.query, settings.time_zone)
+        return Answer(200, ledger.balances(database, days, settings.time_zone))
+    if "driver_id" not in call.parameters:
+        return Answer(200, ledger.drivers(database, ledger_queries.read_drivers_page(call.query)))
+    refuse_parameters(call.query)
+    return Answer(200, ledger.driver(database, call.parameters["driver_id"]))
 
 
 def _receipt(call: Call, payment_id: int) -> Answer:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import EventPage, Kind
+from shared.gateways.facts import ChargePage, EventPage, Kind, MovementPage
 from shared.gateways.protocol import GatewayRequest, Succeeded
 
 
@@ -27,6 +27,12 @@ class Cash:
 
     def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage:
         return EventPage((), None)
+
+    def list_movements(self, since: datetime, until: datetime, after: str | None, timeout: float) -> MovementPage:
+        return MovementPage((), None)
+
+    def list_charges(self, since: datetime, until: datetime, after: str | None, timeout: float) -> ChargePage:
+        return ChargePage((), None)
 
     def dashboard(self, gateway_id: str) -> None:
         return None

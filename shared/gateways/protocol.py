@@ -26,13 +26,15 @@ class Unknown(NamedTuple):
 
     `answered` is False where the gateway gave no answer at all, or said that it cannot serve now: that is an outage,
     not a payment that is not final. `search_cursor` is where a search for it goes on at the next try, in the
-    gateway's own words; empty: from the beginning; None: where it would have gone on before.
+    gateway's own words; empty: from the beginning; None: where it would have gone on before. `retry_after` is for how
+    many seconds the gateway wants to be left alone, as far as it says so.
     """
 
     why: str
     gateway_id: str | None = None
     answered: bool = True
     search_cursor: str | None = None
+    retry_after: float = 0.0
 
 
 class NextAction(NamedTuple):

@@ -49,6 +49,10 @@ class Gateways:
         """Every gateway that rings when something becomes of its objects."""
         return [gateway for gateway in self._by_name.values() if gateway.abilities.webhooks]
 
+    def that_keep_books(self) -> list[Gateway]:
+        """Every gateway that lists what it moved."""
+        return [gateway for gateway in self._by_name.values() if gateway.abilities.keeps_books]
+
     def accounts(self) -> dict[str, str]:
         """The name of the account of each gateway that can be asked, by the gateway's name."""
         return {name: account_name(gateway.account) for name, gateway in self._by_name.items()}

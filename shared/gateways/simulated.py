@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import EventPage, Kind
+from shared.gateways.facts import ChargePage, EventPage, Kind, MovementPage
 from shared.gateways.protocol import Declined, GatewayRequest, NextAction, Outcome, Succeeded, Unknown, Waiting
 
 # Seconds, the contract's: as slow as gateways get on a bad day, and long enough unknown for a repeat or a sweep to find out.
@@ -53,6 +53,12 @@ class Simulated:
 
     def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage:
         return EventPage((), None)
+
+    def list_movements(self, since: datetime, until: datetime, after: str | None, timeout: float) -> MovementPage:
+        return MovementPage((), None)
+
+    def list_charges(self, since: datetime, until: datetime, after: str | None, timeout: float) -> ChargePage:
+        return ChargePage((), None)
 
     def dashboard(self, gateway_id: str) -> None:
         return None

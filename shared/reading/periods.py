@@ -52,10 +52,10 @@ def period_of(kind: str, moment: datetime, zone: ZoneInfo) -> Period:
         begins = local.astimezone(UTC) - into
         return Period(kind, zone, _steps(begins, begins + HOUR, QUARTER))
     if kind == "day":
-        return Period(kind, zone, _steps(_midnight(day, zone), _midnight(day + DAY, zone), HOUR))
+        return Period(kind, zone, _steps(midnight(day, zone), midnight(day + DAY, zone), HOUR))
     first = day - day.weekday() * DAY if kind == "week" else day.replace(day=1)
     after = first + 7 * DAY if kind == "week" else (first + 31 * DAY).replace(day=1)
-    return Period(kind, zone, tuple(_midnight(first + n * DAY, zone) for n in range((after - first).days + 1)))
+    return Period(kind, zone, tuple(midnight(first + n * DAY, zone) for n in range((after - first).days + 1)))
 
 
 def read_period(parameters: list[tuple[str, str]], zone: ZoneInfo, now: datetime) -> Period:
@@ -95,7 +95,7 @@ def _at(text: str, zone: ZoneInfo) -> datetime:
     return moment
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When a day begins: where clocks skip midnight, as they do; where they show it twice, at the first."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 

@@ -44,7 +44,7 @@ class PaymentQuery(NamedTuple):
 def read_payment_query(parameters: list[tuple[str, str]]) -> PaymentQuery:
     """The query of `GET /payments`. Raises Problem invalid_request naming every parameter that is unknown, wrong or given
     twice."""
-    given, faults = _given(parameters, {"trip_id", "status", "method", "from", "to", "limit", "cursor"})
+    given, faults = given_once(parameters, {"trip_id", "status", "method", "from", "to", "limit", "cursor"})
     values: dict[str, Any] = {}
     for name, text in given.items():
         try:
@@ -59,7 +59,7 @@ def read_payment_query(parameters: list[tuple[str, str]]) -> PaymentQuery:
 
 def read_page(parameters: list[tuple[str, str]]) -> Page:
     """The query of a listing without filters. Raises Problem invalid_request."""
-    _, faults = _given(parameters, {"limit", "cursor"})
+    _, faults = given_once(parameters, {"limit", "cursor"})
     if faults:
         raise invalid(*faults)
     return read_payment_query(parameters).page
@@ -67,12 +67,13 @@ def read_page(parameters: list[tuple[str, str]]) -> Page:
 
 def refuse_parameters(parameters: list[tuple[str, str]]) -> None:
     """Raises Problem invalid_request where an address that takes no parameters was given one."""
-    _, faults = _given(parameters, set())
+    _, faults = given_once(parameters, set())
     if faults:
         raise invalid(*faults)
 
 
-def _given(parameters: list[tuple[str, str]], known: set[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def given_once(parameters: list[tuple[str, str]], known: set[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The parameters that are known, each with what it is given, and the faults of all others: a name, and what is wrong."""
     given: dict[str, str] = {}
     faults = []
     for name, text in parameters:
@@ -115,7 +116,8 @@ def _time(text: str) -> str:
         raise wrong from None
 
 
-def _limit(text: str) -> dict[str, Any]:
+def read_limit(text: str) -> dict[str, Any]:
+    """How many rows a page may have: `limit` of a Page. Raises ValueError."""
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= GREATEST_LIMIT:
         raise ValueError(f"must be an integer from 1 to {GREATEST_LIMIT}")
     return {"limit": int(text)}
@@ -141,6 +143,6 @@ _READ = {
     "method": _method,
     "from": lambda text: {"since": _time(text)},
     "to": lambda text: {"until": _time(text)},
-    "limit": _limit,
+    "limit": read_limit,
     "cursor": read_cursor,
 }

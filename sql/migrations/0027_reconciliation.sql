@@ -34,8 +34,9 @@ CREATE TABLE reconciled_movements (
     object_id         text CHECK (length(object_id) <= 255),
     charge_id         text CHECK (length(charge_id) <= 255),
     reference         text CHECK (length(reference) <= 255),
-    payment_id        bigint REFERENCES payments,
-    refund_id         bigint REFERENCES payment_refunds,
+    -- No foreign keys: to make both would lock the two tables, which functions lock in either order.
+    payment_id        bigint,
+    refund_id         bigint,
     currency          text NOT NULL,
     their_amount      numeric(16, 2),
     our_amount        numeric(16, 2),
@@ -51,4 +52,4 @@ CREATE TABLE reconciled_movements (
 CREATE INDEX idx_reconciled_movements_differ ON reconciled_movements (reconciliation_id, movement)
     WHERE verdict NOT IN ('matched', 'not_yet_due');
 -- Whether a movement of the books was seen in any reconciliation.
-CREATE INDEX idx_reconciled_movements_object_id ON reconciled_movements (object_id) WHERE object_id IS NOT NULL;
+CREATE INDEX idx_reconciled_movements_payment_id ON reconciled_movements (payment_id) WHERE payment_id IS NOT NULL;

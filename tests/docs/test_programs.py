@@ -39,5 +39,6 @@ def test_make_starts_what_operators_rely_on() -> None:
         "seed.load",
         "shared.charging.by_hand",
         "shared.events.resend",
+        "shared.reconciling.command",
         "local.webhook",
     }

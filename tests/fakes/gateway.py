@@ -27,13 +27,19 @@ payment method (`pm_customer_redirect_soon`): customer_soon, customer_refuses (a
 {"webhook": {"urls": [...], "secrets": [...], "leaked": ..., "retry_seconds": ..., "late_seconds": ...}} has each event sent
 there, as Stripe does it. {"act": "customer_confirms", "on": "pi_..."}: what somebody does to one object now; also
 customer_refuses, refund_in_dashboard (with "amount"), refund_fails, open_dispute (with "amount", "inquiry"), move_dispute (with
-"status"). By a reference of ours too: {"act": ..., "reference": "PAY-..."}.
+"status"). By a reference of ours too: {"act": ..., "reference": "PAY-..."}. Of the account as a whole: charge_elsewhere (with
+"amount", "currency", "metadata"), pay_out (with "amount", "currency"), take_fee; also payout_fails, and in the books change
+(with "amount", "status", ... of an object, or the "amount" of a balance transaction) and drop_movement: stripe_elsewhere.py.
 
 Each API key has books of its own where `others` says so: another account knows nothing of the first. `account_ids` says what
 GET /v1/account tells each key; nothing to a key that is not in it.
+{"limit_every": 10, "retry_after": 1}: each tenth request is answered 429 with that Retry-After. {"exchange": {"usd": ["inr",
+83.1]}}: charges in USD come into the account in INR. {"made": {"count": 1000000, "since": ..., "until": ...}} lists so many
+balance transactions in place of those that are written: stripe_balance.py; {"made": null} ends it.
 Other settings: seed, key_retention, skip (moves the clock on), and those in quotes above, all in seconds; reset.
 GET /_ledger: {"charges": {reference: {count, succeeded, amount, ...}}, "refunds": the same, "by_charge": the truth of each,
-"keys", "answers", "modes", "webhooks", "to_come", "on_the_way", ...}: see stripe_books.py.
+"keys", "answers", "modes", "webhooks", "to_come", "on_the_way", "balance" (what the account has, in minor units), ...}: see
+stripe_books.py.
 """
 
 import argparse
@@ -43,10 +49,12 @@ import threading
 import time
 from collections import Counter, deque
 from http.server import BaseHTTPRequestHandler
+from itertools import count
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.server import CuttableServer
+from tests.fakes.stripe_balance import Made
 from tests.fakes.stripe_books import Books
 from tests.fakes.stripe_charges import CUSTOMERS
 from tests.fakes.stripe_disputes import AFTERWARDS
@@ -56,6 +64,8 @@ from tests.fakes.stripe_webhooks import Endpoint, Webhooks
 
 SECONDS = ("processing_seconds", "customer_seconds", "customer_late_seconds", "afterwards_seconds")
 ACTS = ("customer_confirms", "customer_refuses", "refund_in_dashboard", "refund_fails", "open_dispute", "move_dispute")
+ACTS += ("charge_elsewhere", "pay_out", "payout_fails", "take_fee", "change", "drop_movement")
+OF_THE_ACCOUNT = ("charge_elsewhere", "pay_out", "take_fee")
 LONGEST_HOLD = 30.0
 
 type_of_answer = tuple[int, dict[str, str], bytes]
@@ -77,6 +87,8 @@ class StripeLike:
         self.requests: deque[tuple[str, str, dict[str, str], Fields]] = deque(maxlen=10000)
         self.script: deque[type_of_answer | None] = deque()
         self.answers: Counter[str] = Counter()
+        self.limit_every, self.retry_after = 0, 1.0
+        self._asked = count(1)
         self.modes: Counter[str] = Counter()
         self.webhooks = Webhooks(self.drawing, lambda: self.books.catch_up())
         self.released = threading.Event()
@@ -126,6 +138,14 @@ class StripeLike:
                 self.books.keys.retention = float(value)
             elif name in SECONDS:
                 setattr(self.books, name, float(value))
+            elif name == "limit_every":
+                self.limit_every = int(value)
+            elif name == "retry_after":
+                self.retry_after = float(value)
+            elif name == "exchange":
+                self.books.balance.rates = {currency: (into, rate) for currency, (into, rate) in value.items()}
+            elif name == "made":
+                self.books.balance.made = None if value is None else Made(**value)
             elif name == "skip":
                 self.books.skipped += float(value)
             elif name == "webhook":
@@ -134,7 +154,7 @@ class StripeLike:
             elif name == "calm":
                 self.drawing.shares = {}
             elif name == "reset":
-                self.books, self.others, self.drawing.shares = Books(), {}, {}
+                self.books, self.others, self.drawing.shares, self.limit_every = Books(), {}, {}, 0
                 for seen in (self.requests, self.script, self.answers, self.modes, self.drawing.tries):
                     seen.clear()
             else:
@@ -151,7 +171,8 @@ class StripeLike:
                 intents = reversed(self.books.intents.values())
                 wanted["on"] = next(each["id"] for each in intents if each["metadata"].get("reference") == reference)
             try:
-                done: Thing = getattr(self.books, act)(wanted.pop("on"), **wanted)
+                on = () if act in OF_THE_ACCOUNT else (wanted.pop("on"),)
+                done: Thing = getattr(self.books, act)(*on, **wanted)
             except (Refusal, TypeError, StopIteration, KeyError) as refused:
                 raise ValueError(f"{act} is refused: {refused!r}") from refused
         return done
@@ -182,6 +203,9 @@ class StripeLike:
         self.modes.update(modes)
         if "drop" in modes:
             raise Cut
+        if self.limit_every and next(self._asked) % self.limit_every == 0:
+            status, _, body = _json(429, Refusal(429, "invalid_request_error", "rate_limit").body)
+            return status, {"Retry-After": f"{self.retry_after:g}"}, body
         if "busy" in modes:
             return _json(429, Refusal(429, "invalid_request_error", "rate_limit").body)
         try:

@@ -6,14 +6,14 @@ Written from Stripe's documentation, not from what this service does with it. Th
 from collections import defaultdict
 from collections.abc import Iterable
 
-from tests.fakes.stripe_disputes import Disputes
+from tests.fakes.stripe_elsewhere import Elsewhere
 from tests.fakes.stripe_keys import Keys
 from tests.fakes.stripe_lists import page
 from tests.fakes.stripe_refunds import HELD
 from tests.fakes.stripe_requests import Refusal, Thing, shown
 
 
-class Books(Disputes):
+class Books(Elsewhere):
     """All of one account."""
 
     def __post_init__(self) -> None:
@@ -22,11 +22,21 @@ class Books(Disputes):
 
     def read(self, kind: str, thing_id: str, query: list[tuple[str, str]]) -> Thing:
         """One object, or a page of a list where there is no id. Refusal for what is not there."""
-        things = {"payment_intents": self.intents, "refunds": self.refunds, "disputes": self.disputes}
+        things = {
+            "payment_intents": self.intents,
+            "charges": self.charges,
+            "refunds": self.refunds,
+            "disputes": self.disputes,
+            "payouts": self.payouts,
+        }
         with self.lock:
             self.catch_up()
             if kind == "events":
                 return shown(self.events.one(thing_id)) if thing_id else self.events.list(query)
+            if kind == "balance_transactions":
+                return self.balance.one(thing_id, query) if thing_id else self.balance.list(query)
+            if kind == "balance":
+                return self.balance.shown()
             if kind not in things:
                 raise Refusal(404, "invalid_request_error", "url_invalid")
             if thing_id:
@@ -46,6 +56,8 @@ class Books(Disputes):
                 "by_charge": self._by_charge(),
                 "keys": self.keys.accounts(),
                 "events": len(self.events.written),
+                "balance": self.balance.sums(),
+                "movements": len(self.balance.written),
                 "to_come": to_come,
                 "too_late": self.too_late,
             }

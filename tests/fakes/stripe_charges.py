@@ -6,6 +6,7 @@ https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.c
 import hashlib
 from collections.abc import Collection, Iterable
 
+from tests.fakes.stripe_balance import fee_of
 from tests.fakes.stripe_ground import Ground, metadata
 from tests.fakes.stripe_requests import Refusal, Thing, shown
 
@@ -133,9 +134,28 @@ class Charges(Ground):
     def _pay(self, intent: Thing) -> None:
         if intent["status"] == "succeeded":
             return
-        paid = {"amount_received": intent["amount"], "latest_charge": f"ch_{intent['id'][3:]}", "next_action": None}
+        charge = self._charge_of(intent)
+        self.charges[charge["id"]] = charge
+        paid = {"amount_received": intent["amount"], "latest_charge": charge["id"], "next_action": None}
         self.move(intent, "succeeded", "payment_intent.succeeded", **paid)
+        by_card = intent["payment_method_types"] == ["card"]
+        self.balance.write("charge" if by_card else "payment", charge, intent["amount"], fee_of(intent["amount"]))
         self.happens_afterwards(intent, intent["_afterwards"])
+
+    def _charge_of(self, intent: Thing) -> Thing:
+        """The charge that an intent makes once it is paid, with a copy of what the intent bears."""
+        copied = {name: intent[name] for name in ("amount", "currency", "customer", "description", "livemode")}
+        return copied | {
+            "id": f"ch_{intent['id'][3:]}",
+            "object": "charge",
+            "amount_captured": intent["amount"],
+            "captured": True,
+            "created": int(self.now()),
+            "metadata": dict(intent["metadata"]),
+            "paid": True,
+            "payment_intent": intent["id"],
+            "status": "succeeded",
+        }
 
     def _fail(self, intent: Thing, error: Thing) -> None:
         failed = {"last_payment_error": error, "next_action": None}

@@ -6,6 +6,7 @@ https://docs.stripe.com/disputes/how-disputes-work, https://docs.stripe.com/api/
 import hashlib
 from collections.abc import Collection
 
+from tests.fakes.stripe_balance import DISPUTE_FEE
 from tests.fakes.stripe_refunds import Refunds
 from tests.fakes.stripe_requests import Refusal, Thing, shown
 
@@ -48,6 +49,7 @@ class Disputes(Refunds):
             self.events.write("charge.dispute.created", dispute)
             if not inquiry:
                 self.events.write("charge.dispute.funds_withdrawn", dispute)
+                self.balance.write("adjustment", dispute, -dispute["amount"], DISPUTE_FEE)
             return shown(dispute)
 
     def move_dispute(self, dispute_id: str, status: str) -> Thing:
@@ -59,6 +61,10 @@ class Disputes(Refunds):
             refundable = status.startswith("warning_") or status == "won"
             events = EVENTS.get(status, ("charge.dispute.updated",))
             self.move(dispute, status, *events, is_charge_refundable=refundable)
+            if status == "needs_response":
+                self.balance.write("adjustment", dispute, -dispute["amount"], DISPUTE_FEE)
+            elif status == "won":
+                self.balance.write("adjustment", dispute, dispute["amount"])
             return shown(dispute)
 
     def dispute(self, dispute_id: str) -> Thing:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+from tests.fakes.stripe_balance import Balance
 from tests.fakes.stripe_events import Events
 from tests.fakes.stripe_requests import Refusal, Thing
 
@@ -29,11 +30,14 @@ class Ground:
     too_late: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     intents: dict[str, Thing] = field(default_factory=dict)
+    charges: dict[str, Thing] = field(default_factory=dict)
     refunds: dict[str, Thing] = field(default_factory=dict)
     disputes: dict[str, Thing] = field(default_factory=dict)
+    payouts: dict[str, Thing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.events = Events(self.now)
+        self.balance = Balance(self.now)
         self._later: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count(1)
 
@@ -63,7 +67,7 @@ class Ground:
             self.events.write(event, thing)
 
     def new(self, prefix: str, kind: str, amount: int, currency: str, metadata: dict[str, str]) -> Thing:
-        number = len(self.intents) + len(self.refunds) + len(self.disputes) + 1
+        number = len(self.intents) + len(self.refunds) + len(self.disputes) + len(self.payouts) + 1
         return {
             "id": f"{prefix}_{number:012d}",
             "object": kind,

@@ -10,9 +10,7 @@ def page(things: Iterable[Thing], query: dict[str, str]) -> Thing:
     newest_first = list(reversed(list(things)))
     newest_first.sort(key=lambda thing: -thing["created"])
     chosen = [thing for thing in newest_first if made_within(thing, query)]
-    limit = int(query.get("limit", "10"))
-    if not 1 <= limit <= 100:
-        raise Refusal(400, "invalid_request_error", "parameter_invalid_integer", param="limit")
+    limit = limit_of(query)
     if after := query.get("starting_after"):
         chosen = chosen[_place(chosen, after, "starting_after") + 1 :]
     if before := query.get("ending_before"):
@@ -21,6 +19,14 @@ def page(things: Iterable[Thing], query: dict[str, str]) -> Thing:
     else:
         more = len(chosen) > limit
     return {"object": "list", "data": [shown(thing) for thing in chosen[:limit]], "has_more": more}
+
+
+def limit_of(query: dict[str, str]) -> int:
+    """How many are asked for at once; Refusal for more than Stripe gives."""
+    limit = int(query.get("limit", "10"))
+    if not 1 <= limit <= 100:
+        raise Refusal(400, "invalid_request_error", "parameter_invalid_integer", param="limit")
+    return limit
 
 
 def made_within(thing: Thing, query: dict[str, str]) -> bool:

@@ -7,6 +7,7 @@ from tests.fakes.stripe_requests import Fields, Refusal, Thing, shown
 # Of a charge in these a bank has taken the money back, or may: nothing of it is refunded.
 HELD = ("needs_response", "under_review", "lost")
 NEVER_WENT = ("failed", "canceled")
+NEVER_MOVED = ("requires_action", "canceled")
 UPDATED = ("refund.updated", "charge.refund.updated")
 
 
@@ -43,7 +44,10 @@ class Refunds(Charges):
             if refund["status"] in NEVER_WENT:
                 raise Refusal(400, "invalid_request_error")
             refund["_came_back"] = refund["status"] == "succeeded"
+            moved = refund["status"] not in NEVER_MOVED
             self.move(refund, "failed", *UPDATED, "refund.failed", failure_reason="declined")
+            if moved:
+                self.balance.write("refund_failure", refund, refund["amount"])
             return shown(refund)
 
     def refund(self, refund_id: str) -> Thing:
@@ -70,9 +74,13 @@ class Refunds(Charges):
         return refund
 
     def _write_created(self, refund: Thing) -> None:
+        """The money leaves the account as the refund is made, also where it is pending, and comes back where it fails."""
         self.events.write("refund.created", refund)
+        if refund["status"] not in NEVER_MOVED:
+            self.balance.write("refund", refund, -refund["amount"])
         if refund["status"] == "failed":
             self.events.write("refund.failed", refund)
+            self.balance.write("refund_failure", refund, refund["amount"])
 
     def _succeed(self, refund_id: str) -> None:
         refund = self.refunds[refund_id]

@@ -1,4 +1,4 @@
-"""What the requests of schemathesis have in common, and no schema can say: cursors that were given, and keys."""
+"""What the requests of schemathesis have in common, and no schema can say: cursors that were given, days, and keys."""
 
 import itertools
 from typing import Any
@@ -13,6 +13,9 @@ from tools.openapi import examples
 _numbers = itertools.count(1)
 
 schemathesis.openapi.format("cursor", strategies.just(examples.CURSOR))
+schemathesis.openapi.format("drivers-cursor", strategies.just(examples.DRIVERS_CURSOR))
+# The first is never after the last.
+schemathesis.openapi.format("day", strategies.just(examples.DAY))
 
 
 @schemathesis.hook

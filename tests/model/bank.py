@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import EventPage, Fact, Kind
+from shared.gateways.facts import ChargePage, EventPage, Fact, Kind, MovementPage
 from shared.gateways.protocol import Declined, GatewayRequest, NextAction, Outcome, Succeeded, Unknown, Waiting
 from tests.model.truth import Charge, Refund, Truth
 from tests.support.till import Died
@@ -33,7 +33,7 @@ class Bank:
     name = "bank"
     account = "acct_bank"
     abilities = ABILITIES["stripe"]._replace(
-        methods=ABILITIES["simulated"].methods, needs_token=False, remembers=REMEMBERS
+        methods=ABILITIES["simulated"].methods, needs_token=False, keeps_books=False, remembers=REMEMBERS
     )
 
     def __init__(self) -> None:
@@ -70,6 +70,12 @@ class Bank:
 
     def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
         return EventPage(self.truth.events[::-1], None)
+
+    def list_movements(self, since: datetime, until: datetime, after: str | None, timeout: float) -> MovementPage:
+        return MovementPage((), None)
+
+    def list_charges(self, since: datetime, until: datetime, after: str | None, timeout: float) -> ChargePage:
+        return ChargePage((), None)
 
     def dashboard(self, gateway_id: str) -> str | None:
         return None

@@ -53,6 +53,8 @@ BOUNDS = {
     "claim_refund": 150,
     "settle_payment": 100,
     "settle_refund": 150,
+    # Looks at as many entries, one by one, as it is told to.
+    "entries_not_seen": 6_000,
     # Looks through as many rows as it is told to, by their keys: here through all of one status.
     "count_searched": 350,
     "search_payments": 400,

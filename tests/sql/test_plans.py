@@ -26,6 +26,10 @@ BIG = {
     "gateway_rings",
     "figures_by_quarter",
     "payment_disputes",
+    "ledger_entries",
+    "ledger_by_quarter",
+    "ledger_by_driver",
+    "reconciled_movements",
 }
 # No trigger follows these rows, and no foreign key is looked up for each of them.
 MANY = f"""
@@ -54,6 +58,14 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
 INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
 SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
   FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
+ALTER TABLE ledger_entries DISABLE TRIGGER USER;
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
+SELECT created_at, payment_id, 'charge', currency, gateway, amount, -amount FROM payments WHERE status = 'SUCCESS';
+ALTER TABLE ledger_entries ENABLE TRIGGER USER;
+INSERT INTO ledger_by_quarter
+SELECT quarter_of(now()) - n * interval '15 min', 'INR', gateway, n, 0, 0, -n, 0, 0, 0, 0, 0
+  FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['simulated', 'stripe', NULL]) AS gateway;
+INSERT INTO ledger_by_driver SELECT 'drv-' || n, 'INR', -n, 0 FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO audit_log (actor, action, payment_id, outcome, reason, gateway_said)
 SELECT 'a', 'settle_payment', n, 'failed', 'r', 'g' FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO gateway_askings (payment_id, refund_id, asked, step, how, said, duration_ms)
@@ -70,7 +82,16 @@ SELECT 1 + n % 10000, 'simulated', 'du_' || n, 1, 'INR', CASE WHEN n % 5 = 0 THE
   FROM generate_series(1, {ROWS // 5}) AS n;
 INSERT INTO gateway_said (gateway, source, type, object_id, charge_id, said)
 SELECT 'simulated', 'read', 'charge', 'pi_' || n % 10000, 'pi_' || n % 10000, '{{}}' FROM generate_series(1, {ROWS // 5}) AS n;
-RESET session_replication_role;
+RESET session_replication_role
+"""
+# What is reconciled of them, and the statistics of all.
+RECONCILED = f"""
+INSERT INTO reconciliations (gateway, account, from_at, to_at) VALUES ('simulated', 'acct_1', '2026-01-01', '2026-01-02');
+INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, payment_id, currency, their_amount,
+                                  our_amount, verdict, run)
+SELECT 1, 'txn_' || n, 'charge', now(), 'pi_' || n, n, 'INR', 36.50, 36.50,
+       CASE WHEN n % 100 = 0 THEN 'amount_differs' ELSE 'matched' END, 1
+  FROM generate_series(1, {ROWS}) AS n;
 ANALYZE
 """
 
@@ -84,8 +105,16 @@ MEANT = {
     "events_that_wait": "idx_outbox_subject",
     "count_searched": "idx_payments_status",
     "declines": "idx_payments_status",
+    "beside_movements": "payments_reference_key",
+    "differences_of": "idx_reconciled_movements_differ",
+    "entries_not_seen": "idx_reconciled_movements_payment_id",
+    "movements_of": "reconciled_movements_pkey",
+    "settle_movements": "reconciled_movements_pkey",
     "disputes_of": "idx_payment_disputes_payment_id",
     "open_disputes": "idx_payment_disputes_open",
+    "ledger_balances": "ledger_by_quarter_key",
+    "ledger_driver": "ledger_by_driver_pkey",
+    "ledger_drivers": "ledger_by_driver_pkey",
     "lease_next": "idx_idempotency_open",
     "keep_look": "gateway_askings_once",
     "keep_said": "idx_payments_gateway_id",
@@ -117,6 +146,7 @@ def full(cluster: Cluster) -> Iterator[Sql]:
     """A database with a hundred thousand rows in each large table; one row in five hundred is open."""
     with cluster.database() as place:
         place.sql.run(MANY)
+        place.sql.run(RECONCILED)
         place.sql.run("VACUUM")
         yield place.sql
 
@@ -313,6 +343,9 @@ BOUNDED = {
     "delete_old_events": 10_000,
     "delete_unsent_events": 10_000,
     "figures": 100,
+    "ledger_balances": 100,
+    "ledger_driver": 30,
+    "ledger_drivers": 60,
     "disputes_of": 100,
     "open_disputes": 300,
     "said_of": 500,

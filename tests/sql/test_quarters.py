@@ -28,7 +28,8 @@ CLAIM_OF_BEFORE = sub(r" (customer_present|%\(customer_present\)s),", "", statem
 QUARTERS = "SELECT quarter, status, count, amount, refunded FROM figures_by_quarter ORDER BY quarter, status"
 
 LATELY = """
-SELECT status, sum(count) AS count FROM figures_counted WHERE at > now() - interval '1 hour' GROUP BY 1 ORDER BY 1
+SELECT status, sum(count) AS count
+  FROM figures_counted WHERE at > now() - interval '1 hour' GROUP BY 1 HAVING sum(count) <> 0 ORDER BY 1
 """
 OF_THE_TABLE = """
 SELECT quarter_of(created_at) AS quarter, status, count(*) AS count, sum(amount) AS amount, sum(refunded_amount) AS refunded
@@ -37,9 +38,11 @@ SELECT quarter_of(created_at) AS quarter, status, count(*) AS count, sum(amount)
 
 # What is in the rights for what a later migration adds.
 NEWER = (
-    r",\s+(figures_counted|dispute_totals|(totals|figures)_with_disputes|customer_present|next_action|reversed_amount"
-    r"|disputed_amount|late_charge_id|reversed_at|act_by|failed_at|source, charge_id, gateway_id)\b|, at(?=\))"
-    r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)) TO {role};"
+    r",\s+(figures_counted|dispute_totals|(totals|figures)_with_disputes|ledger_counted|ledger_moves"
+    r"|customer_present|next_action|reversed_amount|disputed_amount|late_charge_id|reversed_at|act_by|failed_at"
+    r"|source, charge_id, gateway_id|driver_id, commission, tells_key|tells_key)\b|, at(?=, gateway)"
+    r"|, gateway, driver_id, gateway_receivable, [^)]*"
+    r"|GRANT [^;]*\sON (figures_\w+|payment_disputes|gateway_(said|rings|cursors)|ledger_\w+|reconcil\w+) TO {role};"
 )
 
 

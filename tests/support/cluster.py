@@ -21,7 +21,7 @@ TABLES = (
     *("payments", "payment_receipts", "payment_refunds", "idempotency_keys", "outbox", "audit_log", "totals_entries"),
     *("figures_by_quarter", "cold_starts", "gateway_askings"),
     *("payment_disputes", "gateway_said", "gateway_rings", "gateway_cursors"),
-    *("ledger_entries", "reconciliations", "reconciled_movements"),
+    *("ledger_entries", "ledger_by_quarter", "ledger_by_driver", "reconciliations", "reconciled_movements"),
 )
 # A table that many rows were in, or that statistics know of, is to be as one that never had any.
 USED = """

@@ -8,7 +8,7 @@ from typing import Any
 from shared import VERSION
 from shared.web.models import PaymentRequest, RefundRequest
 from shared.web.routes import endpoints
-from tools.openapi import payments, service
+from tools.openapi import ledger, payments, service
 from tools.openapi.headers import HEADERS
 from tools.openapi.problems import ALL, components
 from tools.openapi.schemas import SCHEMAS
@@ -41,6 +41,7 @@ _BEARER = {
 _TAGS = [
     {"name": "payments", "description": "Charges, and what became of them."},
     {"name": "refunds", "description": "What is given back."},
+    {"name": "ledger", "description": "The books by double entry, and what is owed to drivers."},
     {"name": "totals", "description": "What the business and whoever is on call look at."},
     {"name": "service", "description": "The service itself. Open to everybody."},
 ]
@@ -58,7 +59,7 @@ def document() -> Json:
         },
         "servers": [{"url": "/"}, {"url": "/v1", "description": "The same"}],
         "tags": _TAGS,
-        "paths": payments.paths() | service.paths(endpoints()),
+        "paths": payments.paths() | ledger.paths() | service.paths(endpoints()),
         "components": {
             "schemas": _schemas(),
             "headers": HEADERS,

@@ -102,6 +102,34 @@ EVENTS: Json = {
     ],
     "next_cursor": None,
 }
+DAY = "2026-11-25"
+DRIVER_ID = "drv-17"
+DRIVERS_CURSOR = "ZHJ2LTE3IElOUg"
+_UNMOVED: Json = {"change": 0.00, "balance": 0.00}
+BALANCES: Json = {
+    "data": [
+        {
+            "day": DAY,
+            "currency": "INR",
+            "accounts": {
+                "gateway_receivable": {"change": 150.00, "balance": 1250.00},
+                "cash_with_drivers": _UNMOVED,
+                "bank": _UNMOVED,
+                "revenue": {"change": -30.00, "balance": -250.00},
+                "refunds": _UNMOVED,
+                "disputes": _UNMOVED,
+                "fees": _UNMOVED,
+                "drivers_payable": {"change": -120.00, "balance": -1000.00},
+                "late_payments": _UNMOVED,
+            },
+            "gateways": [{"gateway": "stripe", "change": 150.00, "balance": 1250.00}],
+        }
+    ],
+    "time_zone": "Asia/Kolkata",
+}
+_OWED: Json = {"driver_id": DRIVER_ID, "currency": "INR", "earned": 1000.00, "cash_held": 300.00, "owed": 700.00}
+DRIVERS: Json = {"data": [_OWED], "next_cursor": DRIVERS_CURSOR}
+DRIVER: Json = {"data": [_OWED]}
 SIGNATURE = "t=1795580654,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
 GATEWAY_EVENTS: Json = {
     "paid": {

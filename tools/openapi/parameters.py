@@ -35,6 +35,35 @@ CURSOR = {
     "description": "`next_cursor` of the page before; opaque.",
     "schema": {"type": "string", "format": "cursor", "examples": [examples.CURSOR]},
 }
+_DAY = {"type": "string", "format": "day", "examples": [examples.DAY]}
+FIRST_DAY = {
+    "name": "from",
+    "in": "query",
+    "description": "The first day, such as 2026-11-25; by default the last. At most 366 days are asked for at once.",
+    "schema": _DAY,
+}
+LAST_DAY = {
+    "name": "to",
+    "in": "query",
+    "description": "The last day, which is included; by default today.",
+    "schema": _DAY,
+}
+CURRENCY = {
+    "name": "currency",
+    "in": "query",
+    "description": "This currency alone.",
+    "schema": {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["INR"]},
+}
+DRIVER_ID = {
+    "name": "driver_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"},
+    "example": examples.DRIVER_ID,
+}
+DRIVERS_CURSOR = CURSOR | {
+    "schema": {"type": "string", "format": "drivers-cursor", "examples": [examples.DRIVERS_CURSOR]}
+}
 GATEWAY = {
     "name": "gateway",
     "in": "path",

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.web.access.guard import NOT_ACCEPTED, UNKNOWN
 from shared.web.problems import CONTENT_TYPE, TITLES, TYPE
-from tools.openapi.examples import CORRELATION_ID, DECLINED_PAYMENT, DECLINED_REFUND, PAYMENT_ID
+from tools.openapi.examples import CORRELATION_ID, DECLINED_PAYMENT, DECLINED_REFUND, DRIVER_ID, PAYMENT_ID
 from tools.openapi.headers import ALWAYS, LIMITED, headers
 
 Json = dict[str, Any]
@@ -165,7 +165,7 @@ def example(path: str, code: str, detail: str = "", errors: list[dict[str, str]]
         "title": title,
         "status": status,
         "detail": detail or _DETAILS[code],
-        "instance": path.replace("{payment_id}", str(PAYMENT_ID)),
+        "instance": path.replace("{payment_id}", str(PAYMENT_ID)).replace("{driver_id}", DRIVER_ID),
         "code": code,
         "correlation_id": CORRELATION_ID,
         **({"errors": errors} if errors else {}),

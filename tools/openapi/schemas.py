@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from shared.gateways.protocol import NextAction
+from shared.reading.ledger import ACCOUNTS
 from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
 
 Json = dict[str, Any]
@@ -86,6 +87,8 @@ _OTHER_CURRENCIES: Json = {
     "propertyNames": {"pattern": "^[A-Z]{3}$"},
     "additionalProperties": _object(_FIGURES),
 }
+
+_MOVED: Json = {"change": {"type": "number"}, "balance": {"type": "number"}}
 
 SCHEMAS: Json = {
     "Problem": _PROBLEM,
@@ -194,6 +197,37 @@ SCHEMAS: Json = {
     "PaymentList": _list_of("Payment"),
     "RefundList": _list_of("Refund"),
     "EventList": _list_of("Event"),
+    "Balances": _object({"data": {"type": "array", "items": _ref("DayOfAccounts")}, "time_zone": _TEXT}),
+    "DayOfAccounts": _object(
+        {
+            "day": {"type": "string", "format": "date"},
+            "currency": _CURRENCY,
+            "accounts": {
+                "description": (
+                    "By how much each account changed on the day, and what it held at its end. A debit is above 0, a credit"
+                    " below: changes, and balances, add up to 0."
+                ),
+                **_object(dict.fromkeys(ACCOUNTS, _ref("Moved"))),
+            },
+            "gateways": {
+                "description": "`gateway_receivable` by gateway; null: of before the ledger, or of nobody who charges.",
+                "type": "array",
+                "items": _object({"gateway": _or_null(_TEXT), **_MOVED}),
+            },
+        }
+    ),
+    "Moved": _object(_MOVED),
+    "Owed": _object(
+        {
+            "driver_id": _TEXT,
+            "currency": _CURRENCY,
+            "earned": {"description": "The driver's share of what was charged.", "type": "number"},
+            "cash_held": {"description": "What the driver was paid in cash.", "type": "number"},
+            "owed": {"description": "`earned` less `cash_held`; below 0 the driver owes it.", "type": "number"},
+        }
+    ),
+    "OwedList": _list_of("Owed"),
+    "OwedToDriver": _object({"data": {"type": "array", "items": _ref("Owed")}}),
     "DeclinedPayment": {
         "allOf": [_ref("Problem"), _object({"payment": _ref("Payment"), "failure_code": _TEXT})],
     },

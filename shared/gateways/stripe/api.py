@@ -126,19 +126,19 @@ def _retry_after(reply: http_client.Response) -> float:
 
 
 def _read(reply: http_client.Response, *, repeated: bool) -> Answer:
-    answered = not _cannot_serve(reply)
+    unknown = Unknown("", answered=not _cannot_serve(reply), retry_after=_retry_after(reply))
     try:
         body = json_text.read(reply.body, of_a_neighbour=True)
     except json_text.JsonError:
-        return Unknown(f"Stripe answered {reply.status}, not with JSON", answered=answered)
+        return unknown._replace(why=f"Stripe answered {reply.status}, not with JSON")
     if not isinstance(body, dict):
-        return Unknown(f"Stripe answered {reply.status}, not with an object", answered=answered)
+        return unknown._replace(why=f"Stripe answered {reply.status}, not with an object")
     if 200 <= reply.status < 300:
         return StripeObject(body)
     error = body.get("error")
     refused = _read_error(reply, error if isinstance(error, dict) else {})
     if isinstance(refused, Unknown):
-        return refused._replace(answered=answered)
+        return unknown._replace(why=refused.why)
     return replace(refused, replayed=_is_replay(reply), repeated=repeated)
 
 

@@ -22,8 +22,6 @@ def read(api: Api, since: datetime, after: str | None, deadline: Deadline, *, un
     page = listing.page_of(api, EVENTS, query, after, deadline)
     if isinstance(page, Unknown):
         return page
-    if after is not None and page.last == after:
-        return Unknown("Stripe's list does not go on", search_cursor=listing.FROM_THE_START)
     return EventPage(tuple(_understood(page.objects)), page.last)
 
 

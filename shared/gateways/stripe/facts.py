@@ -56,12 +56,21 @@ def read(api: Api, kind: Kind, gateway_id: str, deadline: Deadline) -> Fact | Un
         return answer
     if isinstance(answer, Refused):
         return None if answer.code == "resource_missing" else Unknown(f"Stripe does not show it: {answer.code}")
-    if (answer.fields.get("object"), answer.fields.get("id")) != (place.object_type, gateway_id):
+    if answer.fields.get("id") != gateway_id:
+        return Unknown(f"Stripe answered with something that is not the {place.object_type}")
+    return of(kind, answer.fields)
+
+
+def of(kind: Kind, shown: object) -> Fact | Unknown:
+    """What an object of this kind is that Stripe showed, by itself, in a list or within another. Raises nothing."""
+    place, found = _PLACES[kind], shown if isinstance(shown, dict) else {}
+    gateway_id = code_or_id(found.get("id"))
+    if gateway_id is None or found.get("object") != place.object_type:
         return Unknown(f"Stripe answered with something that is not the {place.object_type}")
     try:
-        return place.fact(gateway_id, answer.fields)
+        return place.fact(gateway_id, found)
     except _NotUnderstood as field:
-        return Unknown(f"Stripe's {place.object_type} has no {field} that is understood")
+        return Unknown(f"Stripe's {place.object_type} {gateway_id} has no {field} that is understood")
 
 
 def _charge(gateway_id: str, intent: dict[str, Any]) -> ChargeFact:
@@ -71,7 +80,7 @@ def _charge(gateway_id: str, intent: dict[str, Any]) -> ChargeFact:
     amount, currency = _money(intent)
     return ChargeFact(
         gateway_id=gateway_id,
-        reference=_reference(intent),
+        reference=reference(intent),
         status=_CHARGES.get(status, "open"),
         amount=amount,
         currency=currency,
@@ -88,7 +97,7 @@ def _refund(gateway_id: str, refund: dict[str, Any]) -> RefundFact:
         code = "refund_canceled" if refund["status"] == "canceled" else "refund_failed"
     return RefundFact(
         gateway_id=gateway_id,
-        reference=_reference(refund),
+        reference=reference(refund),
         charge_id=code_or_id(refund.get("payment_intent")),
         status=status,
         amount=amount,
@@ -150,7 +159,7 @@ def _money(found: dict[str, Any]) -> tuple[Decimal, str]:
     return amount, currency.upper()
 
 
-def _reference(found: dict[str, Any]) -> str | None:
+def reference(found: dict[str, Any]) -> str | None:
     metadata = found.get("metadata")
     return code_or_id(metadata.get("reference")) if isinstance(metadata, dict) else None
 

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.gateways.abilities import ABILITIES
-from shared.gateways.facts import EventPage, Fact, Kind
+from shared.gateways.facts import ChargePage, EventPage, Fact, Kind, MovementPage
 from shared.gateways.protocol import Declined, GatewayRequest, Outcome, Succeeded, Unknown
-from shared.gateways.stripe import events, facts, listing
+from shared.gateways.stripe import charges, events, facts, listing, movements
 from shared.gateways.stripe.account import Account
 from shared.gateways.stripe.api import Api, Deadline, Refused, StripeObject, code_or_id
 from shared.gateways.stripe.asked import charge_fields, metadata
@@ -112,6 +112,14 @@ class Stripe:
 
     def list_events(self, since: datetime, after: str | None, timeout: float) -> EventPage | Unknown:
         return events.read(self._api, since, after, Deadline(timeout), undelivered=self._sends_webhooks)
+
+    def list_movements(
+        self, since: datetime, until: datetime, after: str | None, timeout: float
+    ) -> MovementPage | Unknown:
+        return movements.read(self._api, since, until, after, Deadline(timeout))
+
+    def list_charges(self, since: datetime, until: datetime, after: str | None, timeout: float) -> ChargePage | Unknown:
+        return charges.read(self._api, since, until, after, Deadline(timeout))
 
     def dashboard(self, gateway_id: str) -> str | None:
         return self._account.dashboard(gateway_id)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Self
 
@@ -89,8 +90,6 @@ def find(
                 return dict(found)
         if page.last is None:
             cursor = replace(cursor, window=cursor.window + 1, after=None)
-        elif page.last == cursor.after:
-            return Unknown("Stripe's list does not go on", search_cursor=FROM_THE_START)
         else:
             cursor = replace(cursor, after=page.last)
     return None
@@ -118,4 +117,16 @@ def page_of(api: Api, path: str, query: Fields, after: str | None, deadline: Dea
     if not more:
         return Page(objects, None)
     last = code_or_id(objects[-1].get("id")) if objects and isinstance(objects[-1], dict) else None
-    return Unknown("Stripe's list does not go on") if last is None else Page(objects, last)
+    if last is None or last == after:
+        return Unknown("Stripe's list does not go on", search_cursor=FROM_THE_START if last else None)
+    return Page(objects, last)
+
+
+def made_within(since: datetime, until: datetime) -> Fields:
+    """Asks for what was made from `since` on and before `until`: Stripe knows when by whole seconds."""
+    return (("created[gte]", _second(since)), ("created[lt]", _second(until)))
+
+
+def _second(moment: datetime) -> str:
+    """The first whole one that is not before the moment."""
+    return str(math.ceil(moment.timestamp()))

@@ -11,7 +11,9 @@ _WHOLE_IN_HUNDREDTHS = re.compile("ISK|UGX")
 # Our amounts are numeric(12, 2).
 _HUNDREDTH = Decimal("0.01")
 _TOO_LARGE = Decimal(10) ** 10
-_TOO_MANY = 10**13
+# And what moves at once in the gateway's books, a payout of many of them, is numeric(16, 2).
+_TOO_LARGE_TO_MOVE = Decimal(10) ** 14
+_TOO_MANY = 10**17
 
 
 def minor_units(amount: Decimal, currency: str) -> int | None:
@@ -31,8 +33,15 @@ def minor_units(amount: Decimal, currency: str) -> int | None:
 def of_minor_units(units: object, currency: str) -> Decimal | None:
     """The amount that Stripe counts as so many of its unit of `currency`, exactly; None for what is no amount that we can hold:
     no whole number, not above 0, longer than any amount of ours, or in parts of a hundredth."""
-    if not isinstance(units, int) or isinstance(units, bool) or not 0 < units < _TOO_MANY:
+    amount = moved_of_minor_units(units, currency)
+    return amount if amount is not None and 0 < amount < _TOO_LARGE else None
+
+
+def moved_of_minor_units(units: object, currency: str) -> Decimal | None:
+    """What moved, as `of_minor_units` reads an amount: also nothing, what went out (below 0), and more than one amount of
+    ours."""
+    if not isinstance(units, int) or isinstance(units, bool) or abs(units) >= _TOO_MANY:
         return None
     places = 0 if _NO_DECIMALS.fullmatch(currency) else 3 if _THREE_DECIMALS.fullmatch(currency) else 2
     amount = Decimal(units).scaleb(-places)
-    return amount.quantize(_HUNDREDTH) if amount % _HUNDREDTH == 0 and amount < _TOO_LARGE else None
+    return amount.quantize(_HUNDREDTH) if amount % _HUNDREDTH == 0 and abs(amount) < _TOO_LARGE_TO_MOVE else None

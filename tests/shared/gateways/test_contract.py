@@ -1,11 +1,14 @@
 """What every gateway promises, and that each does what its row of the table says: one suite for all of them."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from shared.gateways.abilities import ABILITIES
+from shared.gateways.facts import ChargePage, MovementPage
 from shared.gateways.protocol import Declined, GatewayRequest, NextAction, Outcome, Succeeded, Waiting
 from tests.shared.gateways.benches import WAITS, Bench, benches
 from tests.shared.gateways.stripe.requests_of_ours import a_refund
@@ -79,6 +82,27 @@ def test_who_rings_shows_its_objects_and_nobody_else_does(bench: Bench) -> None:
     charged = bench.gateway.charge(bench.claim(method=next(iter(ABILITIES[bench.gateway.name].methods))))
     shown = bench.gateway.read("charge", charged.gateway_id or "none", 5.0)
     assert (shown is not None) == ABILITIES[bench.gateway.name].webhooks
+
+
+@pytest.mark.parametrize("name", ABILITIES)
+def test_who_keeps_books_lists_what_it_moved_and_every_charge_and_nobody_else_does(bench: Bench) -> None:
+    begun, hour = datetime.now(UTC), timedelta(hours=1)
+    request = bench.claim(method=next(iter(ABILITIES[bench.gateway.name].methods)))
+    charged = bench.gateway.charge(request)
+    refunded = bench.gateway.refund(a_refund(charged.gateway_id))
+    moved = bench.gateway.list_movements(begun - hour, begun + hour, None, 5.0)
+    charges = bench.gateway.list_charges(begun - hour, begun + hour, None, 5.0)
+    assert isinstance(moved, MovementPage)
+    assert isinstance(charges, ChargePage)
+    if not ABILITIES[bench.gateway.name].keeps_books:
+        assert (moved, charges) == (MovementPage((), None), ChargePage((), None))
+        return
+    assert [(each.kind, each.object_id, each.amount) for each in moved.movements[:2]] == [
+        ("refund", refunded.gateway_id, Decimal("-10.00")),
+        ("charge", charged.gateway_id, request.amount),
+    ]
+    assert {each.charge_id for each in moved.movements[:2]} == {charged.gateway_id}
+    assert charges.charges[0].reference == moved.movements[1].reference == request.reference
 
 
 @pytest.mark.parametrize("name", ABILITIES)

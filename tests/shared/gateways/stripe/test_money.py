@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.gateways.stripe.money import minor_units, of_minor_units
+from shared.gateways.stripe.money import minor_units, moved_of_minor_units, of_minor_units
 
 AMOUNTS = some.decimals(Decimal("0.01"), Decimal("9999999999.99"), places=2)
 NONE = ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
@@ -77,3 +77,17 @@ def test_what_is_counted_in_units_is_the_same_amount_when_it_is_read(amount: Dec
 )
 def test_what_is_no_amount_of_ours_is_none(units: object, currency: str) -> None:
     assert of_minor_units(units, currency) is None
+
+
+@given(AMOUNTS, some.sampled_from([*NONE, *THREE, *WHOLE, "INR"]))
+def test_what_goes_out_is_read_as_what_comes_in_and_nothing_as_nothing(amount: Decimal, currency: str) -> None:
+    units = minor_units(amount, currency)
+    if units is not None:
+        assert moved_of_minor_units(-units, currency) == -amount
+    assert moved_of_minor_units(0, currency) == 0
+
+
+@pytest.mark.parametrize("units", ["15000", 150.0, None, True, 10**16, -(10**16), 10**40])
+def test_what_no_books_can_hold_is_none(units: object) -> None:
+    assert moved_of_minor_units(units, "INR") is None
+    assert moved_of_minor_units(10**16 - 1, "INR") == Decimal("99999999999999.99")

@@ -1,0 +1,104 @@
+"""`make reconcile`: what each gateway moved beside what the books say, for an operator.
+
+The exit status is 1 where anything differs, and 2 where it could not be done; make itself says which, and ends with 2 then.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+from zoneinfo import ZoneInfo
+
+from shared.charging.dependencies import Dependencies
+from shared.gateways.protocol import Gateway
+from shared.platform import log
+from shared.platform.database import DatabaseUnavailable
+from shared.platform.settings import read_settings
+from shared.platform.terminal import printable
+from shared.reconciling.progress import Progress
+from shared.reconciling.reconcile import reconcile
+from shared.reconciling.report import cash_by_day, summary, write_csv
+from shared.reconciling.run import LEASE, NotDone, Run, take
+from shared.reconciling.window import NoWindow, Window, read_window
+
+DIFFERS, NOT_DONE, INTERRUPTED = 1, 2, 130
+FOREVER = float("inf")
+# Seconds between two looks at whether somebody else has ended.
+PAUSE = 1.0
+
+
+def main() -> None:
+    arguments = _arguments()
+    settings = read_settings()
+    log.set_level(settings.log_level)
+    zone = ZoneInfo(settings.time_zone)
+    try:
+        window = read_window(arguments.begins or "", arguments.ends or "", zone, datetime.now(UTC))
+        deps = Dependencies.of(settings)
+        runs = [_reconciled(deps, gateway, window) for gateway in deps.gateways.that_keep_books()]
+        _report(deps, runs, window, zone, Path(arguments.out or f"reconciliation-{window.name}.csv"))
+    except NoWindow as wrong:
+        _end(NOT_DONE, str(wrong))
+    except NotDone as reason:
+        _end(NOT_DONE, f"not done: {reason}; the same command goes on from there")
+    except DatabaseUnavailable as failure:
+        _end(NOT_DONE, f"the database does not answer: {failure}")
+    except OSError as failure:
+        _end(NOT_DONE, f"the file cannot be written: {failure}")
+    except KeyboardInterrupt:
+        _end(INTERRUPTED, "stopped; the same command goes on from there")
+    sys.exit(DIFFERS if any(run.differences for run in runs) else 0)
+
+
+def _reconciled(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
+    run = _take(deps, gateway, window)
+    with Progress(gateway.name) as progress:
+        reconcile(run, FOREVER, progress.show)
+    return run
+
+
+def _take(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
+    """Goes on where somebody was killed, once nobody can be at it any more; who works on it keeps it for himself."""
+    for waited in range(int(LEASE / PAUSE) + 1):
+        run = take(deps, gateway, window, anew=True)
+        if run is not None:
+            return run
+        if not waited:
+            print("somebody else has it, or was killed: it is waited for a minute at most", file=sys.stderr)
+        time.sleep(PAUSE)
+    raise NotDone(f"somebody else is reconciling {gateway.name} over this time at this moment")
+
+
+def _report(deps: Dependencies, runs: Sequence[Run], window: Window, zone: ZoneInfo, file: Path) -> None:
+    if not runs:
+        print("no gateway that is set keeps books: there is nothing to compare ours with")
+    else:
+        for run, counts in zip(runs, write_csv(deps.database, runs, file), strict=True):
+            print("\n".join(summary(deps.database, run, counts)))
+        print(printable(f"every movement: {file}"))
+    print("\n".join(cash_by_day(deps.database, window, zone)))
+
+
+def _end(status: int, why: str) -> NoReturn:
+    print(printable(f"reconcile: {why}"), file=sys.stderr)
+    sys.exit(status)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make reconcile",
+        description="What each gateway moved beside what the books say: yesterday, or FROM and TO.",
+    )
+    parser.add_argument("--from", dest="begins", metavar="FROM", help="a day of TIME_ZONE, or an RFC 3339 time")
+    parser.add_argument(
+        "--to", dest="ends", metavar="TO", help="the last day, which is included, or a time, which is not"
+    )
+    parser.add_argument("--out", metavar="FILE", help="the CSV file (reconciliation-FROM-to-TO.csv)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

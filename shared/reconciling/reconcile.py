@@ -1,0 +1,79 @@
+"""Reconciliation from its beginning to its end: the gateway's books beside ours, then ours beside the gateway's."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.charging.dependencies import Dependencies
+from shared.gateways.protocol import Gateway, account_name
+from shared.platform.log import log
+from shared.reconciling.gateway_books import read_gateway_books
+from shared.reconciling.our_books import read_our_books
+from shared.reconciling.run import NotDone, Run, take
+from shared.reconciling.window import Window, day, yesterday
+
+# Days that are caught up with where nobody reconciled for a while. A gateway that never was begins with yesterday.
+MOST_DAYS = 7
+
+# Is told how far it came: the phase, and which share of the time of it.
+Shown = Callable[[str, float], None]
+
+
+def reconcile(run: Run, until: float, shown: Shown = lambda _phase, _share: None) -> None:
+    """Carries a reconciliation to its end, page by page: what is kept is passed, and what is not is done again by whoever goes
+    on. It reports, and heals nothing; but it enters what the gateway took as fees and paid out. Begins no page after `until`
+    (monotonic clock).
+
+    Raises NotDone and DatabaseUnavailable; it is given back then, for the next to go on.
+    """
+    begins, length = run.window.begins, run.window.ends - run.window.begins
+    try:
+        if run.phase == "gateway":
+            read_gateway_books(run, until, lambda at: shown("gateway", 1 - (at - begins) / length))
+        if run.phase == "books":
+            read_our_books(run, until, lambda at: shown("books", (at - begins) / length))
+            run.finish()
+    finally:
+        run.give_back()
+
+
+def reconcile_due(deps: Dependencies, until: float) -> bool:
+    """Reconciles yesterday, by the days of TIME_ZONE, with each gateway that keeps books, and before it what was left of the
+    days before; begins no page after `until` (monotonic clock). Says whether all of it is done: where not, the next call goes
+    on. Any number may run at once. Raises DatabaseUnavailable."""
+    done = [_reconcile_days(deps, gateway, until) for gateway in deps.gateways.that_keep_books()]
+    return all(done)
+
+
+def _reconcile_days(deps: Dependencies, gateway: Gateway, until: float) -> bool:
+    for window in days_due(deps, gateway):
+        about = {"gateway": gateway.name, "day": window.name}
+        run = take(deps, gateway, window, anew=False) if time.monotonic() < until else None
+        if run is None:
+            return False
+        try:
+            reconcile(run, until)
+        except NotDone as reason:
+            log.info("a reconciliation is to go on", extra=about | {"why": str(reason)})
+            return False
+        if run.differences:
+            log.error("the gateway's books and ours differ", extra=about | {"differences": run.differences})
+        log.info("reconciled", extra=about | {"movements": run.movements, "differences": run.differences})
+    return True
+
+
+def days_due(deps: Dependencies, gateway: Gateway) -> list[Window]:
+    """The days up to yesterday that are not reconciled with a gateway, oldest first. Raises DatabaseUnavailable."""
+    zone, now = ZoneInfo(deps.settings.time_zone), datetime.now(UTC)
+    last = yesterday(now, zone)
+    days = [day(last - timedelta(days=before), zone) for before in reversed(range(MOST_DAYS))]
+    of_this = {"gateway": gateway.name, "account": account_name(gateway.account)}
+    rows = deps.database.run_again("reconciled_times", **of_this, since=days[0].begins)
+    first = min((row["to_at"] for row in rows), default=days[-1].ends)
+    return [
+        window
+        for window in days
+        if window.ends >= first
+        and not any(row["from_at"] <= window.begins and window.ends <= row["to_at"] for row in rows)
+    ]

@@ -1,0 +1,136 @@
+"""What a reconciliation found, for people: every movement in a CSV file, and a summary of a screen."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from shared.platform.csv_cells import cell
+from shared.platform.database import Database, Row
+from shared.platform.terminal import printable
+from shared.reconciling.run import Run
+from shared.reconciling.verdict import VERDICTS, Verdict
+from shared.reconciling.window import Window
+
+# Movements that one statement reads.
+AT_ONCE = 1_000
+# Differences that a screen has room for: all are in the file.
+MOST_SHOWN = 20
+COLUMNS = (
+    *(
+        "gateway",
+        "movement",
+        "kind",
+        "at",
+        "verdict",
+        "why",
+        "object_id",
+        "charge_id",
+        "reference",
+        "payment_id",
+        "refund_id",
+    ),
+    *("currency", "their_amount", "our_amount", "fee", "their_status", "our_status"),
+)
+
+
+class Counts(NamedTuple):
+    """Movements by kind and verdict, and what was paid as fees and to the bank, by currency."""
+
+    verdicts: Counter[tuple[str, Verdict]]
+    fees: Counter[str]
+    payouts: Counter[str]
+
+    @classmethod
+    def none(cls) -> Self:
+        return cls(Counter(), Counter(), Counter())
+
+    def add(self, row: Row) -> None:
+        self.verdicts[row["kind"], row["verdict"]] += 1
+        self.fees[row["currency"]] += row["fee"]
+        if row["kind"] == "fee":
+            self.fees[row["currency"]] -= row["their_amount"]
+        if row["kind"] == "payout":
+            self.payouts[row["currency"]] -= row["their_amount"]
+
+
+def write_csv(database: Database, runs: Sequence[Run], file: Path) -> list[Counts]:
+    """Writes every movement of the reconciliations into a file, one row each, streamed; the file is there when it is whole.
+    Gives what each of them counted. Raises DatabaseUnavailable and OSError."""
+    unfinished = file.with_name(f"{file.name}.part")
+    counts = [Counts.none() for _ in runs]
+    try:
+        with unfinished.open("w", newline="", encoding="utf-8") as text:
+            writer = csv.writer(text)
+            writer.writerow(COLUMNS)
+            for run, counted in zip(runs, counts, strict=True):
+                for row in _every(database, "movements_of", run):
+                    counted.add(row)
+                    named = row | {"gateway": run.gateway.name}
+                    writer.writerow([cell(named[column]) for column in COLUMNS])
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return counts
+
+
+def summary(database: Database, run: Run, counts: Counts) -> Iterator[str]:
+    """What was found with one gateway, in lines. Raises DatabaseUnavailable."""
+    window = run.window
+    yield f"{run.gateway.name}, {window.begins:%Y-%m-%d %H:%M:%S} to {window.ends:%Y-%m-%d %H:%M:%S} UTC"
+    yield from _table(counts)
+    yield from _money("fees", counts.fees)
+    yield from _money("paid out", counts.payouts)
+    rows = database.run_again("differences_of", reconciliation_id=run.reconciliation_id, after="", limit=MOST_SHOWN)
+    yield from map(_difference, rows)
+    if run.differences > len(rows):
+        yield f"  and {run.differences - len(rows):,} more, all in the file"
+    yield f"{run.movements:,} movements, {run.differences:,} of them differ" if run.movements else "nothing moved"
+
+
+def cash_by_day(database: Database, window: Window, zone: ZoneInfo) -> Iterator[str]:
+    """The cash that drivers took on each day of a time, in lines. Raises DatabaseUnavailable."""
+    rows = database.run_again("cash_by_day", zone=zone.key, from_at=window.begins, to_at=window.ends)
+    yield f"cash with drivers ({zone.key}):" if rows else "no cash was taken"
+    for row in rows:
+        yield f"  {row['day']}  {row['cash']:>16,.2f} {row['currency']}"
+
+
+def _table(counts: Counts) -> Iterator[str]:
+    kinds = sorted({kind for kind, _ in counts.verdicts})
+    shown = [verdict for verdict in VERDICTS if any(counts.verdicts[kind, verdict] for kind in kinds)]
+    if kinds:
+        yield "  " + "".join([f"{'':15}", *(f"{_words(verdict):>16}" for verdict in shown)])
+    for kind in kinds:
+        yield "  " + "".join(
+            [f"{_words(kind):15}", *(f"{counts.verdicts[kind, verdict] or '-':>16}" for verdict in shown)]
+        )
+
+
+def _money(what: str, sums: Counter[str]) -> Iterator[str]:
+    for currency, amount in sorted(sums.items()):
+        if amount:
+            yield f"  {what:15}{Decimal(amount):>16,.2f} {currency}"
+
+
+def _difference(row: Row) -> str:
+    amount = row["our_amount"] if row["their_amount"] is None else row["their_amount"]
+    named = row["object_id"] or row["reference"] or ""
+    payment = f", payment {row['payment_id']}" if row["payment_id"] else ""
+    what = f"{_words(row['verdict'])}: {_words(row['kind'])} {named} ({row['movement']}{payment})"
+    return printable(f"  {what} {amount} {row['currency']}: {row['why']}")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _every(database: Database, name: str, run: Run) -> Iterable[Row]:
+    after = ""
+    while rows := database.run_again(name, reconciliation_id=run.reconciliation_id, after=after, limit=AT_ONCE):
+        yield from rows
+        after = rows[-1]["movement"]

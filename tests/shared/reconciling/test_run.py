@@ -1,0 +1,174 @@
+"""A reconciliation that is stopped goes on where it was stopped, and two do not disturb one another."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from shared.gateways.stripe import listing
+from shared.reconciling import patience
+from shared.reconciling.reconcile import days_due, reconcile, reconcile_due
+from shared.reconciling.run import NotDone, Run, take
+from tests.shared.reconciling.conftest import FOREVER, Books
+from tests.support.till import Died
+
+PAGES = "/v1/balance_transactions"
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE", 2)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """For how long a reconciliation wanted to sleep; it does not."""
+    seconds: list[float] = []
+    clock = [0.0]
+
+    def sleep(for_seconds: float) -> None:
+        seconds.append(for_seconds)
+        clock[0] += for_seconds
+
+    monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: clock[0]))
+    return seconds
+
+
+def a_minute_later(books: Books) -> None:
+    """Nobody has it any more who was killed, as far as the row says."""
+    books.place.sql.run("UPDATE reconciliations SET working_until = working_until - interval '1 minute'")
+
+
+def pages_read(books: Books) -> list[str | None]:
+    return [dict(query).get("starting_after") for _, path, _, query in books.like.requests if path == PAGES]
+
+
+def test_it_begins_nothing_after_its_time_and_the_next_goes_on_there(books: Books) -> None:
+    for _ in range(5):
+        books.pay()
+    with pytest.raises(NotDone):
+        reconcile(books.take(), 0)
+    assert pages_read(books) == []
+    run = books.take()
+    books.till.database.dies_before = "settle_movements"
+    with pytest.raises(Died):
+        reconcile(run, FOREVER)
+    books.till.database.dies_before = ""
+    assert len(pages_read(books)) == 3
+    assert not books.reconcile().differences
+    assert len(pages_read(books)) == 3, "what was read is not read again"
+    assert books.verdicts() == [("charge", "matched")] * 5
+
+
+def test_what_was_not_kept_is_read_again_and_nothing_is_booked_twice(books: Books) -> None:
+    for _ in range(5):
+        books.pay()
+    books.till.database.dies_after = "keep_movements"
+    with pytest.raises(Died):
+        reconcile(books.take(), FOREVER)
+    books.till.database.dies_after, books.till.database.dies_before = "", "keep_movements"
+    a_minute_later(books)
+    with pytest.raises(Died):
+        reconcile(books.take(), FOREVER)
+    books.till.database.dies_before = ""
+    books.reconcile()
+    first, second, third, last = pages_read(books)
+    assert (first, second == third, last == second) == (None, True, False)
+    assert books.verdicts() == [("charge", "matched")] * 5
+    assert books.receivable() == books.balance()
+
+
+def test_who_was_killed_keeps_it_for_a_minute_and_no_longer(books: Books) -> None:
+    [gateway] = books.till.deps.gateways.that_keep_books()
+    killed = books.take()
+    books.pay()
+
+    def again() -> Run | None:
+        return take(books.till.deps, gateway, books.window, anew=True)
+
+    assert again() is None
+    a_minute_later(books)
+    taken = again()
+    assert taken is not None
+    with pytest.raises(NotDone, match="somebody else"):
+        reconcile(killed, FOREVER)
+    assert books.place.sql.value("SELECT count(*) FROM reconciled_movements") == 0
+    reconcile(taken, FOREVER)
+    assert books.place.sql.value("SELECT run FROM reconciliations") == 1
+
+
+def test_two_at_once_read_the_gateway_s_books_once(books: Books) -> None:
+    books.like.control({"skip": -86400})
+    for _ in range(3):
+        books.pay()
+    books.like.control({"skip": 86400})
+    begin, done = threading.Barrier(2), []
+
+    def due() -> None:
+        begin.wait()
+        done.append(reconcile_due(books.till.deps, FOREVER))
+
+    both = [threading.Thread(target=due) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join(30)
+    assert True in done
+    assert len(pages_read(books)) == 2
+    assert books.place.sql.value("SELECT count(*) FROM reconciled_movements") == 3
+
+
+def test_the_gateway_is_left_alone_for_as_long_as_it_asks(books: Books, slept: list[float]) -> None:
+    books.pay()
+    for _ in range(2):
+        busy = {"error": {"type": "invalid_request_error", "code": "rate_limit"}}
+        books.like.say(429, busy, Retry_After="30")
+    books.reconcile()
+    assert sum(slept) == 60
+    assert max(slept) <= patience.SHORT, "it keeps what it has meanwhile"
+    assert books.verdicts() == [("charge", "matched")]
+
+
+def test_a_gateway_that_does_not_answer_is_given_up_and_gone_on_with_later(books: Books, slept: list[float]) -> None:
+    books.pay()
+    books.like.control({"broken": 1})
+    with pytest.raises(NotDone, match="stripe does not answer"):
+        books.reconcile()
+    assert len(slept) >= patience.MOST_TRIES
+    books.like.control({"calm": True})
+    books.reconcile()
+    assert books.verdicts() == [("charge", "matched")]
+
+
+def test_where_a_place_in_the_list_is_gone_the_list_is_read_from_its_beginning(books: Books) -> None:
+    for _ in range(3):
+        books.pay()
+    books.till.database.dies_after = "keep_movements"
+    with pytest.raises(Died):
+        reconcile(books.take(), FOREVER)
+    books.till.database.dies_after = ""
+    a_minute_later(books)
+    books.like.say(400, {"error": {"type": "invalid_request_error", "code": "resource_missing"}})
+    books.reconcile()
+    assert pages_read(books)[-2] is None
+    assert books.verdicts() == [("charge", "matched")] * 3
+
+
+def test_yesterday_is_due_until_it_is_reconciled_and_so_is_a_day_that_was_left_out(books: Books) -> None:
+    deps = books.till.deps
+    [gateway] = deps.gateways.that_keep_books()
+    books.like.control({"skip": -86400})
+    books.pay()
+    [yesterday] = days_due(deps, gateway)
+    assert not reconcile_due(deps, 0)
+    assert reconcile_due(deps, FOREVER)
+    assert days_due(deps, gateway) == []
+    read = len(pages_read(books))
+    assert reconcile_due(deps, FOREVER)
+    assert len(pages_read(books)) == read, "what is done is not done again"
+    assert books.place.sql.value("SELECT verdict FROM reconciled_movements") == "matched"
+    books.place.sql.run(
+        "UPDATE reconciliations SET from_at = from_at - interval '3 days', to_at = to_at - interval '3 days'"
+    )
+    assert [window.begins for window in days_due(deps, gateway)][-1] == yesterday.begins
+    assert len(days_due(deps, gateway)) == 3
