@@ -14,6 +14,7 @@ from local.ports import HOST
 
 EVENT = {"ce-specversion": "1.0", "ce-source": "/payment-service", "Content-Type": "application/json"}
 SUCCEEDED = "com.ridehailing.payment.succeeded.v1"
+TRIP_COMPLETED = "com.ridehailing.trip.completed.v1"
 CHARGE = {"trip_id": 7, "method": "CARD", "amount": 150.00}
 
 
@@ -40,6 +41,11 @@ def good(function: str, payment_id: int) -> Request:
             return Request("POST", "/", event | about, json.dumps({"payment_id": payment_id}))
         case "sweep":
             return Request("POST", "/", event | {"ce-type": "com.ridehailing.payment.sweep"}, "{}")
+        case "charge_trip":
+            trip = {"trip_id": uuid.uuid4().int % 900_000_000 + 1, "method": "CARD"}
+            return Request("POST", "/", event | {"ce-type": TRIP_COMPLETED}, json.dumps(trip))
+        case "reconcile":
+            return Request("POST", "/", event | {"ce-type": "dev.knative.sources.ping"}, "{}")
         case "dead_letters":
             return Request("POST", "/", event | {"ce-type": SUCCEEDED, "ce-knativeerrorcode": "422"}, "{}")
         case _:

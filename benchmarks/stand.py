@@ -44,7 +44,9 @@ class Stand:
         self._start("trips", [sys.executable, "-m", "local.trip_service"], {"PORT": str(trips)})
         self._start("notifications", [sys.executable, "-m", "local.notification_service"], {"PORT": str(notifications)})
         self._functions = ending.enter_context(self._serve(trips, notifications))
-        self._start("timer", [sys.executable, "-m", "local.timer"], {"SWEEP_URL": f"{self._functions.url('sweep')}/"})
+        self._start(
+            "timer", [sys.executable, "-m", "local.timer"], {"FUNCTION_URL": f"{self._functions.url('sweep')}/"}
+        )
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="door-")))
         ports = {name: self._functions.ports[name] for name in BEHIND_THE_DOOR}
         self._start("front door", front_door.command(front_door.write(folder, door, ports)), {})

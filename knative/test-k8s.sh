@@ -28,6 +28,7 @@ main() {
   check "replay" same_key_gives_the_same_payment
   check "refund" refund_is_made
   check "trip" trip_service_has_a_trip_paid
+  check "trip event" a_completed_trip_charges_by_itself
   check "metrics" metrics_are_there
   check "event" event_arrived
   check "scale to zero" get_payment_goes_to_sleep
@@ -140,21 +141,34 @@ refund_is_made() {
 
 # The stand-in ends a trip that was in progress, and pays with the token that its pod was given.
 trip_service_has_a_trip_paid() {
-  if ! k get deployment trip-service >/dev/null 2>&1; then
-    detail="not asked: the Trip Service is another team's"
-    return 0
-  fi
-  local trip=$((998000000 + $(date +%s) % 1000000))
-  k exec deployment/trip-service -- python -c "$(complete_a_trip $trip)" >"$work/paid" 2>&1 || true
-  detail="trip $trip: $(tail -n 1 "$work/paid" | head -c 300)"
+  complete_a_trip 0 '{"method": "CARD", "via": "http"}' || return 0
   grep -q '^201 .*"SUCCESS"' "$work/paid" && detail="paid as the Trip Service: trip $trip"
 }
 
+# The stand-in ends another, and tells the Broker, which has charge-trip charge it before it answers.
+a_completed_trip_charges_by_itself() {
+  complete_a_trip 1 '{"method": "CARD"}' || return 0
+  grep -q '^200 .*"answered": 20[24]' "$work/paid" || return 1
+  ask GET "/payments?trip_id=$trip"
+  [ "$status" = 200 ] && grep -q '"status" *: *"SUCCESS"' "$work/body" && detail="charged by its event: trip $trip"
+}
+
+# complete_a_trip WHICH BODY: leaves what the stand-in said in $work/paid, and which trip it was in $trip.
 complete_a_trip() {
+  if ! k get deployment trip-service >/dev/null 2>&1; then
+    detail="not asked: the Trip Service is another team's"
+    return 1
+  fi
+  trip=$((998000000 + (2 * $(date +%s) + $1) % 1000000))
+  k exec deployment/trip-service -- python -c "$(asking_the_stand_in "$2")" >"$work/paid" 2>&1 || true
+  detail="trip $trip: $(tail -n 1 "$work/paid" | head -c 300)"
+}
+
+asking_the_stand_in() {
   cat <<PYTHON
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
-request = Request("http://127.0.0.1:8081/trips/$1/complete", b'{"method": "CARD"}')
+request = Request("http://127.0.0.1:8081/trips/$trip/complete", b'$1')
 try:
     answer = build_opener(ProxyHandler({})).open(request, timeout=60)
 except HTTPError as refused:

@@ -177,7 +177,8 @@ def summary(start: Start) -> str:
     database = (
         "PostgreSQL (data in .data/postgres)" if start.postgres else f"the database at {start.environment['DB_HOST']}"
     )
-    neighbours = ", ".join(name.replace("_", " ") for name in system.stand_ins(start.environment)) or "none"
+    stand_ins = system.stand_ins(start.environment)
+    neighbours = ", ".join(f"{name} at http://{HOST}:{start.ports[name]}" for name in stand_ins) or "none"
     issuers = ", ".join(issuer.name for issuer in Settings.read(start.environment).auth_issuers)
     token = ' -H "Authorization: Bearer $TOKEN"' if issuers else ""
     return f"""

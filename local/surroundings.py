@@ -54,9 +54,12 @@ USED_BY = {
     "metrics": DATABASE,
     "notify": NOTIFICATIONS | TAKES_EVENTS,
     "sweep": DATABASE | GATEWAY | WEBHOOKS | PUBLISHES | TAKES_EVENTS,
+    "charge_trip": DATABASE | GATEWAY | TRIPS | PUBLISHES | TAKES_EVENTS,
+    "reconcile": DATABASE | GATEWAY | TAKES_EVENTS,
     "timer": SENDS_EVENTS,
+    "trip_service": SENDS_EVENTS,
 }
-HAVE_SPANS = USED_BY.keys() - {"timer"}
+HAVE_SPANS = USED_BY.keys() - {"timer", "trip_service"}
 
 
 def taken(shell: Mapping[str, str]) -> dict[str, str]:

@@ -15,11 +15,13 @@ from shared.platform.settings import Settings
 
 FUNCTIONS = (
     *("create_payment", "create_refund", "get_payment", "gateway_webhook", "health", "metrics", "console"),
-    *("notify", "sweep"),
+    *("notify", "sweep", "charge_trip", "reconcile"),
 )
 BEHIND_THE_DOOR = FUNCTIONS[:7]
 SCRAPED = (*FUNCTIONS, prometheus.FRONT_DOOR)
 NEIGHBOURS = {"trip_service": "TRIP_SERVICE_URL", "notification_service": "NOTIFICATION_SERVICE_URL"}
+# Where the address of the Trip Service's stand-in is, for whoever wants to end a trip.
+TRIP_SERVICE_ADDRESS = "trip-service"
 DATABASE = "payments"
 APPLICATION = "payment_app"
 
@@ -78,11 +80,13 @@ def programs(
         address = {"PORT": str(ports[name])}
         if name == "trip_service":
             address["PAYMENT_SERVICE_URL"] = f"http://{HOST}:{door}"
+            address["TRIP_SINK"] = f"http://{HOST}:{ports['charge_trip']}"
+            (RUN / TRIP_SERVICE_ADDRESS).write_text(f"http://{HOST}:{ports[name]}\n", encoding="ascii")
         made.append(Program(name, command, "neighbours", 20, environment=address))
     for name in FUNCTIONS:
         figures = {"METRICS_PORT": f"{HOST}:{scraped[name]}"}
         made.append(Program(name, _function(name, ports[name]), "functions", 30, environment=figures))
-    sweep = {"SWEEP_URL": f"http://{HOST}:{ports['sweep']}/"}
+    sweep = {"FUNCTION_URL": f"http://{HOST}:{ports['sweep']}/"}
     made.append(Program("timer", [sys.executable, "-m", "local.timer"], "front", 40, environment=sweep))
     settings = Settings.read(environment)
     behind = {name: ports[name] for name in BEHIND_THE_DOOR}

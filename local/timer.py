@@ -1,7 +1,7 @@
-"""The clock that a cluster has: calls `sweep` every 5 seconds with a CloudEvent. `SWEEP_URL=... python -m local.timer`.
+"""The clock that a cluster has: calls `sweep` every 5 seconds with a CloudEvent. `FUNCTION_URL=... python -m local.timer`.
 
-It says who it is with the token in EVENT_TOKEN_FILE, where that is set. With `--once` it calls sweep now, and ends with 1
-unless sweep did it: what a CronJob runs where there is no Knative Eventing.
+It says who it is with the token in EVENT_TOKEN_FILE, where that is set. With `--once` it calls the function now, and ends with
+1 unless that did it: what CronJobs run for sweep and reconcile where there is no Knative Eventing.
 """
 
 import os
@@ -17,11 +17,12 @@ from shared.platform.log import function_name, log, set_level
 from shared.platform.settings import read_settings
 
 INTERVAL = 5.0  # seconds
-PATIENCE = 56.0  # seconds: a sweep answers within 50, after a cold start of 4; and the CronJob's turn is over after 58
+# Seconds: a sweep, or a call of reconcile, answers within 50, after a cold start of 4; and a CronJob's turn is over after 58.
+PATIENCE = 56.0
 
 
 def tick(url: str, token_file: str = "") -> str | None:
-    """POSTs one CloudEvent in binary mode, as a Knative PingSource does. Gives why sweep did not do it, if it did not."""
+    """POSTs one CloudEvent in binary mode, as a Knative PingSource does. Gives why it was not done, if it was not."""
     headers = {
         "ce-specversion": "1.0",
         "ce-type": "dev.knative.sources.ping",
@@ -43,18 +44,19 @@ def main() -> None:
     settings = read_settings()
     set_level(settings.log_level)
     if sys.argv[1:] == ["--once"]:
-        sys.exit(0 if _swept(settings.event_token_file) else 1)
+        sys.exit(0 if _called(settings.event_token_file) else 1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     while True:
         time.sleep(INTERVAL)
-        _swept(settings.event_token_file)
+        _called(settings.event_token_file)
 
 
-def _swept(token_file: str) -> bool:
-    refused = tick(os.environ["SWEEP_URL"], token_file)
+def _called(token_file: str) -> bool:
+    url = os.environ["FUNCTION_URL"]
+    refused = tick(url, token_file)
     if refused:
-        log.warning("sweep did not answer", extra={"reason": refused})
+        log.warning("a function did not do what its clock called it for", extra={"url": url, "reason": refused})
     return not refused
 
 

@@ -1,15 +1,19 @@
 """A stand-in for the Trip Service: `PORT=8081 python -m local.trip_service`.
 
 GET /trips/{id} gives the same trip for the same id, completed but for the ids below, and GET /riders/{id} and /drivers/{id} who
-was on it, as the Rider and the Driver Service would. POST /trips/{id}/complete ends a trip and
-has it paid at PAYMENT_SERVICE_URL, with the token in PAYMENT_TOKEN_FILE where that is set: how other services call ours.
+was on it, as the Rider and the Driver Service would. POST /trips/{id}/complete ends a trip, as its body says {"method": "CARD",
+"payment_token": ..., "payment_customer": ...}, sends the event that it is completed to TRIP_SINK, with the token in
+EVENT_TOKEN_FILE where that is set, and says what came of it. With "via": "http" it has the trip paid at PAYMENT_SERVICE_URL
+instead, with the token in PAYMENT_TOKEN_FILE: how other services call ours.
 """
 
 import json
 import os
 import re
 from collections import OrderedDict
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 from local.stand_in import JsonHandler, serve
 from shared.platform import http_client
@@ -20,8 +24,10 @@ IN_PROGRESS = range(998_000_000, 999_000_000)
 UNKNOWN = 999_000_000  # and every id above
 SURGES = (1.0, 1.0, 1.2, 1.5, 2.0)
 REMEMBERED = 10_000
-# Seconds: longer than the front door waits for a payment.
-PATIENCE = 40.0
+# Seconds: longer than the front door waits for a payment, and a Broker for a charge and its repetitions.
+PATIENCE = 60.0
+SOURCE, COMPLETED_TYPE = "/trip-service", "com.ridehailing.trip.completed.v1"
+PAID_WITH = ("payment_token", "payment_customer")
 
 # For receipts. The ids are the stand-in's own, so that nobody else's rider is given one of these names.
 FIRST_NAMES = ("Aarav", "Priya", "Rahul", "Meera", "Arjun", "Kavya", "Imran", "Sunita", "Vikram", "Ananya")
@@ -81,6 +87,27 @@ def charge(trip_id: int, method: str) -> tuple[int, object]:
         return HTTPStatus.BAD_GATEWAY, {"error": f"the Payment Service gave no answer: {failure}"}
 
 
+def tell(trip_id: int, wanted: dict[str, Any]) -> tuple[int, object]:
+    """Sends the event that a trip is completed, and gives what came of it: 502 where whoever is told did not take it, so that
+    it is to be sent again. However often a trip is said to be over, it is one event, and so is paid once."""
+    method = str(wanted.get("method", "CARD"))
+    about = {"id": f"trip-{trip_id}-{method}", "source": SOURCE, "type": COMPLETED_TYPE}
+    attributes = about | {"specversion": "1.0", "subject": f"trips/{trip_id}", "time": datetime.now(UTC).isoformat()}
+    headers = {"Content-Type": "application/json"} | {f"ce-{name}": value for name, value in attributes.items()}
+    data = {"trip_id": trip_id, "method": method} | {name: wanted[name] for name in PAID_WITH if name in wanted}
+    said: dict[str, object] = {"trip_id": trip_id, "status": "COMPLETED", "event": about}
+    try:
+        headers |= bearer(os.environ.get("EVENT_TOKEN_FILE", ""))
+        sink, body = os.environ["TRIP_SINK"], json.dumps(data).encode()
+        reply = http_client.request("POST", sink, timeout=PATIENCE, headers=headers, body=body)
+    except (http_client.NoResponse, NoToken) as failure:
+        log.warning("not paid", extra={"trip_id": trip_id, "why": str(failure)})
+        return HTTPStatus.BAD_GATEWAY, said | {"answered": None, "said": str(failure)}
+    taken = 200 <= reply.status < 300
+    said |= {"answered": reply.status, "said": reply.body.decode("utf-8", "replace")}
+    return HTTPStatus.OK if taken else HTTPStatus.BAD_GATEWAY, said
+
+
 class Handler(JsonHandler):
     def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
         found = None
@@ -92,23 +119,25 @@ class Handler(JsonHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - the same
         asked, body = re.fullmatch(r"/trips/([0-9]{1,19})/complete", self.path), self.body()
-        trip_id = int(asked[1]) if asked else 0
+        trip_id, wanted = int(asked[1]) if asked else 0, _wanted(body)
+        by_http = wanted.get("via") == "http"
+        address = "PAYMENT_SERVICE_URL" if by_http else "TRIP_SINK"
         if not trip(trip_id):
             self.reply(404, {"error": "no such trip"})
-        elif not os.environ.get("PAYMENT_SERVICE_URL"):
-            self.reply(503, {"error": "PAYMENT_SERVICE_URL is not set"})
+        elif not os.environ.get(address):
+            self.reply(503, {"error": f"{address} is not set"})
         else:
             complete(trip_id)
-            self.reply(*charge(trip_id, _method(body)))
+            self.reply(*(charge(trip_id, str(wanted.get("method", "CARD"))) if by_http else tell(trip_id, wanted)))
 
 
-def _method(body: bytes) -> str:
+def _wanted(body: bytes) -> dict[str, Any]:
     """How the rider pays, as the app said when it ended the trip."""
     try:
         said = json.loads(body or b"{}")
     except ValueError:
         said = None
-    return str(said.get("method", "CARD")) if isinstance(said, dict) else "CARD"
+    return said if isinstance(said, dict) else {}
 
 
 if __name__ == "__main__":

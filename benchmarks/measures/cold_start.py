@@ -22,6 +22,8 @@ GOALS: dict[str, Goal] = {
     "notify": OTHERS,
     "sweep": OTHERS,
     "dead_letters": OTHERS,
+    "charge_trip": CHARGING,
+    "reconcile": OTHERS,
 }
 
 

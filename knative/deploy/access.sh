@@ -66,7 +66,7 @@ events_carry_tokens_where_the_cluster_wants_them() {
 compare_the_senders_of_events() {
   it_is_set AUTH_EVENTS || return 0
   local sender found
-  for sender in triggers.eventing.knative.dev/notify-of-payments pingsources.sources.knative.dev/sweep-clock; do
+  for sender in triggers.eventing.knative.dev/{notify-of-payments,charge-of-trips} pingsources.sources.knative.dev/{sweep,reconcile}-clock; do
     found=$(k get "$sender" --namespace payments --ignore-not-found --output 'jsonpath={.status.auth.serviceAccountName}' 2>/dev/null) || continue
     [ -z "$found" ] || grep -q "\"system:serviceaccount:payments:$found\"" "$work/all.yaml" ||
       say "Beware: ${sender#*/} sends as system:serviceaccount:payments:$found, which AUTH_EVENTS does not name"

@@ -19,17 +19,27 @@ from shared.web.answers import Answer
 from shared.web.origin import Origin
 from shared.web.problems import Problem, invalid
 from shared.web.requests import PaymentRequest, content
+from shared.web.tracing import Trace
 
+# Where a client asks for a charge.
+PATH = "/payments"
 ONE_FARE = "payments_one_fare_per_trip"
 
 
 def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: str, origin: Origin) -> Answer:
-    """Charges a trip once for a caller's key, whatever dies in between, and answers as the contract says.
+    """Charges a trip once for a caller's key, as `charge_once` says."""
+    idempotency_key = IdempotencyKey.of(key, PATH, content(request), origin, deps.settings.auth_open_keys)
+    return charge_once(deps, pricing, request, idempotency_key, origin.trace)
+
+
+def charge_once(
+    deps: Dependencies, pricing: Pricing, request: PaymentRequest, idempotency_key: IdempotencyKey, trace: Trace
+) -> Answer:
+    """Charges a trip once for a key, whatever dies in between, and answers as the contract says.
 
     Nothing is written before the claim, so a refusal uses up nothing. Raises Problem for a refusal, and DatabaseUnavailable
     where the claim's outcome is not known; once it is, every failure answers 202.
     """
-    idempotency_key = IdempotencyKey.of(key, "/payments", content(request), origin, deps.settings.auth_open_keys)
     gateway = deps.gateways.for_method(request.method)
     price: Price | None = None
     lost_to = ""
@@ -39,7 +49,7 @@ def charge(deps: Dependencies, pricing: Pricing, request: PaymentRequest, key: s
         if lost_to == ONE_FARE:
             refuse_if_collected(deps, request.trip_id)
         refuse_if_not_chargeable(gateway, request, deps.settings.currency)
-        price = price or pricing.price(request.trip_id, request.amount, origin.trace)
+        price = price or pricing.price(request.trip_id, request.amount, trace)
         payment = new_payment(gateway, request, price)
         try:
             if gateway.abilities.settles_at_once:

@@ -21,14 +21,17 @@ class IdempotencyKey(NamedTuple):
     @classmethod
     def of(cls, key: str, path: str, content: dict[str, Any], origin: Origin, open_keys: str) -> Self:
         """See `hash_key` and `fingerprint`."""
+        return cls._made(hash_key(key, origin.caller, open_keys), fingerprint(path, content), origin)
+
+    @classmethod
+    def of_event(cls, source: str, event_id: str, path: str, content: dict[str, Any], origin: Origin) -> Self:
+        """See `hash_event` and `fingerprint`: `path` and `content` are those of a request for the same."""
+        return cls._made(hash_event(source, event_id), fingerprint(path, content), origin)
+
+    @classmethod
+    def _made(cls, key_hash: bytes, asked_for: bytes, origin: Origin) -> Self:
         trace, caller = origin
-        return cls(
-            hash_key(key, caller, open_keys),
-            fingerprint(path, content),
-            trace.correlation_id,
-            trace.traceparent,
-            caller and caller.name,
-        )
+        return cls(key_hash, asked_for, trace.correlation_id, trace.traceparent, caller and caller.name)
 
 
 def hash_key(key: str, caller: Caller | None, open_keys: str) -> bytes:
@@ -40,6 +43,13 @@ def hash_key(key: str, caller: Caller | None, open_keys: str) -> bytes:
     text = key
     if caller and not caller.is_named(open_keys):
         text = "\n" + json_text.write([caller.issuer, caller.subject, key])
+    return hashlib.sha256(text.encode()).digest()
+
+
+def hash_event(source: str, event_id: str) -> bytes:
+    """SHA-256 of what makes an event one (CloudEvents 1.0.2, 3.1.1: its source and id), whoever delivers it and in whichever
+    mode. No key is hashed so: behind the line break a key of somebody's is one of three."""
+    text = "\n" + json_text.write([source, event_id])
     return hashlib.sha256(text.encode()).digest()
 
 

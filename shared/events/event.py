@@ -18,6 +18,8 @@ EVENT_TYPES = (
     "com.ridehailing.payment.dispute.lost.v1",
     "com.ridehailing.payment.dispute.withdrawn.v1",
 )
+# Not of ours: the Trip Service's.
+TRIP_COMPLETED = "com.ridehailing.trip.completed.v1"
 _FIRST_TYPES = frozenset(EVENT_TYPES[:2])
 
 

@@ -20,6 +20,10 @@ class NoResponse(Exception):
     """No whole answer came in time. Whether the request was carried out is unknown."""
 
 
+class TooLong(NoResponse):
+    """The answer is longer than LARGEST_REPLY."""
+
+
 class Response(NamedTuple):
     """An answer as it was meant: the body is what a compressed one holds. `repeated`: the request was sent before, and may
     have been carried out then."""
@@ -157,7 +161,7 @@ def _read(exchange: Exchange) -> bytes:
     if 0 < len(whole) <= LARGEST_REPLY and exchange.headers.get("content-encoding", "identity") != "identity":
         whole = _decoded(whole, exchange.headers)
     if len(whole) > LARGEST_REPLY:
-        raise NoResponse("the answer is too long")
+        raise TooLong("the answer is too long")
     return whole
 
 

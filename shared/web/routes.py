@@ -76,6 +76,8 @@ ROUTES = (
     Route("POST", "/", "notify", EVENTS),
     Route("POST", "/", "sweep", EVENTS),
     Route("POST", "/", "dead_letters", EVENTS),
+    Route("POST", "/", "charge_trip", EVENTS),
+    Route("POST", "/", "reconcile", EVENTS),
 )
 
 CLIENT_FUNCTIONS = frozenset({"create_payment", "create_refund", "get_payment", "gateway_webhook", "health", "metrics"})

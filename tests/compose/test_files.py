@@ -134,11 +134,11 @@ def test_every_variable_of_a_function_is_a_setting() -> None:
 def test_events_are_sent_and_taken_with_the_token_that_the_first_step_makes() -> None:
     made = EventToken(Path("/passwords/event-token"), Path("/passwords/event-keys.json"))
     assert (ROOT / "compose" / "passwords.sh").read_text("utf-8").endswith("python -m local.event_token /passwords\n")
-    for name in ("create-payment", "create-refund", "sweep", "notify", "sweep-timer"):
+    for name in ("create-payment", "create-refund", "sweep", "notify", "charge-trip", "sweep-timer", "trip-service"):
         environment = SERVICES[name]["environment"]
         assert environment["EVENT_TOKEN_FILE"] == made.settings["EVENT_TOKEN_FILE"]
         assert "passwords:/passwords:ro" in SERVICES[name]["volumes"]
-        if name != "sweep-timer":
+        if name not in ("sweep-timer", "trip-service"):
             assert json.loads(environment["AUTH_EVENTS"]) == json.loads(made.settings["AUTH_EVENTS"])
 
 

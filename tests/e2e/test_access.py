@@ -157,7 +157,9 @@ def test_what_the_page_of_the_api_loads_is_open_too(guarded: Service) -> None:
         client.close()
 
 
-@pytest.mark.parametrize("function", sorted(CLIENT_FUNCTIONS | {"console", "notify", "sweep"}))
+@pytest.mark.parametrize(
+    "function", sorted(CLIENT_FUNCTIONS | {"console", "notify", "sweep", "charge_trip", "reconcile"})
+)
 def test_every_function_says_that_it_lives(guarded: Service, function: str) -> None:
     for port in (guarded.port, guarded.port_of(function)):
         client = Client(port)

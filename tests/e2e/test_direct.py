@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import urllib3
 
 from tests.e2e.client import Client, new_key, new_trip, parse, problem_of, raw
 from tests.e2e.service import Service, await_that
@@ -42,7 +43,10 @@ def test_every_operation_works_when_its_function_is_called_directly(direct: Any,
     assert direct("metrics").get(f"{prefix}/metrics").json["payments_by_status"]["SUCCESS"] > 0
 
 
-@pytest.mark.parametrize("function", ["create_payment", "create_refund", "get_payment", "metrics", "notify", "sweep"])
+@pytest.mark.parametrize(
+    "function",
+    ["create_payment", "create_refund", "get_payment", "metrics", "notify", "sweep", "charge_trip", "reconcile"],
+)
 def test_a_function_answers_its_own_paths_only(direct: Any, event: dict[str, str], function: str) -> None:
     direct(function).call("GET", "/health", None, event).problem(404, "not_found")
     assert direct(function).get("/healthz").json == {"status": "UP"}
@@ -54,20 +58,39 @@ def test_sweep_takes_an_event_from_a_clock(direct: Any, event: dict[str, str]) -
     direct("sweep").call("GET", "/", None, event).problem(405, "method_not_allowed")
 
 
+def complete(service: Service, trip_id: int, body: bytes) -> tuple[int, Any]:
+    """Has the stand-in for the Trip Service end a trip; what it says."""
+    address = (service.folder / ".data" / "run" / "trip-service").read_text(encoding="ascii").strip()
+    with urllib.request.urlopen(f"{address}/trips/{trip_id}/complete", body) as answer:
+        return answer.status, json.load(answer)
+
+
 def test_a_trip_that_the_stand_in_ends_is_paid_once(service: Service, client: Client) -> None:
-    (stand_in,) = service.processes("local.trip_service")
-    url = f"http://127.0.0.1:{stand_in.environ()['PORT']}/trips/998000777/complete"
-    paid = []
-    for _ in range(2):
-        with urllib.request.urlopen(url, b'{"method": "UPI"}') as answer:
-            paid.append((answer.status, json.load(answer)))
+    paid = [complete(service, 998_000_777, b'{"method": "UPI", "via": "http"}') for _ in range(2)]
     assert paid[0] == paid[1]
     status, payment = paid[0]
     assert (status, payment["trip_id"], payment["method"], payment["status"]) == (201, 998_000_777, "UPI", "SUCCESS")
     assert client.get(f"/payments/{payment['payment_id']}").json == payment
 
 
-@pytest.mark.parametrize("function", ["notify", "sweep"])
+def test_a_trip_that_the_stand_in_ends_charges_by_itself_once(service: Service, client: Client) -> None:
+    for _ in range(2):
+        status, said = complete(service, 998_000_778, b'{"method": "WALLET"}')
+        assert (status, said["answered"], said["said"]) == (200, 204, "")
+    (payment,) = client.get("/payments?trip_id=998000778").json["data"]
+    assert (payment["method"], payment["status"], payment["fare"]["total"]) == ("WALLET", "SUCCESS", payment["amount"])
+
+
+def test_reconcile_takes_an_event_from_a_clock_and_is_not_done_while_a_gateway_gives_no_books(
+    service: Service, event: dict[str, str]
+) -> None:
+    url, headers = f"http://127.0.0.1:{service.port_of('reconcile')}", event | {"ce-type": "dev.knative.sources.ping"}
+    answer = urllib3.request("POST", url, body=b"{}", headers=headers, retries=False, timeout=55)
+    assert (answer.status, answer.data) == (503, b"not done yet: the next call goes on")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("function", ["notify", "sweep", "charge_trip", "reconcile"])
 def test_an_event_of_a_stranger_is_taken_by_nobody(direct: Any, function: str) -> None:
     direct(function).call("POST", "/", {"payment_id": 1}, EVENT).problem(401, "unauthorized")
 

@@ -19,6 +19,8 @@ FUNCTIONS = [
         "console",
         "notify",
         "sweep",
+        "charge_trip",
+        "reconcile",
     )
 ]
 
@@ -30,6 +32,8 @@ def asked(service: Service) -> None:
     client.refund(client.pay().json["payment_id"])
     for path in ("/payments/1", "/health", "/metrics", "/console", "/nowhere"):
         client.get(path)
+    for function in ("gateway_webhook", "charge_trip", "reconcile"):
+        Client(service.port_of(function)).get("/nowhere")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

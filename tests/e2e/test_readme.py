@@ -58,7 +58,10 @@ def answers(service: Service, told: list[Example]) -> dict[str, str]:
         command = ADDRESS.sub(f"http://127.0.0.1:{service.port}", example.command)
         # The pages show the first payment of a fresh start; here others may have come before.
         command = re.sub(r"/payments/\d+", f"/payments/{payment_id or 1}", command)
-        ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+        # Where the service was started from.
+        ran = subprocess.run(
+            ["bash", "-c", command], cwd=service.folder, capture_output=True, text=True, timeout=30, check=False
+        )
         assert ran.returncode == 0, (command, ran.stderr)
         printed[example.command] = ran.stdout
         made = re.search(r'"payment_id"\s*:\s*(\d+)', ran.stdout)
@@ -87,6 +90,12 @@ def test_the_payment_of_trip_101_by_card(answers: dict[str, str]) -> None:
         "status": "SUCCESS",
         "fare": None,
     }.items() <= payment.items()
+
+
+def test_the_trip_that_charges_by_itself(answers: dict[str, str]) -> None:
+    assert of(answers, "/complete")["answered"] == 204
+    [payment] = of(answers, "trip_id=998000101")["data"]
+    assert (payment["trip_id"], payment["method"], payment["status"]) == (998_000_101, "UPI", "SUCCESS")
 
 
 def test_the_refund_at_a_customers_request(answers: dict[str, str]) -> None:

@@ -77,7 +77,8 @@ class Refunds(Charges):
         """The money leaves the account as the refund is made, also where it is pending, and comes back where it fails."""
         self.events.write("refund.created", refund)
         if refund["status"] not in NEVER_MOVED:
-            self.balance.write("refund", refund, -refund["amount"])
+            by_card = self.intents[refund["payment_intent"]]["payment_method_types"] == ["card"]
+            self.balance.write("refund" if by_card else "payment_refund", refund, -refund["amount"])
         if refund["status"] == "failed":
             self.events.write("refund.failed", refund)
             self.balance.write("refund_failure", refund, refund["amount"])

@@ -14,6 +14,7 @@ import pytest
 import urllib3
 
 from local.place import CHECKOUT
+from shared.events.event import TRIP_COMPLETED
 from tests.e2e.service import await_that
 from tests.fakes.sink import Sink
 from tests.fakes.trips import TripServer
@@ -39,6 +40,8 @@ FIRST: dict[str, tuple[str, str, Any, int]] = {
     "notify": ("POST", "/", {"payment_id": 1}, 204),
     "sweep": ("POST", "/", {}, 204),
     "dead_letters": ("POST", "/", {}, 204),
+    "charge_trip": ("POST", "/", {"trip_id": 101, "method": "CARD"}, 204),
+    "reconcile": ("POST", "/", {}, 204),
 }
 PROGRAM = """
 import json, sys, functions_framework
@@ -68,7 +71,8 @@ def test_the_first_answer_loads_no_library_that_it_can_do_without(
     hello = tmp_path / "main.py"
     hello.write_text('import functions_framework\n@functions_framework.http\ndef hello(request): return ""\n')
     method, path, body, status = FIRST[name]
-    request = json.dumps([name, method, path, body, EVENT | {"Idempotency-Key": "first"}])
+    told = EVENT | ({"ce-type": TRIP_COMPLETED} if name == "charge_trip" else {"Idempotency-Key": "first"})
+    request = json.dumps([name, method, path, body, told])
     command = [sys.executable, "-c", PROGRAM, request, str(hello)]
     said = subprocess.run(
         command, cwd=CHECKOUT, env=neighbours, capture_output=True, text=True, check=True, timeout=60

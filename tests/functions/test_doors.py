@@ -9,6 +9,7 @@ from typing import Any
 import flask
 import pytest
 
+from shared.events.event import TRIP_COMPLETED
 from shared.web.answers import Answer
 from shared.web.door import door
 from shared.web.problems import Problem
@@ -16,6 +17,7 @@ from shared.web.rates.limiter import Limiter
 from tests.support.settings import SETTINGS
 
 OWN = {
+    "charge_trip": ("POST", "/"),
     "create_payment": ("POST", "/payments"),
     "create_refund": ("POST", "/payments/351/refunds"),
     "dead_letters": ("POST", "/"),
@@ -24,9 +26,18 @@ OWN = {
     "health": ("GET", "/health"),
     "metrics": ("GET", "/metrics"),
     "notify": ("POST", "/"),
+    "reconcile": ("POST", "/"),
     "sweep": ("POST", "/"),
 }
-READS_THE_DATABASE = ["create_payment", "create_refund", "dead_letters", "get_payment", "metrics", "sweep"]
+READS_THE_DATABASE = [
+    "charge_trip",
+    "create_payment",
+    "create_refund",
+    "dead_letters",
+    "get_payment",
+    "metrics",
+    "sweep",
+]
 DEAD_LETTER = {
     "ce-specversion": "1.0",
     "ce-id": "e",
@@ -34,6 +45,7 @@ DEAD_LETTER = {
     "ce-source": "/payment-service",
     "ce-knativeerrorcode": "422",
 }
+COMPLETED_TRIP = DEAD_LETTER | {"ce-type": TRIP_COMPLETED}
 PAYMENT = {"trip_id": 101, "method": "CARD", "amount": 150.00}
 every_function = pytest.mark.parametrize("function", OWN)
 
@@ -42,6 +54,7 @@ def good(function: str) -> dict[str, Any]:
     """What makes a request of this function a good one."""
     keyed = {"Idempotency-Key": "k"}
     return {
+        "charge_trip": {"json": {"trip_id": 101, "method": "CARD"}, "headers": COMPLETED_TRIP},
         "create_payment": {"json": PAYMENT, "headers": keyed},
         "create_refund": {"json": {}, "headers": keyed},
         "dead_letters": {"json": {}, "headers": DEAD_LETTER},

@@ -10,10 +10,12 @@ import urllib3
 
 from local import timer
 from local.event_token import write
+from shared.events.event import TRIP_COMPLETED
 from shared.events.outbox import MOST_REFUSALS
 from shared.platform.settings import Settings
 from tests.fakes.issuer import WRONG, Issuer, bad_token
 from tests.fakes.sink import Sink
+from tests.fakes.trips import TripServer
 from tests.sql.rows import an_event
 from tests.support.cluster import Place
 from tests.support.functions import Functions
@@ -21,7 +23,7 @@ from tests.support.outbox import until
 from tests.support.settings import ENVIRONMENT
 
 BROKER = "system:serviceaccount:payments:notify-of-payments-oidc-eventing.knative.dev-trigger"
-FUNCTIONS = ("notify", "sweep", "dead_letters")
+FUNCTIONS = ("notify", "sweep", "dead_letters", "charge_trip", "reconcile")
 EVENT = {
     "ce-specversion": "1.0",
     "ce-type": "com.ridehailing.payment.succeeded.v1",
@@ -32,7 +34,8 @@ EVENT = {
     "Content-Type": "application/json",
 }
 # What each says to an event that it takes: dead_letters has the Broker's publisher send it again, since a 401 passes.
-TAKEN = {"notify": 204, "sweep": 204, "dead_letters": 424}
+TAKEN = {"notify": 204, "sweep": 204, "dead_letters": 424, "charge_trip": 204, "reconcile": 204}
+TRIP = {"trip_id": 7, "method": "CASH"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,9 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def running(issuer: Issuer, place: Place, sink: Sink, tmp_path: Path, functions: Callable[..., Functions]) -> Functions:
+def running(
+    issuer: Issuer, place: Place, sink: Sink, trips: TripServer, tmp_path: Path, functions: Callable[..., Functions]
+) -> Functions:
     keys = issuer.write(tmp_path / "jwks.json")
     senders = {"issuer": issuer.url, "keys": str(keys), "subjects": [BROKER]}
     settings = {"AUTH_EVENTS": json.dumps(senders), "NOTIFICATION_SERVICE_URL": sink.url.removesuffix("/events")}
@@ -51,7 +56,10 @@ def running(issuer: Issuer, place: Place, sink: Sink, tmp_path: Path, functions:
 
 def _send(functions: Functions, name: str, token: str | None) -> Any:
     headers = EVENT | ({} if token is None else {"Authorization": f"Bearer {token}"})
-    return urllib3.request("POST", functions.url(name), body=b'{"payment_id": 1}', headers=headers, retries=False)
+    if name == "charge_trip":
+        headers |= {"ce-type": TRIP_COMPLETED}
+    body = json.dumps(TRIP | {"payment_id": 1}).encode()
+    return urllib3.request("POST", functions.url(name), body=body, headers=headers, retries=False)
 
 
 def test_only_the_subjects_that_are_named_may_send_events(
@@ -76,6 +84,7 @@ def test_only_the_subjects_that_are_named_may_send_events(
         assert _send(running, name, issuer.token(sub=BROKER)).status == TAKEN[name], name
         assert urllib3.request("GET", f"{running.url(name)}/healthz").status == 200
     assert [event.path for event in sink.received] == ["/v1/notifications"]
+    assert place.sql.value("SELECT caller FROM payments") == f"{issuer.url} {BROKER}", "who sent the event of the trip"
     for name in FUNCTIONS:
         assert issuer.token(sub=BROKER).split(".")[0] not in running.log(name), "a token is never logged"
 

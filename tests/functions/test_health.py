@@ -99,7 +99,18 @@ def test_a_function_that_takes_no_payment_imports_nothing_that_payments_need(fun
 
 
 @pytest.mark.parametrize(
-    "function", ["create_payment", "create_refund", "get_payment", "health", "metrics", "notify", "sweep"]
+    "function",
+    [
+        "create_payment",
+        "create_refund",
+        "get_payment",
+        "health",
+        "metrics",
+        "notify",
+        "sweep",
+        "charge_trip",
+        "reconcile",
+    ],
 )
 def test_importing_a_function_starts_no_thread_and_opens_no_socket(function: str) -> None:
     count = (

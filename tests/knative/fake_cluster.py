@@ -84,8 +84,8 @@ class FakeCluster:
                 return Answer(f"Forwarding from 127.0.0.1:{self.state['service_port']} -> 8082\n", end=STAYS)
             case ["logs", *_]:
                 return line("a line of the log that tells why")
-            case ["exec", "deployment/trip-service", *_]:
-                return line(self.state["trip_is_paid"])
+            case ["exec", "deployment/trip-service", *asked]:
+                return line(self.state["trip_is_paid" if '"via": "http"' in str(asked) else "trip_is_told"])
             case ["exec", *rest] if "python" in rest:
                 return line(json.dumps(self.state.get("notifications", [])))
             case ["create", "token", name, "--audience", audience, *_]:

@@ -113,6 +113,7 @@ class Machine:
             senders={},
             accounts=["payment-operator"],
             trip_is_paid='201 {"status": "SUCCESS"}',
+            trip_is_told='200 {"answered": 202}',
             node="127.0.0.1",
             node_port=30082,
             service_port=18082,

@@ -17,6 +17,7 @@ Built = Callable[[str], list[Manifest]]
 AUDIENCE = "payment-service"
 WITH_OIDC = "overlays/minikube+eventing-oidc"
 ACCOUNT = "system:serviceaccount:payments:"
+BROKERS_TOKEN = {"/var/run/secrets/payment-events/token": "eventing.knative.dev/broker/payments/payment-events"}
 
 
 def settings_of(manifests: list[Manifest]) -> dict[str, str]:
@@ -58,14 +59,15 @@ def test_on_minikube_the_trip_service_pays_and_an_operator_may_do_everything(bui
 @pytest.mark.parametrize("form", FORMS)
 def test_nobody_has_a_token_for_the_api_server_and_only_who_needs_one_has_any(built: Built, form: str) -> None:
     manifests = built(form)
-    publishers = {"create-payment", "create-refund", "gateway-webhook", "sweep"} if form == WITH_OIDC else set()
+    publishers = {"create-payment", "create-refund", "gateway-webhook", "sweep", "charge-trip"}
+    publishers = publishers if form == WITH_OIDC else set()
     callers = {"trip-service"} if "minikube" in form else set()
     having = {m["metadata"]["name"]: tokens_of(template) for m, template in pods(manifests) if tokens_of(template)}
     assert having.keys() == publishers | callers
-    for name in publishers:
-        assert having[name] == {
-            settings_of(manifests)["EVENT_TOKEN_FILE"]: "eventing.knative.dev/broker/payments/payment-events"
-        }
+    for name in publishers | (callers if publishers else set()):
+        assert BROKERS_TOKEN.items() <= having[name].items(), "the stand-in tells of completed trips"
+        assert having[name] == BROKERS_TOKEN or name in callers
+    assert not publishers or settings_of(manifests)["EVENT_TOKEN_FILE"] in BROKERS_TOKEN
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -84,16 +86,16 @@ def test_with_oidc_events_are_sent_to_whom_they_are_for_and_taken_from_their_sen
     senders = Settings.read(settings_of(manifests)).auth_events
     assert senders is not None
     assert senders.issuer.audience == AUDIENCE
-    trigger, clock = named(manifests, "Trigger", "notify-of-payments"), named(manifests, "PingSource", "sweep-clock")
+    triggers, clocks = of_kind(manifests, "Trigger"), of_kind(manifests, "PingSource")
     broker = named(manifests, "Broker", "payment-events")
-    destinations = [trigger["spec"]["subscriber"], clock["spec"]["sink"]]
-    destinations += [each["spec"]["delivery"]["deadLetterSink"] for each in (trigger, broker)]
+    destinations = [each["spec"]["subscriber"] for each in triggers] + [each["spec"]["sink"] for each in clocks]
+    destinations += [each["spec"]["delivery"]["deadLetterSink"] for each in (*triggers, broker)]
     for destination in destinations:
         assert destination["audience"] == AUDIENCE
     # Knative Eventing 1.22, GetOIDCServiceAccountNameForResource: the name, `-oidc-`, group and kind, in lower case; longer
     # than 63 characters, it would end in a hash.
     accounts = set()
-    for sender in (trigger, clock):
+    for sender in (*triggers, *clocks):
         group = sender["apiVersion"].partition("/")[0]
         name = f"{sender['metadata']['name']}-oidc-{group}-{sender['kind']}".lower()
         assert len(name) <= 63

@@ -17,7 +17,7 @@ Built = Callable[[str], list[Manifest]]
 IMAGE = "dev.local/payment-service:local"
 
 
-@pytest.mark.parametrize(("form", "allowed"), [("base", 260), ("overlays/minikube", 260)])
+@pytest.mark.parametrize(("form", "allowed"), [("base", 310), ("overlays/minikube", 310)])
 def test_a_rollout_at_full_scale_leaves_the_database_connections(built: Built, form: str, allowed: int) -> None:
     manifests = built(form)
     database = named(manifests, "StatefulSet", "payment-postgres")

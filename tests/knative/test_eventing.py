@@ -8,6 +8,7 @@ import pytest
 
 from local.timer import PATIENCE
 from shared.events.delivery import DELIVERY_TIMEOUT
+from shared.events.event import TRIP_COMPLETED
 from shared.sweeping.sweep import LATEST, LONGEST, STRAGGLERS
 from tests.knative.conftest import ROOT
 from tests.knative.manifests import named, of_kind, operations
@@ -19,6 +20,7 @@ Built = Callable[[str], list[Manifest]]
 COLD_START = 4.0  # with a tenth of a core (every-function.yaml)
 FROM_ZERO = 1.4  # measured on a cluster of two cores, the platform's share included
 CALL = 0.2  # of a function that is awake
+A_PAGE = 10.0  # GATEWAY_TIMEOUT, as it is set
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
@@ -28,7 +30,7 @@ def test_events_go_through_the_broker_to_notify_and_what_it_refuses_to_dead_lett
     assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "MTChannelBasedBroker"
     settings = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])
     assert settings["K_SINK"] == "http://broker-ingress.knative-eventing.svc.cluster.local/payments/payment-events"
-    (trigger,) = of_kind(manifests, "Trigger")
+    trigger = named(manifests, "Trigger", "notify-of-payments")
     assert trigger["spec"]["broker"] == "payment-events"
     assert trigger["spec"]["subscriber"]["ref"]["name"] == "notify"
     source = re.search(r'"(/payment-service)"', (ROOT / "shared/events/event.py").read_text(encoding="utf-8"))
@@ -36,9 +38,49 @@ def test_events_go_through_the_broker_to_notify_and_what_it_refuses_to_dead_lett
     assert trigger["spec"]["filter"]["attributes"] == {"source": source[1]}
     for delivery in (broker["spec"]["delivery"], trigger["spec"]["delivery"]):
         assert delivery["deadLetterSink"]["ref"]["name"] == "dead-letters"
-    (clock,) = of_kind(manifests, "PingSource")
-    assert clock["spec"]["sink"]["ref"]["name"] == "sweep"
+    assert named(manifests, "PingSource", "sweep-clock")["spec"]["sink"]["ref"]["name"] == "sweep"
     assert not of_kind(manifests, "CronJob")
+
+
+@pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
+def test_completed_trips_go_through_the_broker_to_charge_trip_and_what_it_refuses_to_dead_letters(
+    built: Built, form: str
+) -> None:
+    spec = named(built(form), "Trigger", "charge-of-trips")["spec"]
+    assert (spec["broker"], spec["subscriber"]["ref"]["name"]) == ("payment-events", "charge-trip")
+    assert spec["filter"]["attributes"] == {"type": TRIP_COMPLETED}
+    delivery = spec["delivery"]
+    assert delivery["deadLetterSink"]["ref"]["name"] == "dead-letters"
+    assert (delivery["retry"], delivery["backoffPolicy"], delivery["backoffDelay"]) == (3, "exponential", "PT1S")
+    assert "timeout" not in delivery, "a gateway may take as long as charge_trip waits for it"
+
+
+@pytest.mark.parametrize("form", ["base", "base+eventing", "overlays/minikube", "overlays/production"])
+def test_reconcile_is_called_every_ten_minutes_of_the_early_morning_where_the_settlement_is(
+    built: Built, form: str
+) -> None:
+    manifests = built(form)
+    zone = next(m["data"] for m in of_kind(manifests, "ConfigMap") if "K_SINK" in m["data"])["TIME_ZONE"]
+    if of_kind(manifests, "Broker"):
+        clock = named(manifests, "PingSource", "reconcile-clock")["spec"]
+        assert (clock["schedule"], clock["timezone"]) == ("*/10 2-4 * * *", zone)
+        assert clock["sink"]["ref"]["name"] == "reconcile"
+        return
+    timer = named(manifests, "CronJob", "payment-reconcile-timer")["spec"]
+    assert (timer["schedule"], timer["timeZone"], timer["concurrencyPolicy"]) == ("*/10 2-4 * * *", zone, "Forbid")
+    (container,) = timer["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    (of_sweep,) = named(manifests, "CronJob", "payment-sweep-timer")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    where = [{"name": "FUNCTION_URL", "value": "http://reconcile.payments.svc.cluster.local/"}]
+    assert container == of_sweep | {"env": where}
+
+
+def test_a_call_of_reconcile_ends_before_whoever_calls_gives_up() -> None:
+    """What it has begun when its time is over is a page of the gateway's, and its rows."""
+    longest = re.search(r"^LONGEST = ([0-9.]+)$", (ROOT / "functions/reconcile/main.py").read_text("utf-8"), re.M)
+    assert longest
+    assert float(longest[1]) + A_PAGE + COLD_START < PATIENCE
 
 
 @pytest.mark.parametrize("form", ["base+eventing", "overlays/minikube", "overlays/production"])
@@ -80,7 +122,7 @@ def test_without_eventing_events_go_straight_to_notify_and_a_cron_job_calls_swee
     timer = named(manifests, "CronJob", "payment-sweep-timer")
     (container,) = timer["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["python", "-m", "local.timer", "--once"]
-    assert container["env"] == [{"name": "SWEEP_URL", "value": "http://sweep.payments.svc.cluster.local/"}]
+    assert container["env"] == [{"name": "FUNCTION_URL", "value": "http://sweep.payments.svc.cluster.local/"}]
     assert not {m["apiVersion"].split("/")[0] for m in manifests} & {"eventing.knative.dev", "sources.knative.dev"}
 
 

@@ -21,6 +21,8 @@ USE_THE_DATABASE = {
     "metrics",
     "console",
     "sweep",
+    "charge-trip",
+    "reconcile",
 }
 
 

@@ -63,7 +63,7 @@ def _last(calls: list[str], *words: str) -> int:
 
 def _comes_in_order(calls: list[str], manifests: list[Manifest], database: str, pooler: str) -> None:
     functions = [m["metadata"]["name"] for m in of_kind(manifests, "Service", "serving.knative.dev/v1")]
-    assert len(functions) == 10
+    assert len(functions) == 12
     ready = [_first(calls, "wait", f"services.serving.knative.dev/{name} ") for name in functions]
     for kind in ("deployment", "statefulset"):
         for manifest in of_kind(manifests, kind.capitalize()):

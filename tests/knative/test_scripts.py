@@ -17,7 +17,19 @@ from tests.knative.conftest import KNATIVE, ROOT
 from tests.knative.machine import Machine
 
 SCRIPTS = sorted([*KNATIVE.glob("*.sh"), *KNATIVE.glob("deploy/*.sh"), *(ROOT / "compose").glob("*.sh")])
-CHECKS = ("health", "access", "payment", "replay", "refund", "trip", "metrics", "event", "scale to zero", "wake-up")
+CHECKS = (
+    "health",
+    "access",
+    "payment",
+    "replay",
+    "refund",
+    "trip",
+    "trip event",
+    "metrics",
+    "event",
+    "scale to zero",
+    "wake-up",
+)
 
 
 def _shellcheck() -> str:
@@ -235,6 +247,9 @@ def test_a_trip_that_is_not_paid_is_told_with_what_was_said(
     status, lines = _test(machine, service[1])
     assert status == 1
     assert lines["trip"].endswith('401 {"code": "invalid_token"}')
+    machine.set(trip_is_told='502 {"answered": 500, "said": ""}')
+    status, lines = _test(machine, service[1])
+    assert lines["trip event"].endswith('502 {"answered": 500, "said": ""}')
 
 
 @pytest.mark.parametrize("wrong", ["health", "payment", "replay", "refund", "metrics", "wake-up"])

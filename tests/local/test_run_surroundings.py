@@ -101,16 +101,17 @@ def test_it_works_whatever_the_shell_has_and_the_folder_is_called(copy: Copy, ru
 def test_each_program_sees_only_the_settings_that_are_its_own(copy: Copy, running: Running) -> None:
     for name in HOSTILE.keys() - surroundings.PLAIN - surroundings.SETTINGS:
         assert has(copy, name) <= ({*NEIGHBOURS} if name == "PORT" else set()), name
-    asks_the_gateway = {"console", "create_payment", "create_refund", "gateway_webhook", "sweep"}
+    publishes = {"console", "create_payment", "create_refund", "gateway_webhook", "sweep", "charge_trip"}
+    asks_the_gateway = publishes | {"reconcile"}
     assert has(copy, "STRIPE_API_KEY") == asks_the_gateway
     assert has(copy, "STRIPE_WEBHOOK_SECRET") == {"gateway_webhook", "sweep"}
     assert has(copy, "DB_PASS") == {*asks_the_gateway, "get_payment", "health", "metrics"}
     shows_receipts = {"get_payment", "console"}
-    assert has(copy, "TRIP_SERVICE_URL") == {"create_payment", *shows_receipts}
+    assert has(copy, "TRIP_SERVICE_URL") == {"create_payment", "charge_trip", *shows_receipts}
     assert has(copy, "RIDER_SERVICE_URL") == has(copy, "DRIVER_SERVICE_URL") == shows_receipts
     assert has(copy, "NOTIFICATION_SERVICE_URL") == {"notify"}
-    assert has(copy, "EVENT_TOKEN_FILE") == {*asks_the_gateway, "timer"}
-    assert has(copy, "AUTH_EVENTS") == {"notify", "sweep"}
+    assert has(copy, "EVENT_TOKEN_FILE") == {*publishes, "timer", "trip_service"}
+    assert has(copy, "AUTH_EVENTS") == {"notify", "sweep", "charge_trip", "reconcile"}
     assert has(copy, "SERVICE_PORT") == has(copy, "DB_APP_PASS") == set()
 
 
@@ -172,7 +173,7 @@ def test_where_somebody_is_told_of_spans_the_functions_have_what_says_how_and_no
 
 
 def test_the_table_of_who_uses_what_has_every_function_and_only_settings() -> None:
-    assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer"}
+    assert set(surroundings.USED_BY) == {*FUNCTIONS, "timer", "trip_service"}
     assert surroundings.DOORS <= surroundings.SETTINGS
     secrets = {"CONSOLE_CLIENT_SECRET": "s", "CONSOLE_SESSION_KEY": "s"}
     for program in surroundings.USED_BY:

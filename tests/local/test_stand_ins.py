@@ -18,6 +18,7 @@ from local import timer
 from local.notification_service import Inbox
 from local.ports import free, pick
 from local.trip_service import person, trip
+from shared.events.event import TRIP_COMPLETED
 from tests.fakes.peers import peer, says_nothing
 from tests.fakes.sink import Sink
 
@@ -70,20 +71,40 @@ def test_the_trip_service_answers_over_one_connection() -> None:
         assert ask(connection, "GET", "/riders/101")[0] == 404, "somebody else's rider"
 
 
-def test_a_trip_that_is_over_is_paid_by_its_own_key_with_the_token_of_the_moment(tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    with Sink() as payments, running(
-        "trip_service", PAYMENT_SERVICE_URL=f"http://127.0.0.1:{payments.port}", PAYMENT_TOKEN_FILE=str(token)
+def test_a_trip_that_is_over_is_told_as_one_event_or_paid_by_its_own_key_with_the_token_of_the_moment(
+    tmp_path: Path,
+) -> None:
+    token, events_token = tmp_path / "token", tmp_path / "events-token"
+    events_token.write_text("of.the.events\n")
+    with Sink() as payments, Sink() as broker, running(
+        "trip_service",
+        PAYMENT_SERVICE_URL=f"http://127.0.0.1:{payments.port}", PAYMENT_TOKEN_FILE=str(token),
+        TRIP_SINK=broker.url, EVENT_TOKEN_FILE=str(events_token),
     ) as connection:  # fmt: skip
         assert ask(connection, "GET", "/trips/998000000")[1]["status"] == "IN_PROGRESS"
-        assert ask(connection, "POST", "/trips/998000000/complete")[0] == 502, "nobody knows who asks"
+        by_http = '{"method": "UPI", "via": "http"}'
+        assert ask(connection, "POST", "/trips/998000000/complete", by_http)[0] == 502, "nobody knows who asks"
         assert payments.received == []
         for written in ("first", "second"):
             token.write_text(f"{written}\n")
-            ask(connection, "POST", "/trips/998000000/complete", '{"method": "UPI"}')
+            ask(connection, "POST", "/trips/998000000/complete", by_http)
+        assert broker.received == []
+        wanted = '{"method": "CARD", "payment_token": "pm_card", "other": 1}'
+        event = {"id": "trip-998000000-CARD", "source": "/trip-service", "type": TRIP_COMPLETED}
+        told = {"trip_id": 998_000_000, "status": "COMPLETED", "event": event}
+        for answered, status in ((202, 200), (503, 502)):
+            broker.status = answered
+            said = ask(connection, "POST", "/trips/998000000/complete", wanted)
+            assert said == (status, told | {"answered": answered, "said": said[1]["said"]})
         assert ask(connection, "GET", "/trips/998000000")[1]["status"] == "COMPLETED"
         assert ask(connection, "POST", "/trips/999000000/complete")[0] == 404
         assert ask(connection, "POST", "/trips/101")[0] == 404
+    assert len(broker.received) == 2
+    for received in broker.received:
+        assert received.headers["authorization"] == "Bearer of.the.events"
+        assert {name: received.headers[f"ce-{name}"] for name in event} == event
+        assert received.headers["ce-specversion"] == "1.0"
+        assert received.json() == {"trip_id": 998_000_000, "method": "CARD", "payment_token": "pm_card"}
     assert [call.headers["authorization"] for call in payments.received] == ["Bearer first", "Bearer second"]
     for call in payments.received:
         assert (call.path, call.headers["idempotency-key"]) == ("/payments", "trip-998000000-UPI")
@@ -101,9 +122,8 @@ def test_a_trip_service_says_what_the_payment_service_said_and_sends_no_token_th
         connection.sendall(head.encode() + body)
 
     with peer(behave) as port, running("trip_service", PAYMENT_SERVICE_URL=f"http://127.0.0.1:{port}") as connection:
-        assert ask(connection, "POST", "/trips/101/complete") == (402, {"asked_with_a_token": False})
-    with running("trip_service") as connection:
-        assert ask(connection, "POST", "/trips/101/complete", "not JSON")[0] == 503
+        assert ask(connection, "POST", "/trips/101/complete", '{"via": "http"}') == (402, {"asked_with_a_token": False})
+        assert ask(connection, "POST", "/trips/101/complete", "not JSON") == (503, {"error": "TRIP_SINK is not set"})
 
 
 def test_the_notification_service_takes_each_key_once() -> None:
@@ -158,7 +178,7 @@ def test_a_timer_that_runs_once_ends_with_what_came_of_it_and_obeys_no_proxy(sta
 
     proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
     with peer(behave) as port:
-        environment = {**os.environ, **proxies, "SWEEP_URL": f"http://127.0.0.1:{port}/"}
+        environment = {**os.environ, **proxies, "FUNCTION_URL": f"http://127.0.0.1:{port}/"}
         command = [sys.executable, "-m", "local.timer", "--once"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (ended, "")

@@ -16,10 +16,12 @@ from shared.platform.log import correlation_id, log
 # one click, between two tries of one request. Everything read here is in this version as its documentation says.
 VERSION = "2024-06-20"
 # Seconds between tries of one request within its deadline: a conflict is over in a moment, a limit on requests counts by the
-# second. An asking that has less than the shortest call left would only be cut off.
+# second (https://docs.stripe.com/rate-limits). An asking that has less than the shortest call left would only be cut off.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 SHORTEST_CALL = 0.02
+# What is read and does not come to an end is as good as refused: less of it may be asked for.
+TOO_LONG = "answer_too_long"
 # The last second that a datetime can hold.
 _LAST = 253402300799
 
@@ -93,6 +95,8 @@ class Api:
                     method, self.base + path, timeout=left, headers=headers, body=body, through=send
                 )
             except http_client.NoResponse as failure:
+                if method == "GET" and isinstance(failure, http_client.TooLong):
+                    return Refused(TOO_LONG)
                 return Unknown(f"no answer from Stripe: {failure}", answered=False)
             wait = max(pause, _retry_after(reply))
             if not _may_change(reply) or wait + SHORTEST_CALL > deadline.left():

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from shared.gateways.protocol import GatewayRequest, Unknown
-from shared.gateways.stripe.api import Api, Deadline, Fields, Refused, code_or_id
+from shared.gateways.stripe.api import TOO_LONG, Api, Deadline, Fields, Refused, code_or_id
 from shared.gateways.stripe.objects import has_reference
 
 # The most that Stripe gives at once (https://docs.stripe.com/api/pagination).
@@ -103,12 +103,17 @@ class Page:
     last: str | None
 
 
-def page_of(api: Api, path: str, query: Fields, after: str | None, deadline: Deadline) -> Page | Unknown:
-    """The page of a list that begins after the object of this id, or at the newest. Raises nothing."""
+def page_of(
+    api: Api, path: str, query: Fields, after: str | None, deadline: Deadline, at_once: int = PAGE
+) -> Page | Unknown:
+    """The page of a list that begins after the object of this id, or at the newest: of `at_once` objects, or of fewer where
+    so many are more than one answer may hold. Raises nothing."""
     going_on = [("starting_after", after)] if after else []
-    answer = api.get(path, [*query, ("limit", str(PAGE)), *going_on], deadline)
+    answer = api.get(path, [*query, ("limit", str(at_once)), *going_on], deadline)
     if isinstance(answer, Unknown):
         return answer
+    if isinstance(answer, Refused) and answer.code == TOO_LONG and at_once > 1:
+        return page_of(api, path, query, after, deadline, at_once // 4)
     if isinstance(answer, Refused):  # a cursor, perhaps: what it names may have been deleted
         return Unknown(f"Stripe does not list: {answer.code}", search_cursor=FROM_THE_START if after else None)
     objects, more = answer.fields.get("data"), answer.fields.get("has_more")

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from shared.charging.idempotency import fingerprint, hash_key
+from shared.charging.idempotency import fingerprint, hash_event, hash_key
 from shared.platform import json_text
 from shared.web.access.caller import Caller
 from shared.web.idempotency_key import KeyRejected, read_key
@@ -81,6 +81,17 @@ CALLERS = st.builds(Caller, PARTS, PARTS, st.just(frozenset[str]()))
 @given(st.lists(st.tuples(st.one_of(st.none(), CALLERS), VISIBLE), min_size=2, max_size=20, unique=True))
 def test_a_key_is_one_only_together_with_its_caller(keys: list[tuple[Caller | None, str]]) -> None:
     assert len({hash_key(key, caller, "") for caller, key in keys}) == len(keys)
+
+
+@given(
+    st.lists(st.tuples(st.one_of(st.none(), CALLERS), VISIBLE), max_size=10, unique=True),
+    st.lists(st.tuples(PARTS, PARTS), min_size=2, max_size=10, unique=True),
+)
+def test_an_event_is_one_by_source_and_id_and_like_no_key(
+    keys: list[tuple[Caller | None, str]], events: list[tuple[str, str]]
+) -> None:
+    hashed = [hash_key(key, caller, "") for caller, key in keys] + [hash_event(*event) for event in events]
+    assert len({*hashed}) == len(keys) + len(events)
 
 
 @given(VISIBLE, st.text(), st.text())

@@ -1,10 +1,12 @@
 """Dead letters: what a Broker could not deliver, counted in the outbox until it is set aside."""
 
 import json
+import logging
 
 import pytest
 
 from shared.events.dead_letters import take
+from shared.events.event import TRIP_COMPLETED
 from shared.events.failed import Failed
 from shared.events.outbox import MOST_REFUSALS, note_failed
 from tests.sql.rows import an_event
@@ -85,3 +87,15 @@ def test_what_is_no_event_is_400(till: Till, missing: str) -> None:
     headers = dead_letter()
     del headers[missing]
     assert status(till, headers) == 400
+
+
+@pytest.mark.parametrize(("code", "answer"), [("400", 204), ("413", 204), ("503", 424), ("500", 424), (None, 424)])
+def test_a_completed_trip_is_nobody_s_where_it_was_refused_for_good_and_its_publisher_s_before(
+    till: Till, place: Place, logged: list[logging.LogRecord], code: str | None, answer: int
+) -> None:
+    an_event(place.sql, "e")
+    trip = dead_letter(code=code) | {"ce-type": TRIP_COMPLETED, "ce-source": "/trip-service"}
+    assert status(till, trip, b'{"trip_id": 7}') == answer
+    assert place.sql.value("SELECT refusals FROM outbox") == 0
+    [line] = [vars(each) for each in logged if each.getMessage() == "a completed trip is left uncharged"]
+    assert (line["event_id"], line["source"], line["for_good"]) == ("e", "/trip-service", answer == 204)

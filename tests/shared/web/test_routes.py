@@ -26,6 +26,8 @@ TABLE = [
     ("POST", "/", "sweep"),
     ("POST", "/", "notify"),
     ("POST", "/", "dead_letters"),
+    ("POST", "/", "charge_trip"),
+    ("POST", "/", "reconcile"),
 ]
 
 

@@ -36,6 +36,8 @@ def test_a_charge_of_somebody_else_is_paid_and_bears_what_they_say(gateway: Stri
     assert (oldest["net"], oldest["status"], oldest["reporting_category"]) == (3280, "pending", "charge")
     charge_id = get(gateway, "balance_transactions")["data"][0]["source"]
     assert get(gateway, f"charges/{charge_id}")["payment_intent"] == like_ours
+    gateway.control({"act": "refund_in_dashboard", "reference": "PAY-1", "amount": 5000})
+    assert moved(gateway)[-1] == ("payment_refund", -5000, 0)
 
 
 def test_money_leaves_with_a_refund_and_comes_back_where_it_fails(gateway: StripeLike) -> None:

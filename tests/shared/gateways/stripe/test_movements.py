@@ -10,6 +10,7 @@ import pytest
 from shared.gateways.facts import Movement, MovementPage
 from shared.gateways.protocol import Succeeded, Unknown
 from shared.gateways.stripe.gateway import Stripe
+from shared.platform.http_client import LARGEST_REPLY
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
 
@@ -257,6 +258,24 @@ def test_the_books_are_read_page_by_page_newest_first_and_each_movement_once(
     assert [len(page.movements) for page in pages] == [100, 100, 50]
     assert [each.reference for each in movements] == [f"PAY-MADE-{number:09d}" for number in range(250, 0, -1)]
     assert movements == sorted(movements, key=lambda each: each.at, reverse=True)
+
+
+def test_of_objects_that_are_too_long_for_one_answer_fewer_are_asked_for(stripe: Stripe, gateway: StripeLike) -> None:
+    noted = {f"note{number}": "x" * 500 for number in range(50)}
+    charged = [gateway.control({"act": "charge_elsewhere", "amount": 500, "metadata": noted})["id"] for _ in range(45)]
+    pages = [page_of(stripe)]
+    while (after := pages[-1].after) is not None:
+        pages.append(page_of(stripe, after))
+    assert [each.object_id for page in pages for each in page.movements] == charged[::-1]
+    assert [len(page.movements) for page in pages] == [25, 20]
+
+
+def test_one_object_that_is_too_long_is_told(stripe: Stripe, gateway: StripeLike) -> None:
+    for _ in range(4):  # of 100, 25, 6 and 1
+        gateway.say(200, b" " * (LARGEST_REPLY + 1))
+    page = stripe.list_movements(SINCE, UNTIL, None, 5.0)
+    assert page == Unknown("Stripe does not list: answer_too_long")
+    assert [dict(fields)["limit"] for *_, fields in gateway.requests] == ["100", "25", "6", "1"]
 
 
 def test_a_place_that_is_gone_and_a_list_that_does_not_go_on_are_begun_anew(

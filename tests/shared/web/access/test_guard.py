@@ -127,7 +127,7 @@ def test_a_caller_that_may_not_is_told_which_permission_it_takes(guard: Any, iss
     assert problem.headers == {"WWW-Authenticate": challenge}
 
 
-@pytest.mark.parametrize("function", ["notify", "sweep", "dead_letters"])
+@pytest.mark.parametrize("function", ["notify", "sweep", "dead_letters", "charge_trip", "reconcile"])
 def test_events_are_taken_from_the_senders_that_are_named(function: str, issuer: Issuer, tmp_path: Path) -> None:
     """Whatever a token's scope is: nobody gives himself this permission."""
     senders = {
