@@ -58,10 +58,8 @@ SELECT 'PAY-' || n, 't', 'payments/' || n, 'c', '{{}}', now() - make_interval(se
 INSERT INTO figures_by_quarter (quarter, currency, status, count, amount, refunded)
 SELECT quarter_of(now()) - n * interval '15 min', 'INR', status, n, n, 0
   FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['PENDING', 'SUCCESS', 'FAILED', 'REFUNDED', NULL]) AS status;
-ALTER TABLE ledger_entries DISABLE TRIGGER USER;
 INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, revenue)
 SELECT created_at, payment_id, 'charge', currency, gateway, amount, -amount FROM payments WHERE status = 'SUCCESS';
-ALTER TABLE ledger_entries ENABLE TRIGGER USER;
 INSERT INTO ledger_by_quarter
 SELECT quarter_of(now()) - n * interval '15 min', 'INR', gateway, n, 0, 0, -n, 0, 0, 0, 0, 0
   FROM generate_series(1, {ROWS // 5}) AS n, unnest(ARRAY['simulated', 'stripe', NULL]) AS gateway;
