@@ -16,7 +16,7 @@ SPAN = "interval '730 days'"
 # Whatever was there is gone. TRUNCATE in the same transaction also spares the log where wal_level is minimal.
 EMPTY = """
 TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries,
- figures_by_quarter RESTART IDENTITY
+ figures_by_quarter, payment_disputes, ledger_entries, ledger_by_quarter, ledger_by_driver RESTART IDENTITY
 """
 BEGINNING = """
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity'
@@ -86,8 +86,34 @@ SELECT quarter_of(created_at), currency, status, count(*), sum(amount), sum(refu
  UNION ALL
 SELECT quarter_of(created_at), 'INR', NULL, count(*), sum(amount), 0 FROM payment_refunds GROUP BY 1
 """
+# As the triggers would have booked them.
+CHARGES = """
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, cash_with_drivers, revenue)
+SELECT created_at, payment_id, 'charge', currency, gateway, CASE method WHEN 'CASH' THEN 0 ELSE amount END,
+       CASE method WHEN 'CASH' THEN amount ELSE 0 END, -amount
+  FROM payments WHERE status IN ('SUCCESS', 'REFUNDED')
+"""
+GIVEN_BACK = """
+INSERT INTO ledger_entries (at, payment_id, movement, currency, gateway, gateway_receivable, cash_with_drivers, refunds)
+SELECT r.created_at, payment_id, 'refund ' || refund_id, currency, gateway, CASE method WHEN 'CASH' THEN 0 ELSE -r.amount END,
+       CASE method WHEN 'CASH' THEN -r.amount ELSE 0 END, r.amount
+  FROM payment_refunds r JOIN payments p USING (payment_id)
+"""
+BALANCES = """
+INSERT INTO totals_entries (currency, count, amount, refunded, at, gateway, gateway_receivable, cash_with_drivers, bank,
+                            revenue, refunds, disputes, fees, drivers_payable, late_payments)
+SELECT currency, 0, 0, 0, NULL, gateway, sum(gateway_receivable), sum(cash_with_drivers), 0,
+       sum(revenue), sum(refunds), 0, 0, 0, 0
+  FROM ledger_entries GROUP BY currency, gateway
+"""
+BALANCES_BY_QUARTER = """
+INSERT INTO ledger_by_quarter
+SELECT quarter_of(at), currency, gateway, sum(gateway_receivable), sum(cash_with_drivers), 0,
+       sum(revenue), sum(refunds), 0, 0, 0, 0
+  FROM ledger_entries GROUP BY 1, 2, 3
+"""
 FILL = {"payments": PAYMENTS, "payment_receipts": RECEIPTS, "payment_refunds": REFUNDS}
-FILL |= {"idempotency_keys": KEYS, "outbox": EVENTS}
+FILL |= {"idempotency_keys": KEYS, "outbox": EVENTS, "ledger_entries": f"{CHARGES}; {GIVEN_BACK}"}
 
 # The indexes of a table, but for those that rows of rising ids fill in their order; what is dropped, and what makes it again.
 INDEXES = """
@@ -121,8 +147,10 @@ def fill(owner: connection, payments: int, keys: int) -> None:
         cursor.execute("SELECT setval('payments_payment_id_seq', %s)", [payments])
         cursor.execute(TOTALS)
         cursor.execute(FIGURES)
+        cursor.execute(BALANCES)
+        cursor.execute(BALANCES_BY_QUARTER)
         cursor.execute("COMMIT")
-        for table in (*FILL, "figures_by_quarter"):
+        for table in (*FILL, "figures_by_quarter", "ledger_by_quarter"):
             cursor.execute(f"VACUUM (ANALYZE) {table}")
         cursor.execute("CHECKPOINT")
 

@@ -1,5 +1,7 @@
 """GET /payments, /payments/{payment_id}, its refunds, its receipt and its events; and below /ledger what is booked."""
 
+from datetime import UTC, datetime
+
 import functions_framework
 
 from shared.platform.database import Database
@@ -38,7 +40,7 @@ def _ledger(call: Call) -> Answer:
     from shared.reading import ledger, ledger_queries
 
     if call.path == "/ledger/balances":
-        days = ledger_queries.read_days(call.query, settings.time_zone)
+        days = ledger_queries.read_days(call.query, settings.time_zone, datetime.now(UTC))
         return Answer(200, ledger.balances(database, days, settings.time_zone))
     if "driver_id" not in call.parameters:
         return Answer(200, ledger.drivers(database, ledger_queries.read_drivers_page(call.query)))

@@ -66,7 +66,7 @@ def _days(rows: list[Row], number: int) -> list[dict[str, Any]]:
 
 def _account(rows: list[Row], account: str, number: int) -> list[dict[str, Decimal]]:
     """Change and balance of an account on each of so many days: from what is there now, back."""
-    changes = defaultdict(lambda: NOTHING)
+    changes: dict[int | None, Decimal] = defaultdict(lambda: NOTHING)
     for row in rows:
         changes[row["place"]] += row[account]
     balance = changes[None] - changes[number + 1]

@@ -40,7 +40,7 @@ class DriversPage(NamedTuple):
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read_days(parameters: list[tuple[str, str]], time_zone: str, now: datetime | None = None) -> Days:
+def read_days(parameters: list[tuple[str, str]], time_zone: str, now: datetime) -> Days:
     """The days that a query asks for: `from` and `to`, by default today in this time zone, and `currency`. Where `to` alone is
     given, that day. Raises Problem invalid_request naming every parameter that is unknown, wrong or given twice."""
     given, faults = given_once(parameters, {"from", "to", "currency"})
@@ -54,7 +54,7 @@ def read_days(parameters: list[tuple[str, str]], time_zone: str, now: datetime |
     currency = given.get("currency")
     if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
         faults.append(("currency", "must be three capital letters, such as INR"))
-    last = days.get("to") or (now or datetime.now(ZoneInfo(time_zone))).date()
+    last = days.get("to") or now.astimezone(ZoneInfo(time_zone)).date()
     first = days.get("from", last)
     if not faults and first > last:
         faults.append(("from", "must not be after the last day, which is today unless `to` says otherwise"))

@@ -31,15 +31,8 @@ PAUSE = 1.0
 
 
 def main() -> None:
-    arguments = _arguments()
-    settings = read_settings()
-    log.set_level(settings.log_level)
-    zone = ZoneInfo(settings.time_zone)
     try:
-        window = read_window(arguments.begins or "", arguments.ends or "", zone, datetime.now(UTC))
-        deps = Dependencies.of(settings)
-        runs = [_reconciled(deps, gateway, window) for gateway in deps.gateways.that_keep_books()]
-        _report(deps, runs, window, zone, Path(arguments.out or f"reconciliation-{window.name}.csv"))
+        runs = _reconcile(_arguments())
     except NoWindow as wrong:
         _end(NOT_DONE, str(wrong))
     except NotDone as reason:
@@ -50,7 +43,23 @@ def main() -> None:
         _end(NOT_DONE, f"the file cannot be written: {failure}")
     except KeyboardInterrupt:
         _end(INTERRUPTED, "stopped; the same command goes on from there")
+    except SystemExit as wrong:  # of a setting, which is said in a line
+        _end(NOT_DONE, str(wrong)) if isinstance(wrong.code, str) else sys.exit(wrong.code)
+    except Exception:
+        log.log.exception("reconciliation failed")
+        _end(NOT_DONE, "failed: the log says how")
     sys.exit(DIFFERS if any(run.differences for run in runs) else 0)
+
+
+def _reconcile(arguments: argparse.Namespace) -> list[Run]:
+    settings = read_settings()
+    log.set_level(settings.log_level)
+    zone = ZoneInfo(settings.time_zone)
+    window = read_window(arguments.begins or "", arguments.ends or "", zone, datetime.now(UTC))
+    deps = Dependencies.of(settings)
+    runs = [_reconciled(deps, gateway, window) for gateway in deps.gateways.that_keep_books()]
+    _report(deps, runs, window, zone, Path(arguments.out or f"reconciliation-{window.name}.csv"))
+    return runs
 
 
 def _reconciled(deps: Dependencies, gateway: Gateway, window: Window) -> Run:

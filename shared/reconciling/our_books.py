@@ -26,7 +26,7 @@ def read_our_books(run: Run, until: float, heard: Heard) -> None:
                 _keep(run, row["at"], row["entry_id"], found)
         last_at = rows[0]["last_at"]
         _keep(run, last_at, rows[0]["last_id"])
-        heard(last_at)
+        heard((last_at - run.window.begins) / (run.window.ends - run.window.begins))
         if time.monotonic() >= until:
             raise NotDone("its time is up")
 

@@ -41,4 +41,6 @@ def _wait(run: Run, until: float, seconds: float, why: str) -> None:
         raise NotDone(f"{run.gateway.name} does not answer: {why}")
     while (left := ends - time.monotonic()) > 0:
         time.sleep(min(left, SHORT))
+        if run.stopped.is_set():
+            raise NotDone("it was stopped")
         run.hold()

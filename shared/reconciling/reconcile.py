@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from shared.charging.dependencies import Dependencies
@@ -27,12 +28,11 @@ def reconcile(run: Run, until: float, shown: Shown = lambda _phase, _share: None
 
     Raises NotDone and DatabaseUnavailable; it is given back then, for the next to go on.
     """
-    begins, length = run.window.begins, run.window.ends - run.window.begins
     try:
         if run.phase == "gateway":
-            read_gateway_books(run, until, lambda at: shown("gateway", 1 - (at - begins) / length))
+            read_gateway_books(run, until, partial(shown, "gateway"))
         if run.phase == "books":
-            read_our_books(run, until, lambda at: shown("books", (at - begins) / length))
+            read_our_books(run, until, partial(shown, "books"))
             run.finish()
     finally:
         run.give_back()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from threading import Event, Lock
 from typing import NamedTuple
 
 from shared.charging.dependencies import Dependencies
@@ -52,7 +53,8 @@ class Found(NamedTuple):
 
 class Run:
     """The reconciliation of one gateway's books over a time, held by this process. `phase` and `place` say where it stands;
-    every method raises DatabaseUnavailable, and NotDone where another has it by now."""
+    `stopped` tells the threads that work on it to end. Every method raises DatabaseUnavailable, and NotDone where another has
+    it by now."""
 
     def __init__(self, deps: Dependencies, gateway: Gateway, window: Window, row: Row) -> None:
         self.deps = deps
@@ -66,19 +68,23 @@ class Run:
         self.differences: int = row["differences"] or 0
         self._lease: datetime | None = row["working_until"]
         self._held_at = time.monotonic()
+        self._lock = Lock()
+        self.stopped = Event()
 
     def keep(self, found: Sequence[Found], phase: str, place: str | None) -> None:
         """Keeps what was found up to a place, in one commit: whoever goes on, goes on there."""
         once = {each.movement: each for each in found}
         written = json_text.write([_written(each) for each in once.values()])
-        rows = self.deps.database.run("keep_movements", **self._ours(), phase=phase, place=place, movements=written)
-        self._still_ours(rows)
-        self.phase, self.place = phase, place
+        with self._lock:
+            rows = self.deps.database.run("keep_movements", **self._ours(), phase=phase, place=place, movements=written)
+            self._still_ours(rows)
+            self.phase, self.place = phase, place
 
     def hold(self) -> None:
         """Keeps it, where it was not kept for a while."""
-        if time.monotonic() - self._held_at > LEASE / 4:
-            self._still_ours(self.deps.database.run("hold_reconciliation", **self._ours()))
+        with self._lock:
+            if time.monotonic() - self._held_at > LEASE / 4:
+                self._still_ours(self.deps.database.run("hold_reconciliation", **self._ours()))
 
     def finish(self) -> None:
         """Deletes what this run did not see again, counts what it found, and gives it back."""

@@ -1,7 +1,7 @@
 """The methods of payment; and every move that a payment, a refund or a dispute may make, with what may cause it.
 
-The database refuses every other (sql/migrations/0009_moves.sql, 0025_late_truth.sql), and docs/states.md is drawn from here
-(`python -m tools.states`). tests/sql/test_states.py holds the constraints and the statements to it.
+The database refuses every other (sql/migrations/0009_moves.sql, 0025_late_truth.sql, 0026_ledger.sql), and docs/states.md is
+drawn from here (`python -m tools.states`). tests/sql/test_states.py holds the constraints and the statements to it.
 """
 
 from typing import Literal, NamedTuple, get_args

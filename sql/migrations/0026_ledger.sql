@@ -19,6 +19,9 @@ ALTER TABLE payments
     ADD CONSTRAINT payments_commission_check CHECK (commission BETWEEN 0 AND amount) NOT VALID;
 ALTER TABLE payment_refunds
     ADD COLUMN IF NOT EXISTS tells_key boolean NOT NULL DEFAULT false;
+CREATE OR REPLACE TRIGGER payments_request_stays
+    BEFORE UPDATE OF trip_id, amount, method, reference, caller, correlation_id, customer_present, driver_id, commission ON payments
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('what was asked for in a row');
 
 -- The journal, by columns: an entry is one row, and each account a column. A debit is above zero, a credit below, and what does not sum to
 -- zero is refused. Only written to. `movement` says what moved (charge, late charge 12, refund 12, reversal 12, dispute dp_1 2, fee txn_1,

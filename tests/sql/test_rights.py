@@ -105,6 +105,9 @@ NEVER = [
     " VALUES ('2020-01-01', 1, 1, 1, 'charge', 'succeeded', 1)",
     "UPDATE figures_by_quarter SET quarter = now()",
     "UPDATE figures_since SET since = now()",
+    "UPDATE ledger_entries SET fees = 0",
+    "INSERT INTO ledger_entries (at, movement, currency) VALUES ('2020-01-01', 'fee', 'INR')",
+    "UPDATE ledger_by_driver SET driver_id = 'drv-1'",
     "INSERT INTO audit_log (at, actor, action, payment_id, outcome, reason, gateway_said)"
     " VALUES ('2020-01-01', 'a', 'settle_payment', 1, 'failed', 'r', 'g')",
     "INSERT INTO payments (payment_id, trip_id, amount, currency, method, status, reference)"
@@ -200,6 +203,9 @@ REFUSED_TO_THE_OWNER = REFUSED | {
     "payments_request_stays 3": "UPDATE payments SET method = 'UPI'",
     "payments_request_stays 4": "UPDATE payments SET reference = 'PAY-other'",
     "payments_request_stays 5": "UPDATE payments SET caller = 'somebody else'",
+    "payments_request_stays 6": "UPDATE payments SET commission = 1",
+    "ledger_entries_stay": "UPDATE ledger_entries SET movement = 'other'",
+    "ledger_entries_stay 2": "DELETE FROM ledger_entries",
     "the currency of a payment never changes": "UPDATE payments SET currency = 'USD'",
     "refunds_request_stays": "UPDATE payment_refunds SET amount = 9",
     "receipts_stay": "UPDATE payment_receipts SET amount = 9",
