@@ -29,12 +29,13 @@ def balances(books: Books) -> Iterator[str]:
 
 @invariant("every movement that is settled has its entry, of its amount, and nothing else has one")
 def entries_of_movements(books: Books) -> Iterator[str]:
-    """What the gateway itself took and paid out is booked by reconciliation, and belongs to no row of ours."""
+    """What the gateway took and paid out, and what was given back there of a charge that was paid late, is booked by
+    reconciliation, and belongs to no row of ours."""
     booked: dict[Moved, Decimal] = {}
     for entry in books.tables["entries"]:
         if entry["movement"].startswith("dispute "):
             named = entry["movement"].rpartition(" ")[0]
-        elif entry["movement"].startswith(("fee ", "payout ")):
+        elif entry["movement"].startswith(("fee ", "payout ", "late refund ")):
             continue
         else:
             named = entry["movement"]
