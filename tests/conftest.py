@@ -1,8 +1,9 @@
 """What every test may use: a fresh migrated database, a till over it, and neighbours that do what they are told."""
 
+import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -162,6 +163,17 @@ def logged() -> Iterator[list[logging.LogRecord]]:
     log.addHandler(kept)
     yield kept.records
     log.removeHandler(kept)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: to look through it for garbage, then and later, took each worker five seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # Whole systems of processes: one after the other, on one of the workers, so that they have the machine nearly to themselves.

@@ -27,8 +27,8 @@ class NotDone(Exception):
 
 
 class Found(NamedTuple):
-    """A movement and what was found of it, as its row has it (sql/migrations/0027_reconciliation.sql). What it costs, and what
-    went to the bank, is entered into the journal as `booked_as`, once."""
+    """A movement and what was found of it, as its row has it (sql/migrations/0027_reconciliation.sql). What it costs, what went
+    to the bank, and what gave back a charge that was paid late, is entered into the journal as `booked_as`, once."""
 
     movement: str
     kind: MovementKind
@@ -49,6 +49,7 @@ class Found(NamedTuple):
     booked_as: str | None = None
     booked_bank: Decimal = Decimal(0)
     booked_fees: Decimal = Decimal(0)
+    booked_late: Decimal = Decimal(0)
 
 
 class Run:

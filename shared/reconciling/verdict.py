@@ -102,6 +102,8 @@ def _judge(moved: Movement, ours: Ours | None) -> Judged:
     if ours.status is None:
         if ours.payment_status == "PENDING":
             return Judged("not_yet_due", f"its payment {ours.payment_id} is PENDING here")
+        if (kind, ours.payment_status) == ("refund", "FAILED") and ours.known_as is not None:
+            return Judged("matched", f"made at the gateway, of what was paid late for payment {ours.payment_id}")
         return Judged("missing_here", f"payment {ours.payment_id} has its charge, and the books have no such {kind}")
     if ours.status == "PENDING":
         return Judged("not_yet_due", f"the {kind} is PENDING here")

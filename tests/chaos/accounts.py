@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from tests.chaos.diary import Diary, Wish
+from shared.charging.idempotency import hash_event
+from tests.chaos.diary import EVENTS_OF, Diary, Event, Wish
 from tests.chaos.world import World
 from tests.support.outcomes import CHARGED, outcomes_of_payment, outcomes_of_refund
 
@@ -28,6 +29,9 @@ QUERIES = {
     " FROM idempotency_keys",
     "askings": "SELECT payment_id, refund_id, asked, said FROM askings",
     "events": "SELECT event_id, type, delivered_at FROM outbox",
+    "entries": "SELECT * FROM ledger_entries ORDER BY entry_id",
+    "ledger_counted": "SELECT * FROM ledger_counted",
+    "ledger_moves": "SELECT * FROM ledger_moves",
     "payment_totals": "SELECT currency, status, method, sum(count) AS count, sum(amount) AS amount, sum(refunded) AS refunded"
     " FROM payment_totals GROUP BY 1, 2, 3 HAVING sum(count) <> 0 OR sum(amount) <> 0 OR sum(refunded) <> 0"
     " ORDER BY 1, 2, 3",
@@ -60,6 +64,7 @@ class Books:
     tables: dict[str, list[Row]]
     gateway: dict[str, Any]
     events: dict[str, list[Row]]  # what the sink took, by event id: type, body
+    trips: list[Event]  # what charge_trip was told
 
     def __post_init__(self) -> None:
         self.payments: dict[int, Row] = {row["payment_id"]: row for row in self.tables["payments"]}
@@ -67,11 +72,16 @@ class Books:
         self.keys: dict[str, Row] = {row["hash"]: row for row in self.tables["keys"]}
         self.by_key: dict[str, list[Row]] = defaultdict(list)
         asked_for = [row for row in self.tables["refunds"] if row["source"] == "client"]
+        charged_by_events = {row["payment_id"] for row in map(self.key_of_event, self.trips) if row}
         for row in [*self.tables["payments"], *asked_for]:
-            self.by_key[row["key"]].append(row)
+            if row["payment_id"] not in charged_by_events or "refund_id" in row:
+                self.by_key[row["key"]].append(row)
 
     def key_of(self, wish: Wish) -> Row | None:
         return self.keys.get(hashlib.sha256(wish.key.encode()).hexdigest())
+
+    def key_of_event(self, event: Event) -> Row | None:
+        return self.keys.get(hash_event(EVENTS_OF, event.event_id).hex())
 
     def settled(self) -> Iterator[tuple[str, Row]]:
         """Everything that a payment and a refund came to, one after the other, with what its event is called."""
@@ -100,7 +110,7 @@ def read_books(world: World, diary: Diary) -> Books:
         # One whose sender was killed in the middle of it is no delivery, to any server.
         if received.taken and len(received.body) == int(received.headers["content-length"]):
             events[received.event_id].append({"type": received.headers["ce-type"], "body": received.body})
-    return Books(diary.wishes, tables, world.gateway.ledger(), events)
+    return Books(diary.wishes, tables, world.gateway.ledger(), events, diary.events)
 
 
 def cents(amount: Decimal) -> int:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.chaos.diary import AGAIN, FUNCTIONS, Answered, Diary, Wish, ask_for, compare
+from tests.chaos.diary import AGAIN, FUNCTIONS, Answered, Diary, Event, Wish, ask_for, compare, deliver
 from tests.chaos.world import FARES, World
 
 UNKNOWN_TRIP = 404
@@ -38,6 +38,7 @@ class Client:
         steps: list[tuple[int, Callable[[], None]]] = [
             (30, self._pay_amount),
             (18, self._pay_fare),
+            (8, self._complete_trip),
             (14, self._pay_in_person),
             (6, self._pay_cash),
             (4, self._be_declined),
@@ -52,10 +53,8 @@ class Client:
         self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount()})
 
     def _pay_fare(self) -> None:
-        """Four clients in a row want the same trip's fare; cash and card compete for it."""
-        with self._diary.lock:
-            self._diary.fares += 1
-            trip_id = self._world.next_fare = FARES + self._diary.fares // 4
+        """Four clients in a row want the same trip's fare; cash and card compete for it, and events of the trip."""
+        trip_id = self._next_fare()
         method = self._choice.choice(["CARD", "CARD", "CARD", "CASH"])
         self._pay({"trip_id": trip_id, "method": method} | (self._in_person() if method == "CARD" else {}))
 
@@ -71,6 +70,36 @@ class Client:
             case "upi":
                 wanted["method"] = "UPI"
         self._pay(wanted)
+
+    def _next_fare(self) -> int:
+        with self._diary.lock:
+            self._diary.fares += 1
+            self._world.next_fare = FARES + self._diary.fares // 4
+            return self._world.next_fare
+
+    def _complete_trip(self) -> None:
+        """As a broker delivers: until it is taken, now and then several times at once, and once more after that."""
+        self._made += 1
+        trip_id, token = self._next_fare(), self._choice.choice(["pm_card_visa"] * 4 + ["pm_decline_lost_card"])
+        method = self._choice.choice([{"method": "CARD", "payment_token": token}] * 4 + [{"method": "CASH"}])
+        event = Event(f"trip-{self._number}-{self._made}", trip_id, {"trip_id": trip_id} | method)
+        with self._diary.lock:
+            self._diary.events.append(event)
+        while not event.taken and not self.given_up.is_set():
+            at_once = self._choice.choice([1, 1, 1, 3])
+            senders = [threading.Thread(target=self._deliver, args=(event,), daemon=True) for _ in range(at_once)]
+            for sender in senders:
+                sender.start()
+            for sender in senders:
+                sender.join()
+            time.sleep(self._choice.uniform(0, self._world.plan.times.pause))
+        if self._choice.random() < 0.3:
+            self._deliver(event)
+
+    def _deliver(self, event: Event) -> None:
+        port = self._world.port_of("charge_trip", random.Random(event.event_id))
+        if port is not None:
+            deliver(self._world, self._diary, event, port)
 
     def _in_person(self) -> dict[str, Any]:
         """Now and then also of a trip's fare, which others want meanwhile."""

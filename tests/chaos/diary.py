@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+from shared.events.event import TRIP_COMPLETED
 from tests.chaos.world import World, ask
 
+EVENTS_OF = "/chaos/trips"
 FUNCTIONS = {"payment": "create_payment", "refund": "create_refund"}
 REFUSALS = {
     "payment": {(409, "trip_already_paid"), (422, "trip_not_found")},
@@ -65,6 +67,20 @@ class Wish:
 
 
 @dataclass
+class Event:
+    """An event of a completed trip, and how its deliveries were answered. `taken`: by 204, so that it is not sent again."""
+
+    event_id: str
+    trip_id: int
+    data: dict[str, Any]
+    answers: list[int] = field(default_factory=list)
+
+    @property
+    def taken(self) -> bool:
+        return 204 in self.answers
+
+
+@dataclass
 class Diary:
     """What all clients did and saw."""
 
@@ -74,6 +90,7 @@ class Diary:
     requests: int = 0
     paid: list[dict[str, Any]] = field(default_factory=list)
     finished: list[Wish] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     fares: int = 0
     repeats: int = 0
     reused: int = 0
@@ -98,6 +115,21 @@ def ask_for(world: World, diary: Diary, wish: Wish, body: dict[str, Any], port: 
     if body is wish.body:
         _judge(world, wish, answer)
     return answer
+
+
+def deliver(world: World, diary: Diary, event: Event, port: int) -> None:
+    """One delivery, at the instance of charge_trip on this port. What is neither taken nor to come again is complained of."""
+    headers = {"ce-specversion": "1.0", "ce-type": TRIP_COMPLETED, "ce-source": EVENTS_OF, "ce-id": event.event_id}
+    headers["Content-Type"] = "application/json"
+    try:
+        status, _, body = ask(port, "POST", "/", json.dumps(event.data).encode(), headers, world.plan.times.patience)
+    except (OSError, HTTPException):
+        return
+    with diary.lock:
+        event.answers.append(status)
+        diary.answers[f"event {status}"] += 1
+    if status not in (204, 503):
+        world.complain("every answer is one of the contract's", f"{event.event_id}: {status} {body!r}")
 
 
 def _judge(world: World, wish: Wish, answer: Answered) -> None:

@@ -134,6 +134,20 @@ def one_fare(books: Books) -> Iterator[str]:
     yield from (f"trip {trip_id}: {count} times" for trip_id, count in collected.items() if count > 1)
 
 
+@invariant("an event of a completed trip charges its fare once, however often it came, or somebody else did")
+def charged_by_events(books: Books) -> Iterator[str]:
+    fares = {
+        row["trip_id"] for row in books.payments.values() if row["base_fare"] is not None and row["status"] in CHARGED
+    }
+    for event in books.trips:
+        key = books.key_of_event(event)
+        row = books.payments[key["payment_id"]] if key else None
+        if row and (row["trip_id"], str(row["amount"])) != (event.trip_id, "36.50"):
+            yield f"{event.event_id} of trip {event.trip_id}: {row}"
+        if event.taken and event.trip_id not in fares and not (row and row["status"] == "FAILED"):
+            yield f"{event.event_id}: was taken, and trip {event.trip_id} is not paid: {row}"
+
+
 @invariant("the totals are what the tables say")
 def totals(books: Books) -> Iterator[str]:
     pairs = {"payment_totals": "payment_sums", "refund_totals": "refund_sums", "dispute_totals": "dispute_sums"}

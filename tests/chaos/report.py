@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from tests.chaos.accounts import Books, read_books
 from tests.chaos.diary import Diary
 from tests.chaos.killer import Killer
-from tests.chaos.late_invariants import INVARIANTS
+from tests.chaos.ledger_invariants import INVARIANTS
+from tests.chaos.reconciling import FINDS_NOTHING
 from tests.chaos.recovery import ALIVE, ONE_PAYS, REFUSED, TAKE_PAYMENTS
 from tests.chaos.watch import FEW, Watch
 from tests.chaos.world import Clock, World
@@ -29,6 +30,7 @@ SEEN_MEANWHILE = (
     ONE_PAYS,
     FEW,
     NOT_CANCELLED,
+    FINDS_NOTHING,
 )
 
 

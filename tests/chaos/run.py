@@ -18,6 +18,7 @@ from tests.chaos.clients import Client
 from tests.chaos.diary import FUNCTIONS, Answered, Diary, Wish, compare
 from tests.chaos.killer import Killer
 from tests.chaos.plan import REAL, SHORT, WEBHOOK_SECRETS, Plan
+from tests.chaos.reconciling import reconcile_all
 from tests.chaos.recovery import TAKE_PAYMENTS
 from tests.chaos.report import Report, draw_up
 from tests.chaos.watch import Watch
@@ -53,6 +54,7 @@ def chaos(plan: Plan) -> Report:
             _settle(world)
         _recover(world, diary)
         _repeat_all(world, diary)
+        reconcile_all(world)
         return draw_up(world, diary, killer, clock, watch)
 
 

@@ -26,9 +26,10 @@ from tests.support.standby import Pair, Server, pair
 
 DATABASE = "payments"
 DATABASE_HOST, TRIPS_HOST, SINK_HOST = "payments-database.test", "trip-service.test", "event-sink.test"
+ROLE = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
 ADDRESSES = ("127.0.0.2", "127.0.0.3")  # of the two database servers
 FARES = 10**10  # trips from this number on are asked for without an amount
-INSTANCES = {"create_payment": 3, "create_refund": 2, "gateway_webhook": 2, "sweep": 2}
+INSTANCES = {"create_payment": 3, "create_refund": 2, "charge_trip": 1, "gateway_webhook": 2, "sweep": 2}
 # More threads than there are ever requests at one instance, so that probes are answered while all of them wait: in production
 # no more are let in than leave threads for probes.
 THREADS = "32"
@@ -133,6 +134,7 @@ class World:
     addresses: dict[Server, str]
     instances: list[Instance] = field(default_factory=list)
     complaints: list[tuple[str, str]] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)  # of every function
     next_fare: int = FARES  # the trip whose fare clients ask for at the moment
     began: float = field(default_factory=time.monotonic)
 
@@ -169,7 +171,6 @@ def running(plan: Plan) -> Iterator[World]:
     with ExitStack() as stack:
         servers = stack.enter_context(pair())
         servers.primary.create_database(DATABASE)
-        role = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
         settings = plan.settings() | {
             "RATE_LIMIT": "",
             "WEBHOOK_RATE_LIMIT": "",
@@ -177,7 +178,7 @@ def running(plan: Plan) -> Iterator[World]:
             "THREADS": THREADS,
         }
         migration = [sys.executable, "-m", "sql.migrate"]
-        environment = servers.primary.environment(DATABASE) | settings | role
+        environment = servers.primary.environment(DATABASE) | settings | ROLE
         subprocess.run(migration, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.DEVNULL)
         addresses = dict(zip((servers.primary, servers.standby), ADDRESSES, strict=True))
         network = stack.enter_context(Network({address: server.port for server, address in addresses.items()}))
@@ -187,10 +188,11 @@ def running(plan: Plan) -> Iterator[World]:
         world = World(plan, servers, network, names, gateway, trips, sink, addresses)
         world.lead_to(servers.primary)
         settings |= {"DB_HOST": DATABASE_HOST, "DB_PORT": str(network.port), "DB_NAME": DATABASE}
-        settings |= {"DB_USER": role["DB_APP_USER"], "DB_PASS": role["DB_APP_PASS"]}
+        settings |= {"DB_USER": ROLE["DB_APP_USER"], "DB_PASS": ROLE["DB_APP_PASS"]}
         settings |= {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_chaos", "STRIPE_API_BASE": gateway.url}
         settings |= {"STRIPE_METHODS": "CARD,WALLET,UPI", "STRIPE_WEBHOOK_SECRET": ",".join(WEBHOOK_SECRETS)}
         settings |= {"TRIP_SERVICE_URL": world.named(TRIPS_HOST, trips.url), "K_SINK": world.named(SINK_HOST, sink.url)}
+        world.settings = settings
         for function, count in INSTANCES.items():
             for number in range(1, count + 1):
                 world.instances.append(stack.enter_context(Instance(function, number, settings | names.environment)))

@@ -14,7 +14,7 @@ from tests.support.sql import Sql
 
 Row = dict[str, Any]
 TABLES = "payments, payment_receipts, payment_refunds, payment_disputes, idempotency_keys, outbox, gateway_askings"
-TABLES += ", gateway_said, gateway_rings, gateway_cursors, audit_log"
+TABLES += ", gateway_said, gateway_rings, gateway_cursors, audit_log, ledger_entries"
 PASS = """
 UPDATE payments SET created_at = created_at - make_interval(secs => %(s)s);
 UPDATE payment_refunds SET created_at = created_at - make_interval(secs => %(s)s);
@@ -78,7 +78,25 @@ SELECT (SELECT json_agg(t ORDER BY currency, status, method) FROM (
            GROUP BY 1, 2 HAVING (sum(count), sum(amount)) <> (0, 0)) t)::text AS kept_disputes,
        (SELECT json_agg(t ORDER BY currency, status) FROM (
           SELECT currency, status, count(*) AS n, sum(amount) AS amount FROM payment_disputes
-           GROUP BY 1, 2) t)::text AS counted_disputes
+           GROUP BY 1, 2) t)::text AS counted_disputes,
+       (SELECT json_agg(t ORDER BY payment_id, movement) FROM (
+          SELECT payment_id, CASE WHEN movement LIKE 'dispute %' THEN 'disputes' ELSE movement END AS movement,
+                 sum(gateway_receivable + cash_with_drivers) AS amount,
+                 sum(revenue + drivers_payable + refunds + disputes + fees + late_payments) AS other_side
+            FROM ledger_entries
+           GROUP BY 1, 2 HAVING sum(gateway_receivable + cash_with_drivers) <> 0) t)::text AS kept_entries,
+       (SELECT json_agg(t ORDER BY payment_id, movement) FROM (
+          SELECT payment_id, movement, amount, -amount AS other_side FROM (
+            SELECT payment_id, 'charge' AS movement, amount FROM payments WHERE status IN ('SUCCESS', 'REFUNDED')
+             UNION ALL
+            SELECT payment_id, 'late charge ' || refund_id, amount FROM payment_refunds WHERE source = 'late_payment'
+             UNION ALL
+            SELECT payment_id, 'refund ' || refund_id, -amount FROM payment_refunds WHERE status IN ('REFUNDED', 'REVERSED')
+             UNION ALL
+            SELECT payment_id, 'reversal ' || refund_id, amount FROM payment_refunds WHERE status = 'REVERSED'
+             UNION ALL
+            SELECT payment_id, 'disputes', -sum(amount) FROM payment_disputes WHERE status IN ('OPEN', 'LOST') GROUP BY 1
+          ) AS moved) t)::text AS counted_entries
 """
 
 
@@ -98,7 +116,7 @@ def breaches(sql: Sql, bank: Bank) -> Iterator[str]:
     if len(fares) != len(set(fares)):
         yield f"a fare is collected twice: {fares}"
     totals = sql.run(TOTALS)[0]
-    for counted in ("counted", "counted_refunds", "counted_disputes"):
+    for counted in ("counted", "counted_refunds", "counted_disputes", "counted_entries"):
         if totals[counted] != totals[counted.replace("counted", "kept")]:
             yield f"the totals are wrong: {totals}"
 

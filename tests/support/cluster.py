@@ -17,12 +17,27 @@ from tests.support.sql import Sql
 TEMPLATE = "template_payments"
 
 DISCONNECT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
-EMPTY = """
-TRUNCATE payments, payment_receipts, payment_refunds, idempotency_keys, outbox, audit_log, totals_entries,
- figures_by_quarter, cold_starts, gateway_askings,
- payment_disputes, gateway_said, gateway_rings, gateway_cursors,
- ledger_entries, ledger_by_quarter, ledger_by_driver, reconciliations, reconciled_movements
- RESTART IDENTITY;
+TABLES = (
+    *("payments", "payment_receipts", "payment_refunds", "idempotency_keys", "outbox", "audit_log", "totals_entries"),
+    *("figures_by_quarter", "cold_starts", "gateway_askings"),
+    *("payment_disputes", "gateway_said", "gateway_rings", "gateway_cursors"),
+    *("ledger_entries", "ledger_by_quarter", "ledger_by_driver", "reconciliations", "reconciled_movements"),
+)
+# A table that many rows were in, or that statistics know of, is to be as one that never had any.
+USED = """
+SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)
+                                      AND (relpages > 0 OR pg_relation_size(oid) > 65536))
+"""
+TRUNCATE = f"TRUNCATE {', '.join(TABLES)};"
+# A thirtieth of what it costs to truncate as many tables. The role is for triggers: some refuse it, none has to follow it.
+DELETE = f"""
+SET session_replication_role = replica;
+{"".join(f"DELETE FROM {table};" for table in TABLES)}
+RESET session_replication_role;
+"""
+BEGIN_ANEW = """
+SELECT setval(seqrelid, seqstart, false) FROM pg_sequence JOIN pg_class ON oid = seqrelid
+ WHERE relnamespace = 'public'::regnamespace AND pg_sequence_last_value(seqrelid) IS NOT NULL;
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
        noted_at = '-infinity', noted_by = '0', clock = '-infinity'
 """
@@ -103,7 +118,8 @@ class Cluster:
         finally:
             self._sql.run(DISCONNECT, (place.name, place.sql.backend))
             if place.sql.value(SCHEMA) == place.schema:
-                place.sql.run(EMPTY)
+                used = place.sql.value(USED, [list(TABLES)])
+                place.sql.run((TRUNCATE if used else DELETE) + BEGIN_ANEW)
                 self._empty.append(place)
             else:
                 self._drop(place)

@@ -127,7 +127,16 @@ def pay_late(books: Books, charge: str) -> None:
     books.like.control({"skip": 3})
 
 
-@pytest.mark.parametrize("happen", [fail_late, refund_elsewhere, dispute, lose, win, pay_late])
+def give_back_late_elsewhere(books: Books, charge: str) -> None:
+    """The charge FAILED, is paid all the same, and a part of it is given back in the gateway's own pages before we hear."""
+    late = books.pay("pm_late")
+    books.like.control({"skip": 60})
+    books.like.books.refund_in_dashboard(late, 5000)
+
+
+@pytest.mark.parametrize(
+    "happen", [fail_late, refund_elsewhere, dispute, lose, win, pay_late, give_back_late_elsewhere]
+)
 def test_what_comes_late_is_no_difference_before_it_is_followed_nor_afterwards(books: Books, happen: Plant) -> None:
     happen(books, books.pay())
     books.hear()
