@@ -13,7 +13,7 @@ from shared.gateways.protocol import Unknown
 from shared.reconciling.patience import patiently
 from shared.reconciling.run import Found, NotDone, Run
 from shared.reconciling.slices import MOST, Slice, Slices, after_the_second_of
-from shared.reconciling.verdict import OBJECTS, Ours, judge, our_amount
+from shared.reconciling.verdict import OBJECTS, Ours, gave_back_late_charge, judge, our_amount
 
 # A list that loses its place so often does not hold still.
 MOST_BEGINNINGS = 5
@@ -136,6 +136,8 @@ def _what_is_found(moved: Movement, ours: Ours | None) -> Found:
         verdict=verdict,
         why=why,
     )
+    if row is not None and gave_back_late_charge(moved, row):
+        found = found._replace(booked_late=-moved.amount)
     return _booked(found)
 
 

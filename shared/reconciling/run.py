@@ -28,7 +28,8 @@ class NotDone(Exception):
 
 class Found(NamedTuple):
     """A movement and what was found of it, as its row has it (sql/migrations/0027_reconciliation.sql). What it costs, and what
-    went to the bank, is entered into the journal as `booked_as`, once."""
+    went to the bank, is entered into the journal as `booked_as`, once; and what it gave back of late payments, of which there is
+    no other row."""
 
     movement: str
     kind: MovementKind
@@ -49,6 +50,7 @@ class Found(NamedTuple):
     booked_as: str | None = None
     booked_bank: Decimal = Decimal(0)
     booked_fees: Decimal = Decimal(0)
+    booked_late: Decimal = Decimal(0)
 
 
 class Run:

@@ -2,7 +2,7 @@
 -- (the unique index on references), else the one that is known to have its id (idx_payments_gateway_id). A refund is found as by
 -- refund_read, and a dispute by its id (the unique index on those). Of a refund or a dispute that the books have not, the payment alone
 -- that has its charge, or whose reference it bears: without a `status`. `known_as` is what the row is called at the gateway, once it is
--- settled: of a payment that FAILED, the charge that was paid late. `rung`: the object is still to be read (gateway_rings_pkey).
+-- settled; of a payment that FAILED, also where it stands alone, the charge that was paid late. `rung`: the object is still to be read (gateway_rings_pkey).
 SELECT m.movement, ours.payment_id, ours.refund_id, ours.amount, ours.currency, ours.status, ours.known_as, ours.payment_status,
        EXISTS (SELECT FROM gateway_rings AS g
                 WHERE g.gateway = %(gateway)s AND g.kind = m.object_kind AND g.object_id = m.object_id) AS rung
@@ -37,7 +37,7 @@ SELECT m.movement, ours.payment_id, ours.refund_id, ours.amount, ours.currency, 
               JOIN payments p ON p.payment_id = d.payment_id
              WHERE m.object_kind = 'dispute' AND d.gateway = %(gateway)s AND d.gateway_id = m.object_id)
             UNION ALL
-           (SELECT 4, payment_id, NULL, NULL, NULL, NULL, NULL, status
+           (SELECT 4, payment_id, NULL, NULL, NULL, NULL, CASE status WHEN 'FAILED' THEN late_charge_id END, status
               FROM payments
              WHERE m.object_kind IN ('refund', 'dispute') AND gateway_id = m.charge_id AND gateway = %(gateway)s)
             UNION ALL

@@ -33,7 +33,7 @@ WITH page AS (
       LEFT JOIN LATERAL (SELECT * FROM payment_disputes
                           WHERE gateway = page.gateway AND gateway_id = substring(page.movement FROM '^dispute (.+) [0-9]+$')
                           LIMIT 1) AS d ON true
-     WHERE page.gateway = %(gateway)s AND page.gateway_receivable <> 0 AND page.movement !~ '^(fee|payout) '
+     WHERE page.gateway = %(gateway)s AND page.gateway_receivable <> 0 AND page.movement !~ '^(fee|payout|given back) '
        AND split_part(p.gateway_account, '#', 1) = %(account)s
 ), not_seen AS (
     SELECT ours.at, entry_id, ours.payment_id, ours.currency, gateway_receivable AS amount, kind, ours.object_id, ours.charge_id,
