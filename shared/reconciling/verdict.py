@@ -117,7 +117,7 @@ def gave_back_late_charge(moved: Movement, ours: Ours | None) -> bool:
     and no row of a refund is written."""
     return (
         ours is not None
-        and ours.status is None
+        and (ours.status, ours.payment_status) == (None, "FAILED")
         and ours.known_as is not None
         and ours.known_as == moved.charge_id
         and OBJECTS.get(moved.kind) == "refund"
