@@ -1,6 +1,5 @@
 """What the ledger says: the balance of each account at the end of a day, and what is owed to drivers (docs/ledger.md)."""
 
-import re
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
@@ -10,6 +9,8 @@ from shared.platform import json_text
 from shared.platform.database import Database, Row
 from shared.reading.ledger_queries import Days, DriversPage
 from shared.reading.periods import DAY, midnight
+from shared.rules.identifiers import driver_id as as_driver_id
+from shared.web.problems import Problem
 
 # Each a column of ledger_entries: what is ours, what came in and went out again, what is others'.
 ACCOUNTS = (
@@ -88,6 +89,8 @@ def drivers(database: Database, page: DriversPage) -> str:
 
 
 def driver(database: Database, driver_id: str) -> str:
-    """What is owed to one driver, by currency, as JSON text: nothing of one for whom nothing is booked."""
-    known = re.fullmatch(r"[!-~]{1,64}", driver_id)
-    return json_text.write({"data": database.run_again("ledger_driver", driver_id=driver_id) if known else []})
+    """What is owed to one driver, by currency, as JSON text: nothing of one for whom nothing is booked. Raises Problem
+    not_found for what is no id of a driver, and DatabaseUnavailable."""
+    if as_driver_id(driver_id) is None:
+        raise Problem("not_found", "A driver's id is 1 to 64 of A-Z, a-z, 0-9, '.', '_', ':' and '-'.")
+    return json_text.write({"data": database.run_again("ledger_driver", driver_id=driver_id)})

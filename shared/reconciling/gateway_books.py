@@ -13,7 +13,7 @@ from shared.gateways.protocol import Unknown
 from shared.reconciling.patience import patiently
 from shared.reconciling.run import Found, NotDone, Run
 from shared.reconciling.slices import MOST, Slice, Slices, after_the_second_of
-from shared.reconciling.verdict import OBJECTS, Ours, judge, our_amount
+from shared.reconciling.verdict import OBJECTS, Ours, gave_back_late_charge, judge, our_amount
 
 # A list that loses its place so often does not hold still.
 MOST_BEGINNINGS = 5
@@ -136,20 +136,20 @@ def _what_is_found(moved: Movement, ours: Ours | None) -> Found:
         verdict=verdict,
         why=why,
     )
+    if row is not None and gave_back_late_charge(moved, row):
+        found = found._replace(booked_late=-moved.amount)
     return _booked(found)
 
 
 def _booked(found: Found) -> Found:
-    """With what is to be entered into the journal: of what the books have, or will have, the fee; a fee by itself, what went to
-    the bank, and a refund of what was paid late that was made at the gateway, of which there is no row."""
+    """With what is to be entered into the journal: of what the books have, or will have, the fee; a fee by itself, and what
+    went to the bank."""
     amount, fee = found.their_amount or Decimal(0), found.fee
     match found.kind:
         case "payout":
             return found._replace(booked_as=f"payout {found.movement}", booked_bank=-amount, booked_fees=fee)
         case "fee" if amount != fee:
             return found._replace(booked_as=f"fee {found.movement}", booked_fees=fee - amount)
-        case "refund" | "refund_failure" if found.verdict == "matched" and found.refund_id is None:
-            return found._replace(booked_as=f"late refund {found.movement}", booked_late=-amount, booked_fees=fee)
         case "charge" | "refund" | "refund_failure" | "dispute" if fee and found.verdict != "missing_here":
             return found._replace(booked_as=f"fee {found.movement}", booked_fees=fee)
     return found

@@ -27,8 +27,9 @@ class NotDone(Exception):
 
 
 class Found(NamedTuple):
-    """A movement and what was found of it, as its row has it (sql/migrations/0027_reconciliation.sql). What it costs, what went
-    to the bank, and what gave back a charge that was paid late, is entered into the journal as `booked_as`, once."""
+    """A movement and what was found of it, as its row has it (sql/migrations/0027_reconciliation.sql). What it costs, and what
+    went to the bank, is entered into the journal as `booked_as`, once; and what it gave back of late payments, of which there
+    is no other row."""
 
     movement: str
     kind: MovementKind

@@ -100,16 +100,28 @@ def _judge(moved: Movement, ours: Ours | None) -> Judged:
         bears = f"bears our reference {moved.reference}" if moved.reference else "does not bear a reference of ours"
         return Judged("missing_here", f"the books have no such {kind}; it {bears}")
     if ours.status is None:
+        if gave_back_late_charge(moved, ours):
+            return Judged("matched", f"given back there of what was paid late for payment {ours.payment_id}")
         if ours.payment_status == "PENDING":
             return Judged("not_yet_due", f"its payment {ours.payment_id} is PENDING here")
-        if (kind, ours.payment_status) == ("refund", "FAILED") and ours.known_as is not None:
-            return Judged("matched", f"made at the gateway, of what was paid late for payment {ours.payment_id}")
         return Judged("missing_here", f"payment {ours.payment_id} has its charge, and the books have no such {kind}")
     if ours.status == "PENDING":
         return Judged("not_yet_due", f"the {kind} is PENDING here")
     if ours.known_as not in (None, moved.object_id):
         return Judged("missing_here", f"the {kind} {moved.reference} is {ours.known_as} here: this is another")
     return _compare(kind, moved, ours)
+
+
+def gave_back_late_charge(moved: Movement, ours: Ours | None) -> bool:
+    """Whether somebody gave back at the gateway what was paid late for a payment that FAILED: nothing of it is the payment's,
+    and no row of a refund is written."""
+    return (
+        ours is not None
+        and (ours.status, ours.payment_status) == (None, "FAILED")
+        and ours.known_as is not None
+        and ours.known_as == moved.charge_id
+        and OBJECTS.get(moved.kind) == "refund"
+    )
 
 
 def _compare(kind: Kind, moved: Movement, ours: Ours) -> Judged:

@@ -235,6 +235,16 @@ END $$;
 CREATE OR REPLACE TRIGGER count_truncated AFTER TRUNCATE ON ledger_entries
     FOR EACH STATEMENT EXECUTE FUNCTION count_truncated_entries();
 
+-- Whoever empties payments has their ids given out anew, and no totals: nor is anything booked of those that were, which would stand in
+-- the way of what is charged from then on.
+CREATE OR REPLACE FUNCTION empty_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ledger_entries) THEN
+        TRUNCATE ledger_entries;
+    END IF;
+    RETURN NULL;
+END $$;
+
 -- Each move that a payment may make, as in 0009_moves and 0025_late_truth, and no other, in a function for the same reason; what is
 -- charged by it is booked. It is with the gateway, or with the driver who was paid in cash; with a commission the rest of it is the
 -- driver's. A row of the seed happened when it says, and what of it was refunded went out with it.
@@ -375,6 +385,7 @@ BEGIN
 
     CREATE OR REPLACE TRIGGER payments_moved AFTER UPDATE OF status ON payments FOR EACH ROW EXECUTE FUNCTION move_payment();
     CREATE OR REPLACE TRIGGER payments_written AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION move_payment();
+    CREATE TRIGGER payments_emptied AFTER TRUNCATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION empty_ledger();
     CREATE TRIGGER refunds_booked AFTER UPDATE OF status ON payment_refunds FOR EACH ROW
         WHEN (NEW.status = 'REFUNDED' AND OLD.status = 'PENDING' OR NEW.status = 'REVERSED' AND OLD.status = 'REFUNDED')
         EXECUTE FUNCTION book_refund();

@@ -83,7 +83,9 @@ BEGIN
     END IF;
     IF own BETWEEN 1 AND newest + 100000000 AND NOT EXISTS (SELECT FROM payments WHERE payment_id = own) THEN
         IF own > newest THEN
-            PERFORM setval(ids, own);
+            -- Whoever claims takes an id meanwhile: none is given out twice.
+            LOCK TABLE payments IN SHARE ROW EXCLUSIVE MODE;
+            PERFORM setval(ids, greatest(own, pg_sequence_last_value(ids)));
         END IF;
     ELSE
         own := nextval(ids);

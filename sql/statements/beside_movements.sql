@@ -2,8 +2,7 @@
 -- (the unique index on references), else the one that is known to have its id (idx_payments_gateway_id). A refund is found as by
 -- refund_read, and a dispute by its id (the unique index on those). Of a refund or a dispute that the books have not, the payment alone
 -- that has its charge, or whose reference it bears: without a `status`. `known_as` is what the row is called at the gateway, once it is
--- settled: of a payment that FAILED, the charge that was paid late, whose refund there may have no row. `rung`: the object is still to be
--- read (gateway_rings_pkey).
+-- settled; of a payment that FAILED, also where it stands alone, the charge that was paid late. `rung`: the object is still to be read (gateway_rings_pkey).
 SELECT m.movement, ours.payment_id, ours.refund_id, ours.amount, ours.currency, ours.status, ours.known_as, ours.payment_status,
        EXISTS (SELECT FROM gateway_rings AS g
                 WHERE g.gateway = %(gateway)s AND g.kind = m.object_kind AND g.object_id = m.object_id) AS rung

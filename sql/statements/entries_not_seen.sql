@@ -1,11 +1,14 @@
 -- Of the journal's entries in a time, so many from a place on (primary key), those of a gateway's account that no movement of its books is,
 -- in any reconciliation (idx_reconciled_movements_payment_id): each as the gateway would know it, with what the row says; `rung`: it is
--- still to be read there (gateway_rings_pkey). In every row the place of the last entry that was looked at; that alone where each was
--- seen; no row where there are no more. What belongs to an entry is found by keys, one by one, however many are expected.
+-- still to be read there (gateway_rings_pkey). What was booked since this run began is left to the next: its list may have been read before.
+-- In every row the place of the last entry that was looked at; that alone where each was seen; no row where there are no more. What
+-- belongs to an entry is found by keys, one by one, however many are expected.
 WITH page AS (
     SELECT at, entry_id, payment_id, movement, currency, gateway, gateway_receivable
       FROM ledger_entries
-     WHERE at >= %(from_at)s AND at < %(to_at)s AND (at, entry_id) > (%(after_at)s::timestamptz, %(after_id)s::bigint)
+     WHERE at >= %(from_at)s
+       AND at < least(%(to_at)s, (SELECT begun_at FROM reconciliations WHERE reconciliation_id = %(reconciliation_id)s))
+       AND (at, entry_id) > (%(after_at)s::timestamptz, %(after_id)s::bigint)
      ORDER BY at, entry_id
      LIMIT %(limit)s
 ), ours AS (
@@ -30,7 +33,7 @@ WITH page AS (
       LEFT JOIN LATERAL (SELECT * FROM payment_disputes
                           WHERE gateway = page.gateway AND gateway_id = substring(page.movement FROM '^dispute (.+) [0-9]+$')
                           LIMIT 1) AS d ON true
-     WHERE page.gateway = %(gateway)s AND page.gateway_receivable <> 0 AND page.movement !~ '^(fee|payout|late refund) '
+     WHERE page.gateway = %(gateway)s AND page.gateway_receivable <> 0 AND page.movement !~ '^(fee|payout|given back) '
        AND split_part(p.gateway_account, '#', 1) = %(account)s
 ), not_seen AS (
     SELECT ours.at, entry_id, ours.payment_id, ours.currency, gateway_receivable AS amount, kind, ours.object_id, ours.charge_id,

@@ -35,7 +35,7 @@ def entries_of_movements(books: Books) -> Iterator[str]:
     for entry in books.tables["entries"]:
         if entry["movement"].startswith("dispute "):
             named = entry["movement"].rpartition(" ")[0]
-        elif entry["movement"].startswith(("fee ", "payout ", "late refund ")):
+        elif entry["movement"].startswith(("fee ", "payout ", "given back ")):
             continue
         else:
             named = entry["movement"]

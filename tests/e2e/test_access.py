@@ -37,6 +37,9 @@ PROTECTED = [
     Endpoint("GET", "/payments/1/refunds", "get_payment", "payments:read"),
     Endpoint("GET", "/payments/1/events", "get_payment", "payments:read"),
     Endpoint("GET", "/payments/{paid}/receipt", "get_payment", "payments:read"),
+    Endpoint("GET", "/ledger/balances", "get_payment", "payments:read"),
+    Endpoint("GET", "/ledger/drivers", "get_payment", "payments:read"),
+    Endpoint("GET", "/ledger/drivers/driver-1", "get_payment", "payments:read"),
     Endpoint("GET", "/metrics", "metrics", "metrics:read"),
     Endpoint("GET", "/metrics/prometheus", "metrics", "metrics:read"),
 ]
@@ -116,9 +119,9 @@ def test_with_the_permission_it_is_done(ask: Any, issuer: Issuer, endpoint: Endp
 
 def test_every_route_of_a_client_is_looked_at_here() -> None:
     def template(path: str) -> str:
-        return (
-            path.removeprefix("/v1").removesuffix("/").replace("{paid}", "{payment_id}").replace("/1", "/{payment_id}")
-        )
+        for value, name in (("{paid}", "{payment_id}"), ("/1", "/{payment_id}"), ("driver-1", "{driver_id}")):
+            path = path.replace(value, name)
+        return path.removeprefix("/v1").removesuffix("/")
 
     looked_at = {(endpoint.method, template(endpoint.path), endpoint.permission) for endpoint in PROTECTED}
     wanted = {

@@ -21,7 +21,7 @@ from local.place import CHECKOUT, MARKER
 from local.ports import pick
 
 PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
-PATIENCE = 40.0
+PATIENCE = 120.0
 RUNNER = (sys.executable, "-m", "local.run")
 
 

@@ -65,6 +65,16 @@ def test_an_id_that_another_payment_has_by_now_is_left_to_it(sql: Sql) -> None:
     assert [a_payment(sql), enter(sql, payment_id=1)] == [1, 2]
 
 
+def test_no_id_is_given_out_twice_to_those_who_claim_meanwhile(sql: Sql, place: Place) -> None:
+    with place.connection() as claims:
+        claims.run("BEGIN")
+        a_payment(claims)
+        sql.run("SET LOCAL lock_timeout = '50ms'")
+        with pytest.raises(errors.LockNotAvailable):
+            enter(sql, payment_id=9)
+        claims.run("ROLLBACK")
+
+
 @pytest.mark.parametrize("far", [MOST_LOST + 2, 2**63 - 1, 0, -1, None])
 def test_an_id_that_nobody_can_have_had_uses_up_no_other(sql: Sql, far: int | None) -> None:
     assert [a_payment(sql), enter(sql, 1, payment_id=far), enter(sql, 2, payment_id=MOST_LOST)] == [1, 2, MOST_LOST]

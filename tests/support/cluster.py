@@ -41,6 +41,7 @@ SELECT setval(seqrelid, seqstart, false) FROM pg_sequence JOIN pg_class ON oid =
 UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '-infinity', delivered = '-infinity',
        noted_at = '-infinity', noted_by = '0', clock = '-infinity'
 """
+EMPTY = DELETE + BEGIN_ANEW
 # What a test may have changed besides rows: tables, functions, triggers, settings of the database.
 SCHEMA = """
 SELECT concat(

@@ -44,13 +44,14 @@ def paths() -> Json:
                 "/ledger/drivers/{driver_id}",
                 [],
                 ("OwedToDriver", {"driver": examples.DRIVER}),
+                "not_found",
             ),
         },
     }
 
 
 def _reading(
-    name: str, summary: str, description: str, path: str, parameters: list[Json], page: tuple[str, Json]
+    name: str, summary: str, description: str, path: str, parameters: list[Json], page: tuple[str, Json], *codes: str
 ) -> Json:
     return {
         "operationId": name,
@@ -61,6 +62,6 @@ def _reading(
         "parameters": [*parameters, CORRELATION],
         "responses": {
             "200": answer("Found.", json_of(*page), MONEY, LIMITED),
-            **problems(path, "database_unavailable", limited=True, permission="payments:read"),
+            **problems(path, *codes, "database_unavailable", limited=True, permission="payments:read"),
         },
     }

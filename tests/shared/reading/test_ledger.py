@@ -152,12 +152,16 @@ def test_what_is_owed_to_drivers_is_told_page_by_page_whether_folded_or_not(
     assert of_one == [row for row in rows if row["driver_id"] == "drv-2"]
 
 
-@pytest.mark.parametrize("driver_id", ["drv-9", "\0", "a b", "x" * 65, "%"])
-def test_of_whoever_drove_nothing_that_is_booked_nothing_is_told(
-    place: Place, database: WatchedDatabase, driver_id: str
-) -> None:
+def test_of_whoever_drove_nothing_that_is_booked_nothing_is_told(place: Place, database: WatchedDatabase) -> None:
     a_payment(place.sql, driver_id="drv-1", commission="25.00")
-    assert json.loads(ledger.driver(database, driver_id)) == {"data": []}
+    assert json.loads(ledger.driver(database, "drv-9")) == {"data": []}
+
+
+@pytest.mark.parametrize("driver_id", ["\0", "a b", "x" * 65, "%", "é"])
+def test_what_is_no_id_of_a_driver_is_not_found(database: WatchedDatabase, driver_id: str) -> None:
+    with pytest.raises(Problem) as refusal:
+        ledger.driver(database, driver_id)
+    assert refusal.value.code == "not_found"
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 import threading
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from shared.gateways.stripe import listing
 from shared.reconciling import patience
+from shared.reconciling.gateway_books import read_gateway_books
 from shared.reconciling.reconcile import days_due, reconcile, reconcile_due
 from shared.reconciling.run import NotDone, Run, take
 from tests.shared.reconciling.conftest import FOREVER, Books
@@ -43,6 +45,23 @@ def a_minute_later(books: Books) -> None:
 
 def pages_read(books: Books) -> list[str | None]:
     return [dict(query).get("starting_after") for _, path, _, query in books.like.requests if path == PAGES]
+
+
+def test_what_is_paid_while_a_time_that_is_not_over_is_reconciled_is_left_to_the_next_run(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.pay()
+
+    def paid_meanwhile(*its: Any) -> None:
+        read_gateway_books(*its)
+        books.pay()
+
+    monkeypatch.setattr("shared.reconciling.reconcile.read_gateway_books", paid_meanwhile)
+    books.reconcile()
+    assert books.verdicts() == [("charge", "matched")]
+    monkeypatch.undo()
+    books.reconcile()
+    assert books.verdicts() == [("charge", "matched")] * 2
 
 
 def test_it_begins_nothing_after_its_time_and_the_next_goes_on_there(books: Books) -> None:

@@ -48,8 +48,8 @@ def ours(status: str | None = "SUCCESS", **fields: Any) -> Ours:
         (moved("refund", status="failed"), ours("REFUNDED"), "status_differs"),
         (moved("refund", status="failed"), ours("REFUNDED", rung=True), "not_yet_due"),
         (moved("refund"), ours(None, payment_status="SUCCESS"), "missing_here"),
+        (moved("refund"), ours(None, payment_status="FAILED"), "matched"),  # given back there: it was paid late
         (moved("refund"), ours(None, payment_status="FAILED", known_as=None), "missing_here"),
-        (moved("refund"), ours(None, payment_status="FAILED", known_as="pi_1"), "matched"),
         (moved("dispute", status="OPEN"), ours(None, payment_status="PENDING"), "not_yet_due"),
         (moved("dispute", status="WON", amount=Decimal("20.00")), ours("WON"), "matched"),
         (moved("dispute", status="LOST"), ours("OPEN"), "status_differs"),
