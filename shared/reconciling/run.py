@@ -1,5 +1,6 @@
 """A reconciliation under way: whose it is, how far it came, and what it found so far, in the database."""
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +11,6 @@ from typing import NamedTuple
 from shared.charging.dependencies import Dependencies
 from shared.gateways.facts import MovementKind
 from shared.gateways.protocol import Gateway, account_name
-from shared.platform import json_text
 from shared.platform.database import Row
 from shared.reconciling.verdict import DIFFERENCES, Verdict
 from shared.reconciling.window import Window
@@ -20,6 +20,8 @@ from shared.reconciling.window import Window
 LEASE = 60.0
 # Rows that one statement looks at: short enough for any time-out of statements.
 TOGETHER = 5_000
+# PostgreSQL reads a decimal from a string as well, exactly: this takes a quarter of the time of json_text.write.
+_encoder = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class NotDone(Exception):
@@ -76,7 +78,7 @@ class Run:
     def keep(self, found: Sequence[Found], phase: str, place: str | None) -> None:
         """Keeps what was found up to a place, in one commit: whoever goes on, goes on there."""
         once = {each.movement: each for each in found}
-        written = json_text.write([_written(each) for each in once.values()])
+        written = _encoder.encode([_written(each) for each in once.values()])
         with self._lock:
             rows = self.deps.database.run("keep_movements", **self._ours(), phase=phase, place=place, movements=written)
             self._still_ours(rows)
