@@ -1,7 +1,7 @@
 """Runs a command on the database: `python -m local.database sql.migrate`.
 
 On the one that DB_* names; without DB_HOST on the embedded one, which is started for as long as the command takes unless
-`make run` runs it already.
+`make run` runs it already. It ends with the command's exit status, and with 2 where there was no running it.
 """
 
 import os
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import NoReturn
 
 from local import place, surroundings, system
 from local.ports import pick
@@ -16,20 +17,30 @@ from local.postgres import ClusterError, Postgres
 from shared.platform.settings import read_settings
 from sql.owner import DatabaseUnavailableError
 
+NOT_RUN = 2
+
 
 def main() -> None:
     module, *arguments = sys.argv[1:]
     operator = {name: value for name, value in os.environ.items() if name == "OPERATOR"}
     surroundings.keep_what_is_ours()
-    read_settings()
+    try:
+        read_settings()
+    except SystemExit as wrong:
+        _end(str(wrong))
     with ExitStack() as ending:
         try:
             settings = {} if os.environ.get("DB_HOST") else _embedded(ending)
         except ClusterError as reason:
-            sys.exit(f"{reason} ({place.DATA}/postgres.log may tell more)")
+            _end(f"{reason} ({place.DATA}/postgres.log may tell more)")
         except (DatabaseUnavailableError, place.DataUnusableError, OSError) as reason:
-            sys.exit(" ".join(str(reason).split()))
+            _end(" ".join(str(reason).split()))
         sys.exit(_run(module, arguments, settings | operator))
+
+
+def _end(why: str) -> NoReturn:
+    print(why, file=sys.stderr)
+    sys.exit(NOT_RUN)
 
 
 def _embedded(ending: ExitStack) -> dict[str, str]:

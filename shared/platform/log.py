@@ -107,13 +107,12 @@ def _unraisable(failure: "sys.UnraisableHookArgs") -> None:
 
 def _logger() -> logging.Logger:
     """Ours, and for whatever else logs, warns or fails in this process the same output."""
-    output = _Output(sys.stdout)
-    output.setFormatter(Line())
+    _output.setFormatter(Line())
     logger = logging.getLogger("payment-service")
-    logger.handlers = [output]
+    logger.handlers = [_output]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logging.getLogger().addHandler(output)
+    logging.getLogger().addHandler(_output)
     logging.captureWarnings(True)
     # Whoever has taken a hook before, such as a test runner, keeps it.
     if sys.excepthook is sys.__excepthook__:
@@ -130,4 +129,10 @@ def set_level(level: str) -> None:
     log.setLevel(level)
 
 
+def keep_off_standard_output() -> None:
+    """From here on lines go to standard error: of a program whose standard output is what it was asked for."""
+    _output.setStream(sys.stderr)
+
+
+_output = _Output(sys.stdout)
 log = _logger()

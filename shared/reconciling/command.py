@@ -35,6 +35,7 @@ PAUSE = 1.0
 
 
 def main() -> None:
+    log.keep_off_standard_output()
     try:
         runs = _reconcile(_arguments())
     except NoWindow as wrong:

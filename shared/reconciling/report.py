@@ -4,6 +4,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -14,7 +15,7 @@ from shared.platform.database import Database, Row
 from shared.platform.terminal import printable
 from shared.reconciling.run import Run
 from shared.reconciling.verdict import VERDICTS, Verdict
-from shared.reconciling.window import Window
+from shared.reconciling.window import Window, day
 
 # Movements that one statement reads.
 AT_ONCE = 1_000
@@ -93,9 +94,12 @@ def summary(database: Database, run: Run, counts: Counts) -> Iterator[str]:
 
 
 def cash_by_day(database: Database, window: Window, zone: ZoneInfo) -> Iterator[str]:
-    """The cash that drivers took on each day of a time, in lines. Raises DatabaseUnavailable."""
-    rows = database.run_again("cash_by_day", zone=zone.key, from_at=window.begins, to_at=window.ends)
-    yield f"cash with drivers ({zone.key}):" if rows else "no cash was taken"
+    """The cash that drivers took on each day that a time touches, of the whole day, in lines. Raises DatabaseUnavailable."""
+    first, last = (at.astimezone(zone).date() for at in (window.begins, window.ends - timedelta.resolution))
+    days = {"from_at": day(first, zone).begins, "to_at": day(last, zone).ends}
+    rows = database.run_again("cash_by_day", zone=zone.key, **days)
+    named = f"{first} to {last}" if first < last else first
+    yield f"cash with drivers, by whole days ({zone.key}):" if rows else f"no cash was taken: {named} ({zone.key})"
     for row in rows:
         yield f"  {row['day']}  {row['cash']:>16,.2f} {row['currency']}"
 

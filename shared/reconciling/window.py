@@ -44,12 +44,12 @@ def read_window(begins: str, ends: str, zone: ZoneInfo, now: datetime) -> Window
     until, last = _read("TO", ends, zone) if ends else (now, None) if first is None else (since, first)
     if last is not None:
         until = _midnight(last + DAY, zone)
+    if since >= now:
+        raise NoWindow("FROM is still to come: nothing has moved since")
     if not since < until:
         raise NoWindow("FROM must be before TO")
     if until - since > LONGEST:
         raise NoWindow(f"FROM and TO may be {LONGEST.days} days apart at most")
-    if since >= now:
-        raise NoWindow("FROM is not over yet: nothing has moved since")
     names = [first.isoformat() if first else _name(since), last.isoformat() if last else _name(until)]
     return Window(since, until, "-to-".join(dict.fromkeys(names)))
 

@@ -68,8 +68,10 @@ def test_a_lost_dispute_is_marked_and_nothing_is_offered_of_what_the_bank_keeps(
 
 
 def test_its_entries_in_the_ledger_are_shown_newest_first_with_both_sides(visitor: Visitor, place: Place) -> None:
-    payment_id = a_payment(place.sql, status="FAILED")
-    assert "In the ledger" not in visitor.get(f"/console/payments/{payment_id}").text
+    payment_id = a_payment(place.sql, status="FAILED", driver_id="drv-17")
+    told = visitor.get(f"/console/payments/{payment_id}").text
+    assert "In the ledger" not in told
+    assert "Driverdrv-17" in told
     an_entry(place.sql, payment_id, "charge", gateway_receivable="100", revenue="-20", drivers_payable="-80")
     an_entry(place.sql, payment_id, "refund 9", refunds="10", gateway_receivable="-10")
     text = visitor.get(f"/console/payments/{payment_id}").text.partition("In the ledger")[2]

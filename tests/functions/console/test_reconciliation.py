@@ -47,7 +47,7 @@ def test_a_difference_says_what_each_side_says_and_leads_to_both(visitor: Visito
     page = visitor.get(f"{PAGE}/{done}")
     assert "Amount differs 1 Compare the charge" in page.text
     assert "Missing here 2 The gateway moved it" in page.text
-    assert "for the 2. time" in page.text
+    assert "2 times by now" in page.text
     assert "Missing here <b>lost</b> ₹150.00 succeeded nothing PAY-lost the books have it not" in page.text
     assert "Amount differs -₹36.50 succeeded -₹30.00 REFUNDED A refund of payment" in page.text
     assert "Missing there nothing ₹100.00 SUCCESS Payment" in page.text

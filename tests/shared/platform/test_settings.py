@@ -378,7 +378,8 @@ PROGRAMS = ("local.run", "sql.migrate", "seed.load", "local.timer", "local.trip_
 @pytest.mark.parametrize("program", [*([name] for name in PROGRAMS), ["local.database", "sql.migrate"]], ids="-".join)
 def test_so_it_stops_every_other_program_before_it_does_anything(program: list[str]) -> None:
     line = "payment-service cannot start: RATE_LIMIT must be a rate such as 1000/second, or empty for none\n"
-    assert ended("-m", *program, RATE_LIMIT="x", PORT="1", SERVICE_PORT="1") == (1, "", line)
+    status = 2 if program[0] == "local.database" else 1  # 1 is what the command that it runs ends with
+    assert ended("-m", *program, RATE_LIMIT="x", PORT="1", SERVICE_PORT="1") == (status, "", line)
 
 
 def test_a_gateway_without_its_key_stops_the_start_with_one_clear_line() -> None:
