@@ -79,7 +79,7 @@ def _reconciled(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
 def _take(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
     """Goes on where somebody was killed, once nobody can be at it any more; who works on it keeps it for himself."""
     for waited in range(int(LEASE / PAUSE) + 1):
-        run = take(deps, gateway, window, anew=True)
+        run = take(deps, gateway, window)
         if run is not None:
             return run
         if not waited:
