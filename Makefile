@@ -18,7 +18,7 @@ unexport $(filter-out $(addprefix PIP_,$(PIP_SOURCES)),$(filter PIP_%,$(.VARIABL
 
 # What an operator types reaches the program as typed: make does not expand it, and in a recipe it is "$$REASON", which the
 # shell takes for nothing else.
-TYPED := SETTLE AS REASON OPERATOR RESEND TYPE ID CHARGE URL FROM TO OUT
+TYPED := SETTLE AS REASON OPERATOR RESEND TYPE ID CHARGE URL FROM TO OUT ADOPT
 $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 

@@ -48,7 +48,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _end(INTERRUPTED, "stopped; the same command goes on from there")
     except SystemExit as wrong:  # of a setting, which is said in a line
-        _end(NOT_DONE, str(wrong)) if isinstance(wrong.code, str) else sys.exit(wrong.code)
+        if isinstance(wrong.code, str):
+            _end(NOT_DONE, wrong.code)
+        raise
     except Exception:
         log.log.exception("reconciliation failed")
         _end(NOT_DONE, "failed: the log says how")

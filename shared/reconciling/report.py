@@ -21,20 +21,23 @@ AT_ONCE = 1_000
 # Differences that a screen has room for: all are in the file.
 MOST_SHOWN = 20
 COLUMNS = (
-    *(
-        "gateway",
-        "movement",
-        "kind",
-        "at",
-        "verdict",
-        "why",
-        "object_id",
-        "charge_id",
-        "reference",
-        "payment_id",
-        "refund_id",
-    ),
-    *("currency", "their_amount", "our_amount", "fee", "their_status", "our_status"),
+    "gateway",
+    "movement",
+    "kind",
+    "at",
+    "verdict",
+    "why",
+    "object_id",
+    "charge_id",
+    "reference",
+    "payment_id",
+    "refund_id",
+    "currency",
+    "their_amount",
+    "our_amount",
+    "fee",
+    "their_status",
+    "our_status",
 )
 
 
