@@ -14,6 +14,7 @@ from shared.reconciling.reconcile import days_due, reconcile, reconcile_due
 from shared.reconciling.run import NotDone, Run, take
 from shared.reconciling.window import DAY, day
 from tests.shared.reconciling.conftest import FOREVER, Books
+from tests.sql.rows import a_reconciliation
 from tests.support.till import Died
 
 PAGES = "/v1/balance_transactions"
@@ -214,12 +215,9 @@ def test_a_day_that_was_compared_before_it_was_over_is_compared_again(books: Boo
     deps = books.till.deps
     [gateway] = deps.gateways.that_keep_books()
     [yesterday] = days_due(deps, gateway)
-    books.place.sql.run(
-        "INSERT INTO reconciliations"
-        " (gateway, account, from_at, to_at, phase, finished_at, movements, differences, not_yet_due)"
-        " VALUES ('stripe', %s, %s, %s, 'done', %s, 0, 0, 0)",
-        (account_name(gateway.account), yesterday.begins, yesterday.ends, yesterday.begins),
-    )
+    since, until, _ = yesterday
+    account = account_name(gateway.account)
+    a_reconciliation(books.place.sql, account=account, from_at=since, to_at=until, finished_at=since)
     assert reconcile_due(deps, FOREVER)
     assert books.place.sql.value("SELECT verdict FROM reconciled_movements") == "matched"
 
