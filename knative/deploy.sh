@@ -80,6 +80,7 @@ deploy() {
   the_cluster_answers
   provide_the_image
   name_the_image_in_the_manifests
+  set_the_clock_to_the_time_zone
   the_cluster_vouches_for_its_service_accounts
   the_cluster_knows_every_kind
   events_carry_tokens_where_the_cluster_wants_them

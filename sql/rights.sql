@@ -58,7 +58,7 @@ GRANT SELECT,
 -- What was compared with a gateway's books.
 GRANT SELECT,
       INSERT (gateway, account, from_at, to_at, working_until),
-      UPDATE (phase, place, run, working_until, begun_at, finished_at, movements, differences)
+      UPDATE (phase, place, run, working_until, begun_at, finished_at, movements, differences, not_yet_due)
    ON reconciliations TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_movements TO {role};
 

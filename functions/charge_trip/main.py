@@ -4,6 +4,7 @@ import functions_framework
 
 from shared.charging.dependencies import Dependencies
 from shared.charging.trip_completed import charge_completed_trip
+from shared.platform.log import log
 from shared.platform.settings import read_settings
 from shared.pricing.price import Pricing
 from shared.web.answers import Answer
@@ -13,6 +14,8 @@ from shared.web.door import door
 settings = read_settings()
 deps = Dependencies.of(settings)
 pricing = Pricing(settings)
+if settings.auth_issuers and not settings.auth_events:
+    log.warning("charges for whoever reaches it: AUTH_EVENTS is not set", extra={"function": "charge_trip"})
 
 
 @functions_framework.http

@@ -11,7 +11,7 @@ from functions.console.payments_form import MOST_IN_CSV
 from functions.console.reconciliation import read_id
 from shared.platform.csv_cells import cell
 from shared.platform.database import Row
-from shared.reading.reconciliation import every_movement, read_reconciliation
+from shared.reading.reconciliation import COLUMNS, every_movement, read_reconciliation
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.problems import Problem
@@ -34,8 +34,6 @@ def csv(desk: Desk, call: Call) -> Answer:
 
 
 def _lines(gateway: str, pages: Iterable[list[Row]]) -> Iterator[bytes]:
-    from shared.reconciling.report import COLUMNS  # no start waits for what reconciles
-
     yield _written([COLUMNS])
     for rows in pages:
         named = [row | {"gateway": gateway} for row in rows]

@@ -60,3 +60,11 @@ render_the_overlay() {
 name_the_image_in_the_manifests() {
   sed "s|image: dev.local/payment-service:local\$|image: $image|" "$work/rendered.yaml" >"$work/all.yaml"
 }
+
+# kustomize copies no setting of an overlay into what its base has: the clock of reconcile, which goes by UTC there.
+set_the_clock_to_the_time_zone() {
+  local zone
+  zone=$(sed -n 's|^  TIME_ZONE: ||p' "$work/all.yaml")
+  [[ $zone =~ ^[A-Za-z0-9_+/-]+$ ]] || return 0
+  sed -i.before "s|^  time\([zZ]\)one: UTC\$|  time\1one: $zone|" "$work/all.yaml"
+}

@@ -60,7 +60,6 @@ def about(payment_id: int, refund_id: int | None) -> dict[str, int]:
 def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
     """The lease in a row of a claim with what was claimed, of lease_key or pending, or of lease_next and open_request."""
     is_refund = row["refund_id"] is not None
-    waits: float | None = row["waits"]
     request = GatewayRequest(
         reference=row["reference"],
         payment_id=row["payment_id"],
@@ -79,7 +78,7 @@ def lease_of(deps: Dependencies, row: Row, taken_at: float) -> Lease:
         simulate=row["simulate"],
         method=row["method"],
         customer_present=row["customer_present"],
-        waits=deps.settings.next_action_timeout if waits is None else waits,
+        waits=deps.settings.next_action_timeout if row["waits"] is None else row["waits"],
         made_elsewhere=row["source"] == "gateway",
         told=told_of(row) if row["tells_key"] else None,
     )

@@ -1,9 +1,7 @@
 """What the gateway is told of a claim beside our reference, so that it can be entered again where the books lose it."""
 
-from shared.gateways.facts import Told
+from shared.gateways.facts import FARE, Told
 from shared.platform.database import Row
-
-FARE = ("base_fare", "distance_km", "rate_per_km", "surge_multiplier")
 
 
 def told_of(row: Row) -> Told:

@@ -8,15 +8,17 @@ from typing import Any, Literal, NamedTuple
 Kind = Literal["charge", "refund", "dispute"]
 DisputeStatus = Literal["INQUIRY", "OPEN", "WON", "LOST", "WITHDRAWN"]
 MovementKind = Literal["charge", "refund", "refund_failure", "dispute", "fee", "payout", "other"]
+# What a computed fare is made of, by the names of the columns.
+FARE = ("base_fare", "distance_km", "rate_per_km", "surge_multiplier")
 
 
 class Told(NamedTuple):
     """What the gateway is told of a claim beside our reference, and shows again: enough to enter it once more where the
     books lost it. `key_hash` and `fingerprint` are the client's key and request, as SHA-256 in hexadecimal. `fare` is
-    what the computed fare was made of, by the names of the columns, in plain decimals: none where the amount came
-    with the request. `commission` in the currency of the charge. Of a refund only `payment_id`, `key_hash` and
-    `fingerprint` are told. `understood`: False where some of it is not what we tell, since somebody changed it there or
-    it was too long to be told: that is as if it had not been told."""
+    what the computed fare was made of (FARE), in plain decimals: none where the amount came with the request.
+    `commission` in the currency of the charge. Of a refund only `payment_id`, `key_hash` and `fingerprint` are told.
+    `understood`: False where some of it is not what we tell, since somebody changed it there or it was too long to be
+    told: that is as if it had not been told."""
 
     payment_id: int | None
     key_hash: str | None

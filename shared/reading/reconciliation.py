@@ -10,8 +10,27 @@ from shared.web.problems import Problem
 
 # As many as a person reads at once, of times and of differences.
 SHOWN = 50
-# Movements that one statement reads for a file.
+# Movements that one statement reads for a file, and what the file has of each.
 AT_ONCE = 1_000
+COLUMNS = (
+    "gateway",
+    "movement",
+    "kind",
+    "at",
+    "verdict",
+    "why",
+    "object_id",
+    "charge_id",
+    "reference",
+    "payment_id",
+    "refund_id",
+    "currency",
+    "their_amount",
+    "our_amount",
+    "fee",
+    "their_status",
+    "our_status",
+)
 
 
 class Reconciliations(NamedTuple):

@@ -49,7 +49,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _end(INTERRUPTED, "stopped; the same command goes on from there")
     except SystemExit as wrong:  # of a setting, which is said in a line
-        _end(NOT_DONE, str(wrong)) if isinstance(wrong.code, str) else sys.exit(wrong.code)
+        if isinstance(wrong.code, str):
+            _end(NOT_DONE, wrong.code)
+        raise
     except Exception:
         log.log.exception("reconciliation failed")
         _end(NOT_DONE, "failed: the log says how")
@@ -80,7 +82,7 @@ def _reconciled(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
 def _take(deps: Dependencies, gateway: Gateway, window: Window) -> Run:
     """Goes on where somebody was killed, once nobody can be at it any more; who works on it keeps it for himself."""
     for waited in range(int(LEASE / PAUSE) + 1):
-        run = take(deps, gateway, window, anew=True)
+        run = take(deps, gateway, window)
         if run is not None:
             return run
         if not waited:

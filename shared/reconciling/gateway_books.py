@@ -39,8 +39,9 @@ def read_gateway_books(run: Run, until: float, heard: Heard) -> None:
             readers = [workers.submit(copy_context().run, reading.read, number) for number in numbers]
             for each in readers:
                 each.result()
-        finally:
+        except BaseException:
             run.stopped.set()
+            raise
 
 
 class _Reading:

@@ -39,9 +39,9 @@ def reconcile(run: Run, until: float, shown: Shown = lambda _phase, _share: None
 
 
 def reconcile_due(deps: Dependencies, until: float) -> bool:
-    """Reconciles yesterday, by the days of TIME_ZONE, with each gateway that keeps books, and before it what was left of the
-    days before; begins no page after `until` (monotonic clock). Says whether all of it is done: where not, the next call goes
-    on. Any number may run at once. Raises DatabaseUnavailable."""
+    """Reconciles with each gateway that keeps books what is due, as `days_due` says; begins no page after `until` (monotonic
+    clock). Says whether all of it is done: where not, the next call goes on. Any number may run at once. Raises
+    DatabaseUnavailable."""
     done = [_reconcile_days(deps, gateway, until) for gateway in deps.gateways.that_keep_books()]
     return all(done)
 
@@ -49,7 +49,7 @@ def reconcile_due(deps: Dependencies, until: float) -> bool:
 def _reconcile_days(deps: Dependencies, gateway: Gateway, until: float) -> bool:
     for window in days_due(deps, gateway):
         about = {"gateway": gateway.name, "day": window.name}
-        run = take(deps, gateway, window, anew=False) if time.monotonic() < until else None
+        run = take(deps, gateway, window, done_since=_last_midnight(deps)) if time.monotonic() < until else None
         if run is None:
             return False
         try:
@@ -64,16 +64,26 @@ def _reconcile_days(deps: Dependencies, gateway: Gateway, until: float) -> bool:
 
 
 def days_due(deps: Dependencies, gateway: Gateway) -> list[Window]:
-    """The days up to yesterday that are not reconciled with a gateway, oldest first. Raises DatabaseUnavailable."""
-    zone, now = ZoneInfo(deps.settings.time_zone), datetime.now(UTC)
-    last = yesterday(now, zone)
+    """The days up to yesterday, by TIME_ZONE, that are to be reconciled with a gateway: those that were not, oldest first; then
+    once a day, for as long as it is looked back, those that had what was not yet due, which may differ by now. Raises
+    DatabaseUnavailable."""
+    zone, today = ZoneInfo(deps.settings.time_zone), _last_midnight(deps)
+    last = yesterday(today, zone)
     days = [day(last - timedelta(days=before), zone) for before in reversed(range(MOST_DAYS))]
-    of_this = {"gateway": gateway.name, "account": account_name(gateway.account)}
+    of_this = {"gateway": gateway.name, "account": account_name(gateway.account), "today": today}
     rows = deps.database.run_again("reconciled_times", **of_this, since=days[0].begins)
-    first = min((row["to_at"] for row in rows), default=days[-1].ends)
-    return [
-        window
+    first = min((row["to_at"] for row in rows), default=today)
+    done = {
+        window: [row["is_over"] for row in rows if row["from_at"] <= window.begins and window.ends <= row["to_at"]]
         for window in days
         if window.ends >= first
-        and not any(row["from_at"] <= window.begins and window.ends <= row["to_at"] for row in rows)
+    }
+    return [window for window in done if not done[window]] + [
+        window for window in done if done[window] and not any(done[window])
     ]
+
+
+def _last_midnight(deps: Dependencies) -> datetime:
+    """When today began."""
+    zone = ZoneInfo(deps.settings.time_zone)
+    return day(yesterday(datetime.now(UTC), zone), zone).ends

@@ -3,9 +3,10 @@
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -13,30 +14,13 @@ from zoneinfo import ZoneInfo
 from shared.platform.csv_cells import cell
 from shared.platform.database import Database, Row
 from shared.platform.terminal import printable
+from shared.reading.reconciliation import COLUMNS, every_movement
 from shared.reconciling.run import Run
 from shared.reconciling.verdict import VERDICTS, Verdict
 from shared.reconciling.window import Window, day
 
-# Movements that one statement reads.
-AT_ONCE = 1_000
 # Differences that a screen has room for: all are in the file.
 MOST_SHOWN = 20
-COLUMNS = (
-    *(
-        "gateway",
-        "movement",
-        "kind",
-        "at",
-        "verdict",
-        "why",
-        "object_id",
-        "charge_id",
-        "reference",
-        "payment_id",
-        "refund_id",
-    ),
-    *("currency", "their_amount", "our_amount", "fee", "their_status", "our_status"),
-)
 
 
 class Counts(NamedTuple):
@@ -69,7 +53,7 @@ def write_csv(database: Database, runs: Sequence[Run], file: Path) -> list[Count
             writer = csv.writer(text)
             writer.writerow(COLUMNS)
             for run, counted in zip(runs, counts, strict=True):
-                for row in _every(database, "movements_of", run):
+                for row in chain.from_iterable(every_movement(database, run.reconciliation_id)):
                     counted.add(row)
                     named = row | {"gateway": run.gateway.name}
                     writer.writerow([cell(named[column]) for column in COLUMNS])
@@ -131,10 +115,3 @@ def _difference(row: Row) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _every(database: Database, name: str, run: Run) -> Iterable[Row]:
-    after = ""
-    while rows := database.run_again(name, reconciliation_id=run.reconciliation_id, after=after, limit=AT_ONCE):
-        yield from rows
-        after = rows[-1]["movement"]

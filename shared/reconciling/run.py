@@ -12,7 +12,7 @@ from shared.charging.dependencies import Dependencies
 from shared.gateways.facts import MovementKind
 from shared.gateways.protocol import Gateway, account_name
 from shared.platform.database import Row
-from shared.reconciling.verdict import DIFFERENCES, Verdict
+from shared.reconciling.verdict import DIFFERENCES, VERDICTS, Verdict
 from shared.reconciling.window import Window
 
 # Seconds for which whoever works on it has it: longer than the slowest page may take, and as long as nobody goes on where
@@ -92,7 +92,7 @@ class Run:
 
     def finish(self) -> None:
         """Deletes what this run did not see again, counts what it found, and gives it back."""
-        after, counts = "", dict.fromkeys(DIFFERENCES, 0) | {"matched": 0, "not_yet_due": 0}
+        after, counts = "", dict.fromkeys(VERDICTS, 0)
         of_this = {"reconciliation_id": self.reconciliation_id, "run": self.number}
         while after is not None:
             self.hold()
@@ -101,7 +101,11 @@ class Run:
             for row in rows:
                 if row["verdict"]:
                     counts[row["verdict"]] += row["count"]
-        found = {"count": sum(counts.values()), "differences": sum(counts[verdict] for verdict in DIFFERENCES)}
+        found = {
+            "count": sum(counts.values()),
+            "differences": sum(counts[verdict] for verdict in DIFFERENCES),
+            "not_yet_due": counts["not_yet_due"],
+        }
         self._still_ours(self.deps.database.run("finish_reconciliation", **self._ours(), **found))
         self.phase, self.place, self._lease = "done", None, None
         self.movements, self.differences = found["count"], found["differences"]
@@ -127,9 +131,10 @@ class Run:
         self._lease, self._held_at = rows[0].get("working_until"), time.monotonic()
 
 
-def take(deps: Dependencies, gateway: Gateway, window: Window, *, anew: bool) -> Run | None:
-    """Takes the reconciliation of a gateway over a time: goes on with one that was stopped, begins one that is done `anew` or
-    gives it as it is, without a lease. None where somebody else has it. Raises DatabaseUnavailable."""
+def take(deps: Dependencies, gateway: Gateway, window: Window, done_since: datetime | None = None) -> Run | None:
+    """Takes the reconciliation of a gateway over a time: goes on with one that was stopped, and begins anew one that is done;
+    but one that was finished since `done_since` is given as it is, without a lease. None where somebody else has it. Raises
+    DatabaseUnavailable."""
     rows = deps.database.run(
         "lease_reconciliation",
         gateway=gateway.name,
@@ -137,7 +142,7 @@ def take(deps: Dependencies, gateway: Gateway, window: Window, *, anew: bool) ->
         from_at=window.begins,
         to_at=window.ends,
         lease_seconds=LEASE,
-        anew=anew,
+        done_since=done_since or "infinity",
     )
     return Run(deps, gateway, window, rows[0]) if rows else None
 

@@ -1,13 +1,13 @@
 """The time that is reconciled: days of TIME_ZONE, or between two moments."""
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-DAY = timedelta(days=1)
+from shared.reading.periods import DAY, FIRST_YEAR, LAST_YEAR, midnight
+
 LONGEST = 366 * DAY
-FIRST_YEAR, LAST_YEAR = 2000, 9000
 
 _MOMENT = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)"
 
@@ -26,7 +26,7 @@ class Window(NamedTuple):
 
 def day(of: date, zone: ZoneInfo) -> Window:
     """A day from midnight to midnight by a zone's clocks: 23 or 25 hours where they are changed."""
-    return Window(_midnight(of, zone), _midnight(of + DAY, zone), of.isoformat())
+    return Window(midnight(of, zone), midnight(of + DAY, zone), of.isoformat())
 
 
 def yesterday(now: datetime, zone: ZoneInfo) -> date:
@@ -43,7 +43,7 @@ def read_window(begins: str, ends: str, zone: ZoneInfo, now: datetime) -> Window
     since, first = _read("FROM", begins, zone)
     until, last = _read("TO", ends, zone) if ends else (now, None) if first is None else (since, first)
     if last is not None:
-        until = _midnight(last + DAY, zone)
+        until = midnight(last + DAY, zone)
     if since >= now:
         raise NoWindow("FROM is still to come: nothing has moved since")
     if not since < until:
@@ -59,7 +59,7 @@ def _read(name: str, text: str, zone: ZoneInfo) -> tuple[datetime, date | None]:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             written = date.fromisoformat(text)
-            moment = _midnight(written, zone)
+            moment = midnight(written, zone)
         elif re.fullmatch(_MOMENT, text, re.ASCII):
             written, moment = None, datetime.fromisoformat(text.upper()).astimezone(UTC)
         else:
@@ -69,10 +69,6 @@ def _read(name: str, text: str, zone: ZoneInfo) -> tuple[datetime, date | None]:
     except (ValueError, OverflowError):
         pass
     raise NoWindow(f"{name} must be a day such as 2026-11-22, or a time such as 2026-11-22T12:00:00Z")
-
-
-def _midnight(of: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(of, time(), zone).astimezone(UTC)
 
 
 def _name(moment: datetime) -> str:

@@ -19,9 +19,10 @@ CREATE TABLE reconciliations (
     -- As the last run that came to its end found them.
     movements         bigint,
     differences       bigint,
+    not_yet_due       bigint,
     UNIQUE (gateway, account, from_at, to_at),
     CHECK (from_at < to_at),
-    CHECK ((movements IS NULL) = (finished_at IS NULL) AND (differences IS NULL) = (finished_at IS NULL))
+    CHECK (num_nonnulls(finished_at, movements, differences, not_yet_due) IN (0, 4))
 );
 -- The latest times first.
 CREATE INDEX idx_reconciliations_to_at ON reconciliations (to_at, reconciliation_id);

@@ -3,8 +3,8 @@
 -- gateway contradicted what is stored within `recent` seconds, among the newest `looked` entries of the audit trail, but for charges
 -- that were paid late and are given back or adopted (payments_pkey); and disputes whose evidence can still be sent
 -- (idx_payment_disputes_open); and reconciliations of the last 35 days that found differences (idx_reconciliations_to_at,
--- idx_reconciled_movements_differ), among the newest `looked`. What waits for its customer counts from when it is waited for no longer; the oldest `looked` of what is
--- pending are looked at.
+-- idx_reconciled_movements_differ), among the newest `looked`. What waits for its customer counts from when
+-- it is waited for no longer; the oldest `looked` of what is pending are looked at.
 WITH since AS (SELECT * FROM open_from)
 SELECT (SELECT count(*) FROM (SELECT FROM (SELECT created_at, act_by FROM idempotency_keys
                                             WHERE num_nulls(answer_status) = 1 AND created_at >= (SELECT requests FROM since)

@@ -1,13 +1,12 @@
 -- What happened to a payment's money, newest first, page by page: asked for, charged or declined, given back or not, come back, settled
--- by hand, contradicted by the gateway, adopted since it was paid late, lost and entered again, disputed. From the rows that are kept, so it costs a charge nothing. Of a
--- payment's refunds no more is read than a page (idx_payment_refunds_payment_id, idx_payment_refunds_settled,
--- idx_payment_refunds_reversed), of the audit trail and of disputes what they have of this payment (idx_audit_log_payment_id,
--- idx_payment_disputes_payment_id). A page without any gives
--- one row with nothing in it; no payment, no row.
+-- by hand, contradicted by the gateway, adopted since it was paid late, lost and entered again, disputed. From the rows that are kept, so
+-- it costs a charge nothing. Of a payment's refunds no more is read than a page (idx_payment_refunds_payment_id,
+-- idx_payment_refunds_settled, idx_payment_refunds_reversed), of the audit trail and of disputes what they have of this payment
+-- (idx_audit_log_payment_id, idx_payment_disputes_payment_id). A page without any gives one row with nothing in it; no payment, no row.
 --
--- Of what happened in one commit, `place` tells the order: 0 asked for, 1 a refund asked for, 2 settled by hand, adopted or entered again, 3 what
--- became of it, 4 contradicted, 5 a refund that came back, 6 a dispute, 7 how it ended; each a step of 2^59, and above it the id of the refund, entry or dispute. A refund is
--- looked at for each of its events.
+-- Of what happened in one commit, `place` tells the order: 0 asked for, 1 a refund asked for, 2 settled by hand, adopted or entered again,
+-- 3 what became of it, 4 contradicted, 5 a refund that came back, 6 a dispute, 7 how it ended; each a step of 2^59, and above it the id
+-- of the refund, entry or dispute. A refund is looked at for each of its events.
 WITH payment AS (
     SELECT * FROM payments WHERE payment_id = %(payment_id)s
 ), happened AS (

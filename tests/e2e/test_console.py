@@ -22,8 +22,9 @@ ENDS_A_PARAGRAPH = re.compile(r"<p\b[^>]*>(?:(?!</p>).)*?<(?:form|div|dl|p|secti
 # A reconciliation that found one difference of each kind, with the longest names and texts that there may be.
 DIFFERENCES = """
 WITH reconciliation AS (
-    INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences)
-    VALUES ('stripe', 'acct_1032D82eZvKYlo2C/live', 'yesterday', 'today', 'done', now(), 123456, 4)
+    INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences,
+                                not_yet_due)
+    VALUES ('stripe', 'acct_1032D82eZvKYlo2C/live', 'yesterday', 'today', 'done', now(), 123456, 4, 0)
     RETURNING reconciliation_id
 )
 INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_id, charge_id, reference, payment_id, currency,

@@ -218,7 +218,7 @@ def reconcile(place: Place, like: StripeLike, since: datetime, folder: Path, *ar
 def differences(till: Till, since: datetime) -> int:
     """How much differs by now between the gateway's books and ours."""
     [gateway] = till.deps.gateways.that_keep_books()
-    run = take(till.deps, gateway, Window(since, datetime.now(UTC) + timedelta(hours=3), "since then"), anew=True)
+    run = take(till.deps, gateway, Window(since, datetime.now(UTC) + timedelta(hours=3), "since then"))
     assert run is not None
     run_to_its_end(run, float("inf"))
     return run.differences

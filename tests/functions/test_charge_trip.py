@@ -67,6 +67,8 @@ def service(cluster: Cluster, one_trip_server: TripServer) -> Iterator[Service]:
         settings = {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_x", "STRIPE_API_BASE": gateway.url}
         settings |= {"GATEWAY_TIMEOUT": "2", "TRIP_SERVICE_TIMEOUT": "2", "K_SINK": told.url}
         settings |= {"TRIP_SERVICE_URL": one_trip_server.url}
+        # Who calls the others needs a token, and who sends it events none: as on a cluster whose Eventing has no OIDC.
+        settings |= {"AUTH_ISSUERS": '[{"issuer": "https://id.example", "keys": "https://id.example/keys"}]'}
         with Functions(["charge_trip"], place.environment | settings) as functions:
             yield Service(functions, gateway, place, told)
 
@@ -91,6 +93,11 @@ def test_ten_deliveries_of_one_event_at_once_charge_once(service: Service, trip:
     again = service.tell(trip)
     assert (again.status, again.data) == (204, b"")
     assert len(service.payments(trip)) == 1
+
+
+def test_where_callers_need_a_token_and_events_none_it_says_so_once(service: Service) -> None:
+    [said] = [line for line in service.functions.log("charge_trip").splitlines() if "AUTH_EVENTS is not set" in line]
+    assert json.loads(said)["level"] == "WARNING"
 
 
 def test_a_declined_charge_is_final_and_an_event_says_so(service: Service, trip: int) -> None:

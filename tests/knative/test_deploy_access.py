@@ -115,6 +115,13 @@ def with_settings(text: str, **changed: str) -> str:
     return changed_text
 
 
+def test_the_clock_of_reconcile_goes_by_the_time_zone_of_the_settings(machine: Machine, built_text: BuiltText) -> None:
+    text = with_settings(built_text("overlays/minikube"), TIME_ZONE="Asia/Kolkata")
+    succeeded(machine.deploy(*TO_A_CLUSTER, *overlay(machine, text)))
+    clock = machine.state["objects"]["PingSource.sources.knative.dev/reconcile-clock"]
+    assert clock["spec"]["timezone"] == "Asia/Kolkata"
+
+
 def test_where_people_sign_in_the_key_of_their_sessions_is_made_once_and_never_shown(
     machine: Machine, built_text: BuiltText
 ) -> None:

@@ -98,7 +98,8 @@ def a_dispute(sql: Sql, payment_id: int, **fields: Any) -> int:
 def a_reconciliation(sql: Sql, **fields: Any) -> int:
     """The reconciliation of yesterday with Stripe, done with nothing found, unless its fields say otherwise; its id."""
     row = {name: sql.value(f"SELECT {moment}") for name, moment in YESTERDAY.items() if name not in fields}
-    row |= {"gateway": "stripe", "account": "acct_1/live", "phase": "done", "movements": 0, "differences": 0}
+    row |= {"gateway": "stripe", "account": "acct_1/live", "phase": "done"}
+    row |= {"movements": 0, "differences": 0, "not_yet_due": 0}
     return int(insert(sql, "reconciliations", row | fields)["reconciliation_id"])
 
 

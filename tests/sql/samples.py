@@ -131,12 +131,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "entries_not_seen": BETWEEN
     | RECONCILED
     | {"gateway": "simulated", "account": "acct_1", "after_at": "yesterday", "after_id": 7, "limit": 500},
-    "finish_reconciliation": HELD | {"count": 7, "differences": 1},
+    "finish_reconciliation": HELD | {"count": 7, "differences": 1, "not_yet_due": 1},
     "hold_reconciliation": HELD,
     "keep_movements": HELD | {"phase": "gateway", "place": "txn_7", "movements": A_MOVEMENT},
-    "lease_reconciliation": BETWEEN | {"gateway": "stripe", "account": "acct_1", "lease_seconds": 60, "anew": True},
+    "lease_reconciliation": BETWEEN
+    | {"gateway": "stripe", "account": "acct_1", "lease_seconds": 60, "done_since": "infinity"},
     "movements_of": {"reconciliation_id": 1, "after": "txn_5", "limit": 1_000},
-    "reconciled_times": {"gateway": "stripe", "account": "acct_1", "since": "yesterday"},
+    "reconciled_times": {"gateway": "stripe", "account": "acct_1", "since": "yesterday", "today": "today"},
     "settle_movements": RECONCILED | {"after": "txn_5", "limit": 5_000},
     "asked_about": {"payment_id": 7, "refund_id": 7},
     "audit": AUDIT,

@@ -91,8 +91,9 @@ INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, object_
 SELECT 1, 'txn_' || n, 'charge', now(), 'pi_' || n, n, 'INR', 36.50, 36.50,
        CASE WHEN n % 100 = 0 THEN 'amount_differs' ELSE 'matched' END, 1
   FROM generate_series(1, {ROWS}) AS n;
-INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences)
-SELECT 'stripe', 'acct_1', now() - n * interval '1 hour', now() - (n - 1) * interval '1 hour', 'done', now(), 5, 1
+INSERT INTO reconciliations (gateway, account, from_at, to_at, phase, finished_at, movements, differences,
+                            not_yet_due)
+SELECT 'stripe', 'acct_1', now() - n * interval '1 hour', now() - (n - 1) * interval '1 hour', 'done', now(), 5, 1, 0
   FROM generate_series(1, {ROWS // 50}) AS n;
 INSERT INTO reconciled_movements (reconciliation_id, movement, kind, at, currency, their_amount, verdict, run)
 SELECT 2 + n / 5, 'txn_' || n, 'charge', now(), 'INR', 1, CASE WHEN n % 5 = 0 THEN 'missing_here' ELSE 'matched' END, 1

@@ -422,7 +422,13 @@ def ended(place: Place, days: int, **fields: Any) -> int:
 def test_what_differs_is_counted_for_35_days_once_however_many_times_have_it(place: Place, database: Database) -> None:
     old, before, last = (ended(place, days) for days in (36, 34, 2))
     again = a_reconciliation(
-        place.sql, from_at="2020-01-01", to_at="tomorrow", finished_at=None, differences=None, movements=None
+        place.sql,
+        from_at="2020-01-01",
+        to_at="tomorrow",
+        finished_at=None,
+        differences=None,
+        not_yet_due=None,
+        movements=None,
     )
     for reconciliation, movement, verdict in (
         (old, "txn_old", "missing_here"),

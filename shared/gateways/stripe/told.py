@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from shared.gateways.facts import Told
+from shared.gateways.facts import FARE, Told
 from shared.gateways.stripe.api import Fields
 from shared.platform import json_text
 from shared.rules.identifiers import GREATEST_ID, driver_id
@@ -13,7 +13,6 @@ from shared.rules.states import METHODS
 
 # Characters of a value: https://docs.stripe.com/metadata#data
 _LONGEST = 500
-_FARE = ("base_fare", "distance_km", "rate_per_km", "surge_multiplier")
 
 
 def told_fields(told: Told) -> Fields:
@@ -55,7 +54,7 @@ def told_in(found: Mapping[str, Any]) -> Told | None:
 
 
 def _fare_text(fare: Mapping[str, Decimal]) -> str:
-    text = "{" + ",".join(f'"{name}":{fare[name]:f}' for name in _FARE) + "}"
+    text = "{" + ",".join(f'"{name}":{fare[name]:f}' for name in FARE) + "}"
     return text if len(text) <= _LONGEST else "{}"
 
 
@@ -77,10 +76,10 @@ def _fare(text: str) -> dict[str, Decimal] | None:
         fare = json_text.read(text.encode())
     except json_text.JsonError:
         return None
-    if not isinstance(fare, dict) or fare.keys() != set(_FARE):
+    if not isinstance(fare, dict) or fare.keys() != set(FARE):
         return None
-    numbers = {name: Decimal(fare[name]) for name in _FARE if _is_a_number(fare[name])}
-    return numbers if len(numbers) == len(_FARE) else None
+    numbers = {name: Decimal(fare[name]) for name in FARE if _is_a_number(fare[name])}
+    return numbers if len(numbers) == len(FARE) else None
 
 
 def _is_a_number(value: object) -> bool:

@@ -10,7 +10,7 @@ from tests.sql.rows import a_movement, a_payment, a_reconciliation, a_refund
 from tests.support.cluster import Place
 
 PAGE = "/console/reconciliation"
-NOT_DONE = {"phase": "gateway", "finished_at": None, "movements": None, "differences": None}
+NOT_DONE = {"phase": "gateway", "finished_at": None, "movements": None, "differences": None, "not_yet_due": None}
 
 
 def test_times_that_were_compared_are_listed_the_latest_first(visitor: Visitor, place: Place) -> None:

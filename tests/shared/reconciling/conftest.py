@@ -63,7 +63,7 @@ class Books:
 
     def take(self, window: Window | None = None) -> Run:
         [gateway] = self.till.deps.gateways.that_keep_books()
-        run = take(self.till.deps, gateway, window or self.window, anew=True)
+        run = take(self.till.deps, gateway, window or self.window)
         assert run is not None
         return run
 

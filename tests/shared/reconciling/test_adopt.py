@@ -52,7 +52,7 @@ class Shop:
         [gateway] = self.till.deps.gateways.that_keep_books()
         now, around = datetime.now(UTC), timedelta(hours=2)
         window = Window(now - around, now + around, "around now")
-        run = take(self.till.deps, gateway, window, anew=True)
+        run = take(self.till.deps, gateway, window)
         assert run is not None
         reconcile(run, FOREVER)
         return run

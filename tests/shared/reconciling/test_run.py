@@ -4,15 +4,19 @@ import threading
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from shared.gateways.protocol import Unknown, account_name
 from shared.gateways.stripe import listing
 from shared.reconciling import patience
 from shared.reconciling.gateway_books import read_gateway_books
 from shared.reconciling.reconcile import days_due, reconcile, reconcile_due
 from shared.reconciling.run import NotDone, Run, take
+from shared.reconciling.window import DAY, day
 from tests.shared.reconciling.conftest import FOREVER, Books
+from tests.sql.rows import a_reconciliation
 from tests.support.till import Died
 
 PAGES = "/v1/balance_transactions"
@@ -104,7 +108,7 @@ def test_who_was_killed_keeps_it_for_a_minute_and_no_longer(books: Books) -> Non
     books.pay()
 
     def again() -> Run | None:
-        return take(books.till.deps, gateway, books.window, anew=True)
+        return take(books.till.deps, gateway, books.window)
 
     assert again() is None
     a_minute_later(books)
@@ -147,6 +151,14 @@ def test_the_gateway_is_left_alone_for_as_long_as_it_asks(books: Books, slept: l
     assert sum(slept) == 60
     assert max(slept) <= patience.SHORT, "it keeps what it has meanwhile"
     assert books.verdicts() == [("charge", "matched")]
+
+
+def test_after_a_long_list_was_read_whole_the_gateway_is_waited_for_as_before(books: Books, slept: list[float]) -> None:
+    for _ in range(3):
+        books.pay()
+    answers = iter([Unknown("busy", retry_after=30), "an answer"])
+    assert patience.patiently(books.reconcile(), FOREVER, lambda: next(answers)) == "an answer"
+    assert sum(slept) == 30
 
 
 def test_a_gateway_that_does_not_answer_is_given_up_and_gone_on_with_later(books: Books, slept: list[float]) -> None:
@@ -193,6 +205,40 @@ def test_yesterday_is_due_until_it_is_reconciled_and_so_is_a_day_that_was_left_o
     )
     assert [window.begins for window in days_due(deps, gateway)][-1] == yesterday.begins
     assert len(days_due(deps, gateway)) == 3
+
+
+def test_a_day_with_what_was_not_yet_due_is_compared_once_a_day_until_all_of_it_is(books: Books) -> None:
+    deps, sql = books.till.deps, books.place.sql
+    [gateway] = deps.gateways.that_keep_books()
+    books.like.control({"skip": -2 * 86400})
+    charge = books.pay()
+    books.like.books.change(charge, amount=14000)
+    sql.run("INSERT INTO gateway_rings (gateway, kind, object_id) VALUES ('stripe', 'charge', %s)", (charge,))
+    [yesterday] = days_due(deps, gateway)
+    before = day(yesterday.begins.date() - DAY, ZoneInfo("UTC"))
+    assert books.reconcile(before).differences == 0
+    assert books.verdicts() == [("charge", "not_yet_due")]
+    assert days_due(deps, gateway) == [yesterday], "today it was compared already"
+    sql.run("UPDATE reconciliations SET finished_at = finished_at - interval '1 day'")
+    assert days_due(deps, gateway) == [yesterday, before]
+    sql.run("DELETE FROM gateway_rings")
+    assert reconcile_due(deps, FOREVER)
+    assert books.differences() == [("charge", "amount_differs")]
+    sql.run("UPDATE reconciliations SET finished_at = finished_at - interval '1 day' WHERE to_at = %s", (before.ends,))
+    assert days_due(deps, gateway) == []
+
+
+def test_a_day_that_was_compared_before_it_was_over_is_compared_again(books: Books) -> None:
+    books.like.control({"skip": -86400})
+    books.pay()
+    deps = books.till.deps
+    [gateway] = deps.gateways.that_keep_books()
+    [yesterday] = days_due(deps, gateway)
+    since, until, _ = yesterday
+    account = account_name(gateway.account)
+    a_reconciliation(books.place.sql, account=account, from_at=since, to_at=until, finished_at=since)
+    assert reconcile_due(deps, FOREVER)
+    assert books.place.sql.value("SELECT verdict FROM reconciled_movements") == "matched"
 
 
 def test_a_long_list_is_read_in_slices_whole_and_wherever_it_is_stopped(
