@@ -177,8 +177,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 # Whole systems of processes: one after the other, on one of the workers, so that they have the machine nearly to themselves.
-# The other files share the other workers, each as a whole.
+# The other files share the other workers, each as a whole: those first whose few tests take long, so that none of them is left
+# for the end, when the other workers have nothing more to do.
 SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz")
+LONG = ("benchmarks", "model", "local", "knative", "functions", "sql")
 
 
 class ByFile(LoadScopeScheduling):
@@ -187,8 +189,15 @@ class ByFile(LoadScopeScheduling):
         return "systems" if file.split("/")[1] in SYSTEMS else file
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folders = (*SYSTEMS, *LONG)
+    place = {folder: number for number, folder in enumerate(folders)}
+    items.sort(key=lambda item: place.get(item.nodeid.split("/")[1], len(folders)))
+
+
 # Instead of xdist's groups, which pytest 9.2 has put out of effect without a word
 # (https://github.com/pytest-dev/pytest-xdist/issues/1386).
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    config.option.loadscopereorder = False
     return ByFile(config, log)

@@ -8,8 +8,8 @@ from shared.gateways.protocol import Unknown
 from shared.platform.log import log
 from shared.reconciling.run import NotDone, Run
 
-# Seconds between tries that the gateway gave no answer to, twice as long each time, two minutes in all; longer where it asks
-# for that.
+# Seconds between tries that the gateway gave no answer to, twice as long each time, a minute and a half in all; longer where it
+# asks for that.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 MOST_TRIES = 9
 # The longest sleep between two looks at the lease.
@@ -21,17 +21,18 @@ Answer = TypeVar("Answer")
 def patiently(run: Run, until: float, ask: Callable[[], Answer | Unknown]) -> Answer | Unknown:
     """What the gateway answers, asked again while it is not known. An Unknown is only given that says that a place in a list is
     gone. Raises NotDone where it gave no answer for long, or none by `until` (monotonic clock)."""
-    pause = FIRST_PAUSE
-    for _ in range(MOST_TRIES):
+    pause, why, asked_to_wait = FIRST_PAUSE, "", 0.0
+    for tries in range(MOST_TRIES):
+        if tries:
+            _wait(run, until, max(pause, asked_to_wait), why)
+            pause = min(2 * pause, LONGEST_PAUSE)
         if time.monotonic() >= until:
             raise NotDone("its time is up")
         answer = ask()
         if not isinstance(answer, Unknown) or answer.search_cursor is not None:
             return answer
-        why = answer.why
+        why, asked_to_wait = answer.why, answer.retry_after
         log.info("a gateway's books are asked for again", extra={"gateway": run.gateway.name, "why": why})
-        _wait(run, until, max(pause, answer.retry_after), why)
-        pause = min(2 * pause, LONGEST_PAUSE)
     raise NotDone(f"{run.gateway.name} does not answer: {why}")
 
 

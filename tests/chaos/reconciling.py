@@ -31,7 +31,7 @@ def reconcile_all(world: World) -> None:
     with world.sql() as sql:
         for _ in range(2):
             for gateway in deps.gateways.that_keep_books():
-                run = take(deps, gateway, window, anew=True)
+                run = take(deps, gateway, window)
                 assert run is not None, "nobody else reconciles"
                 reconcile(run, float("inf"))
             found.append((sql.run(FOUND), sql.run(BOOKED)))

@@ -173,7 +173,9 @@ def test_every_endpoint_of_the_index_answers(client: Client, prefix: str) -> Non
     index = client.get(f"{prefix}/").json
     for endpoint in index["endpoints"]:
         method, path = endpoint.split()
-        answer = client.call(method, prefix + path.replace("{payment_id}", "1").replace("{gateway}", "stripe"))
+        for name, value in (("{payment_id}", "1"), ("{gateway}", "stripe"), ("{driver_id}", "driver-1")):
+            path = path.replace(name, value)
+        answer = client.call(method, prefix + path)
         assert answer.status != 405
         assert answer.status != 404 or answer.json["code"] != "not_found"
 

@@ -23,7 +23,7 @@ def copy() -> Iterator[Copy]:
         yield copied
 
 
-def test_starts_serves_starts_again_what_dies_and_ends(copy: Copy) -> None:
+def test_starts_serves_starts_again_what_dies_and_after_a_kill_of_everything_has_its_rows(copy: Copy) -> None:
     running = copy.run().up()
     assert copy.get("/health")["status"] == "UP"
     assert f"http://localhost:{copy.port}" in running.output
@@ -38,14 +38,6 @@ def test_starts_serves_starts_again_what_dies_and_ends(copy: Copy) -> None:
     kill(of_payments)
     assert copy.get("/payments/1")["payment_id"] == 1
 
-    assert running.end() == 0
-    assert copy.processes() == []
-    assert running.lines[-1] == "Stopped.\n"
-    assert "database system is shut down" in copy.log("postgres")
-
-
-def test_after_a_kill_of_everything_it_starts_again_with_its_rows(copy: Copy) -> None:
-    running = copy.run().up()
     body = json.dumps({"trip_id": 101, "method": "CASH", "amount": 150.00}).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": "test-payment-001"}
     request = urllib.request.Request(f"http://127.0.0.1:{copy.port}/payments", body, headers)
@@ -60,16 +52,9 @@ def test_after_a_kill_of_everything_it_starts_again_with_its_rows(copy: Copy) ->
     again = copy.run().up()
     assert copy.get(f"/payments/{payment['payment_id']}")["amount"] == 150.0
 
-    supervisor = copy.processes("local.supervisord")
-    kill(supervisor)
-    assert again.wait() == 1
-    assert copy.processes() == []
-
-
-def test_when_only_the_runner_is_killed_all_ends_or_the_next_start_ends_it(copy: Copy) -> None:
-    running = copy.run().up()
-    os.kill(running.process.pid, signal.SIGKILL)
-    running.wait()
+    # When only the runner is killed, all ends or the next start ends it.
+    os.kill(again.process.pid, signal.SIGKILL)
+    again.wait()
     next_one = copy.run().up()
     assert copy.get("/health")["status"] == "UP"
 
@@ -80,8 +65,10 @@ def test_when_only_the_runner_is_killed_all_ends_or_the_next_start_ends_it(copy:
     await_that(lambda: copy.processes("metrics") != [])
     assert copy.get("/metrics")["currency"] == "INR"
 
-    assert next_one.end(signal.SIGINT) == 0
+    assert next_one.end() == 0
     assert copy.processes() == []
+    assert next_one.lines[-1] == "Stopped.\n"
+    assert "database system is shut down" in copy.log("postgres")
 
 
 def test_a_function_that_cannot_start_is_named_in_one_line(copy: Copy) -> None:
@@ -124,7 +111,10 @@ def test_another_database_and_other_neighbours_are_used(copy: Copy) -> None:
         assert not copy.processes("local.trip_service")
         assert not [process for process in copy.processes() if process.name() == "postgres"]
         assert all(copy.processes(function) for function in FUNCTIONS)
-        assert running.end() == 0
+        # Without the supervisor nothing stays.
+        kill(copy.processes("local.supervisord"))
+        assert running.wait() == 1
+        assert copy.processes() == []
 
         refused = copy.run(**{**database, "DB_PASS": "not-the-password"})
         assert refused.wait() == 1
