@@ -178,7 +178,7 @@ def running(plan: Plan) -> Iterator[World]:
             "THREADS": THREADS,
         }
         migration = [sys.executable, "-m", "sql.migrate"]
-        environment = servers.primary.environment(DATABASE) | settings | ROLE
+        environment = servers.primary.environment(DATABASE) | ROLE | settings
         subprocess.run(migration, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.DEVNULL)
         addresses = dict(zip((servers.primary, servers.standby), ADDRESSES, strict=True))
         network = stack.enter_context(Network({address: server.port for server, address in addresses.items()}))

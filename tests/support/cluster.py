@@ -53,8 +53,12 @@ SELECT concat(
     (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase
       WHERE datname = current_database()))
 """
-# The functions' role: rows, no DDL.
-ROLE = {"DB_APP_USER": "payments_app", "DB_APP_PASS": "tests-only"}
+# The functions' role: rows, no DDL. It is one for all databases of a server: whoever migrates one says the same time-out.
+ROLE = {
+    "DB_APP_USER": "payments_app",
+    "DB_APP_PASS": "tests-only",
+    "DB_STATEMENT_TIMEOUT": f"{SETTINGS.db_statement_timeout:g}",
+}
 
 
 class Place:
@@ -86,12 +90,7 @@ class Place:
 
 def migrate(server: Postgres, name: str) -> None:
     """Migrates a database as an operator does: `python -m sql.migrate`, for the functions' role."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "DB_STATEMENT_TIMEOUT": f"{SETTINGS.db_statement_timeout:g}",
-        **server.environment(name),
-        **ROLE,
-    }
+    environment = {"PATH": os.environ["PATH"], **server.environment(name), **ROLE}
     subprocess.run([sys.executable, "-m", "sql.migrate"], cwd=CHECKOUT, env=environment, check=True)
 
 
