@@ -9,9 +9,10 @@ from shared.gateways.facts import ChargeFact, DisputeFact, DisputeStatus, Fact, 
 from shared.gateways.protocol import Unknown
 from shared.gateways.redaction import redacted
 from shared.gateways.stripe.api import Api, Deadline, Refused, code_or_id, moment
-from shared.gateways.stripe.money import of_minor_units
+from shared.gateways.stripe.money import currency_of, of_minor_units
 from shared.gateways.stripe.told import told_in
 
+INTENTS = "/v1/payment_intents"
 # What Stripe's ids are made of. What is not is none of them, and in a path it might name something else.
 _ID = re.compile("[A-Za-z0-9_]{1,255}")
 # Every other status of a charge is not final: https://docs.stripe.com/payments/paymentintents/lifecycle
@@ -141,7 +142,7 @@ class _Place(NamedTuple):
 
 
 _PLACES: Mapping[Kind, _Place] = {
-    "charge": _Place("/v1/payment_intents", "payment_intent", _charge),
+    "charge": _Place(INTENTS, "payment_intent", _charge),
     "refund": _Place("/v1/refunds", "refund", _refund),
     "dispute": _Place("/v1/disputes", "dispute", _dispute),
 }
@@ -155,13 +156,13 @@ def _known(found: dict[str, Any], statuses: Mapping[str, Status]) -> Status:
 
 
 def _money(found: dict[str, Any]) -> tuple[Decimal, str]:
-    currency = found.get("currency")
-    if not isinstance(currency, str) or not re.fullmatch("[a-z]{3}", currency):
+    currency = currency_of(found)
+    if currency is None:
         raise _NotUnderstood("currency")
-    amount = of_minor_units(found.get("amount"), currency.upper())
+    amount = of_minor_units(found.get("amount"), currency)
     if amount is None:
         raise _NotUnderstood("amount")
-    return amount, currency.upper()
+    return amount, currency
 
 
 def reference(found: dict[str, Any]) -> str | None:

@@ -21,7 +21,6 @@ from shared.gateways.stripe.money import minor_units
 from shared.gateways.stripe.objects import has_reference, ours, refunded
 from shared.gateways.stripe.waiting import STANDS_STILL, waiting, waits, why_not_paid
 
-INTENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
 NOT_EXPRESSIBLE = "amount_not_expressible"
 # No money is in an intent of these, and none comes without somebody who is not there.
@@ -73,7 +72,7 @@ class Stripe:
         amount = minor_units(request.amount, request.currency)
         if amount is None:
             return self._refused(request, Refused(NOT_EXPRESSIBLE), self._search_charge, deadline)
-        answer = self._api.post(INTENTS, charge_fields(request, amount), request.reference, deadline)
+        answer = self._api.post(facts.INTENTS, charge_fields(request, amount), request.reference, deadline)
         if not isinstance(answer, Refused):
             return self._charged(request, answer, deadline)
         if answer.intent is not None:
@@ -171,7 +170,7 @@ class Stripe:
     def _search_charge(self, request: GatewayRequest, deadline: Deadline) -> Outcome | None:
         cursor = self._cursor(request)
         queries = listing.windows(request, cursor.until)
-        found = listing.find(self._api, INTENTS, queries, cursor, request.reference, deadline)
+        found = listing.find(self._api, facts.INTENTS, queries, cursor, request.reference, deadline)
         if isinstance(found, dict):
             return self._charged(request, StripeObject(found), deadline)
         return found or self._absent(cursor)
@@ -199,7 +198,7 @@ class Stripe:
     def _read_charge(
         self, request: GatewayRequest, gateway_id: str, deadline: Deadline, *, cancel: bool = True
     ) -> Outcome:
-        return self._charged(request, self._read(INTENTS, gateway_id, deadline), deadline, cancel=cancel)
+        return self._charged(request, self._read(facts.INTENTS, gateway_id, deadline), deadline, cancel=cancel)
 
     def _read_refund(self, request: GatewayRequest, gateway_id: str, deadline: Deadline) -> Outcome:
         return refunded(request, self._read(REFUNDS, gateway_id, deadline))
@@ -233,7 +232,7 @@ class Stripe:
         The key is new every time: cancelling twice does no harm, and a stored 500 must not stand in the way for a day.
         """
         key = f"{request.reference}-cancel-{uuid.uuid4()}"
-        answer = self._api.post(f"{INTENTS}/{quote(gateway_id, safe='')}/cancel", (), key, deadline)
+        answer = self._api.post(f"{facts.INTENTS}/{quote(gateway_id, safe='')}/cancel", (), key, deadline)
         if isinstance(answer, StripeObject):
             outcome = self._charged(request, answer, deadline, cancel=False)
             if not isinstance(outcome, Unknown):

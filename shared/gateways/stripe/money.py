@@ -1,7 +1,9 @@
 """Amounts as Stripe counts them."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 # https://docs.stripe.com/currencies#minor-units: zero-decimal currencies, three-decimal currencies, special cases.
 _NO_DECIMALS = re.compile("BIF|CLP|DJF|GNF|JPY|KMF|KRW|MGA|PYG|RWF|VND|VUV|XAF|XOF|XPF")
@@ -28,6 +30,12 @@ def minor_units(amount: Decimal, currency: str) -> int | None:
     else:
         units, step = amount * 100, 100 if _WHOLE_IN_HUNDREDTHS.fullmatch(currency) else 1
     return int(units) if units % step == 0 else None
+
+
+def currency_of(found: Mapping[str, Any]) -> str | None:
+    """The currency of an object of Stripe's, as we write it: None where it names none."""
+    currency = found.get("currency")
+    return currency.upper() if isinstance(currency, str) and re.fullmatch("[a-z]{3}", currency) else None
 
 
 def of_minor_units(units: object, currency: str) -> Decimal | None:

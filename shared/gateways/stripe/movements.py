@@ -3,7 +3,6 @@
 https://docs.stripe.com/api/balance_transactions/list, https://docs.stripe.com/reports/balance-transaction-types
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +12,7 @@ from shared.gateways.facts import DisputeFact, Movement, MovementKind, MovementP
 from shared.gateways.protocol import Unknown
 from shared.gateways.stripe import facts, listing
 from shared.gateways.stripe.api import Api, Deadline, code_or_id, moment
-from shared.gateways.stripe.money import moved_of_minor_units, of_minor_units
+from shared.gateways.stripe.money import currency_of, moved_of_minor_units, of_minor_units
 from shared.platform.log import log
 
 TRANSACTIONS = "/v1/balance_transactions"
@@ -82,7 +81,9 @@ def _movement(transaction: dict[str, Any]) -> Movement:
     called, at = code_or_id(transaction.get("id")), moment(transaction.get("created"))
     if called is None or at is None:
         raise _NotUnderstood("id" if called is None else "created")
-    currency = _currency(transaction)
+    currency = currency_of(transaction)
+    if currency is None:
+        raise _NotUnderstood("currency")
     moved = _object(transaction.get("source"), called)
     return Movement(
         movement=called,
@@ -161,13 +162,6 @@ _READ: Mapping[str, Callable[[dict[str, Any]], _Object]] = {
 }
 
 
-def _currency(found: dict[str, Any]) -> str:
-    currency = found.get("currency")
-    if not isinstance(currency, str) or not re.fullmatch("[a-z]{3}", currency):
-        raise _NotUnderstood("currency")
-    return currency.upper()
-
-
 def _money(transaction: dict[str, Any], name: str, currency: str) -> Decimal:
     moved = moved_of_minor_units(transaction.get(name), currency)
     if moved is None:
@@ -177,9 +171,6 @@ def _money(transaction: dict[str, Any], name: str, currency: str) -> Decimal:
 
 def _object_money(found: dict[str, Any]) -> tuple[Decimal | None, str | None]:
     """An amount and its currency, or neither."""
-    try:
-        currency = _currency(found)
-    except _NotUnderstood:
-        return None, None
-    amount = of_minor_units(found.get("amount"), currency)
-    return (amount, currency) if amount is not None else (None, None)
+    currency = currency_of(found)
+    amount = currency and of_minor_units(found.get("amount"), currency)
+    return (amount, currency) if amount else (None, None)
