@@ -12,6 +12,7 @@ from shared.gateways.facts import ChargeFact, RefundFact, Told
 from shared.gateways.protocol import Succeeded
 from shared.gateways.stripe.gateway import Stripe
 from shared.gateways.stripe.told import told_fields, told_in
+from shared.rules.money import GREATEST
 from tests.fakes.gateway import StripeLike
 from tests.shared.gateways.stripe.requests_of_ours import a_charge, a_refund
 
@@ -32,7 +33,7 @@ METADATA = {
     "driver_id": "driver-7",
     "commission": "7.30",
 }
-PRICES = st.decimals(min_value=0, max_value=10**10, places=2)
+PRICES = st.decimals(min_value=0, max_value=GREATEST, places=2)
 NUMBERS = st.decimals(min_value=0, max_value=10**20, allow_nan=False, allow_infinity=False)
 FARES = st.fixed_dictionaries(dict.fromkeys(FARE, NUMBERS))
 TOLDS = st.builds(
@@ -62,6 +63,7 @@ def test_each_thing_is_told_under_its_own_name() -> None:
 
 @given(TOLDS)
 @example(TOLD)
+@example(TOLD._replace(commission=GREATEST))
 def test_what_is_told_fits_and_is_read_back_as_it_was(told: Told) -> None:
     metadata = shown(told)
     assert len(metadata) <= 10
