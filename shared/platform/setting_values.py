@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
+from shared.rules.cells import NAME
+
 # What makes the rest of the service wait for a worker that died, or for nothing, seconds.
 LONGEST_LOCK = 3600.0
 LONGEST_SWEEP_AGE = 3600.0
@@ -29,6 +31,14 @@ EVENTS_OWN = frozenset(
 
 
 def text(value: str) -> str:
+    return value
+
+
+def cell_name(value: str) -> str:
+    if value and not NAME.fullmatch(value):
+        raise ValueError(
+            "at most 32 small letters, digits and -, beginning with a letter, as a label of a host name is"
+        )
     return value
 
 

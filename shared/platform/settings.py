@@ -15,6 +15,7 @@ from shared.platform import setting_values as values
 from shared.platform.access_values import EventSenders, Issuer
 from shared.platform.page_values import USUAL_LOCALE, USUAL_TIME_ZONE, TaxLine
 from shared.platform.setting_values import LONGEST_LIFETIME, LONGEST_SWEEP_AGE, is_here
+from shared.rules.cells import Cell, read_cells, read_number
 from shared.rules.money import expresses, smallest_unit
 
 T = TypeVar("T")
@@ -46,6 +47,9 @@ def _setting(default: str, read: Callable[[str], T], *, secret: bool = False) ->
 class Settings:
     """Every setting of the service. Times are seconds, money is in `currency`."""
 
+    cell: int = _setting("0", read_number)
+    cell_name: str = _setting("", values.cell_name)
+    cells: tuple[Cell, ...] = _setting("", read_cells)
     db_host: str = _setting("localhost", values.host)
     db_port: int = _setting("5432", values.port)
     db_name: str = _setting("payments", values.text)
@@ -127,11 +131,17 @@ class Settings:
             except ValueError as wrong:
                 raise SettingError(f"{name} must be {wrong}") from None
         read["fare_rounding"] = read["fare_rounding"] or smallest_unit(read["currency"])
+        read["cell_name"] = read["cell_name"] or _name_among(read["cells"], read["cell"])
         settings = cls(**read)
         if not settings.idempotency_lock_timeout:
             settings = replace(settings, idempotency_lock_timeout=settings._shortest_lease())
         settings._refuse_what_breaks_a_promise()
         return settings
+
+    @property
+    def cell_label(self) -> str:
+        """What this cell is called beside others; empty where it is the only one."""
+        return self.cell_name or (str(self.cell) if self.cell else "")
 
     def _shortest_lease(self) -> float:
         """A client waits for as long as this where its worker was killed, so it is no longer than what a lease covers: asking
@@ -147,6 +157,7 @@ class Settings:
 
     def _refuse_what_breaks_a_promise(self) -> None:
         """Raises SettingError for settings that are well by themselves, and together break what the service promises."""
+        self._refuse_two_cells_in_one()
         neighbours = self.trip_service_timeout + self.gateway_timeout
         if self.idempotency_lock_timeout <= neighbours:
             raise SettingError("IDEMPOTENCY_LOCK_TIMEOUT must exceed TRIP_SERVICE_TIMEOUT and GATEWAY_TIMEOUT together")
@@ -180,6 +191,15 @@ class Settings:
         if self._may_ask_stripe() and self.idempotency_lock_timeout < STRIPE_MAY_TAKE:
             raise SettingError(f"IDEMPOTENCY_LOCK_TIMEOUT must be at least {STRIPE_MAY_TAKE} s with Stripe")
 
+    def _refuse_two_cells_in_one(self) -> None:
+        """Raises SettingError where the list of all cells says something else of this one than its own settings."""
+        for cell in self.cells:
+            if (cell.number == self.cell) != (cell.name == self.cell_name):
+                raise SettingError(
+                    f"CELLS must have this cell as CELL and CELL_NAME have it: {self.cell_name or 'unnamed'}={self.cell},"
+                    f" and not {cell.name}={cell.number}"
+                )
+
     def _refuse_what_opens_a_door(self) -> None:
         """Raises SettingError for settings of access that do not say what somebody who sets them takes them to say."""
         issuers = {issuer.name for issuer in self.auth_issuers}
@@ -197,6 +217,10 @@ class Settings:
                         f"{setting} must name the issuer before each subject, with a blank in between, where AUTH_ISSUERS"
                         f" has several, and before one that has a blank itself; it has {subject!r}"
                     )
+
+
+def _name_among(cells: tuple[Cell, ...], number: int) -> str:
+    return next((cell.name for cell in cells if cell.number == number), "")
 
 
 def stop(message: str) -> NoReturn:

@@ -11,6 +11,9 @@ from local.place import CHECKOUT
 from shared.platform.settings import FRONT_DOOR, SettingError, Settings
 
 CONTRACT = {
+    "CELL": 0,
+    "CELL_NAME": "",
+    "CELLS": (),
     "BASE_FARE": Decimal("5.0"),
     "RATE_PER_KM": Decimal("2.5"),
     "CURRENCY": "INR",
@@ -71,6 +74,21 @@ def test_every_setting_is_read_by_its_name() -> None:
 
 
 WRONG = {
+    "CELL": ["", "-1", "8192", "01", "one", " 1", "1.0", "١"],
+    "CELL_NAME": ["Mumbai", "1", "new delhi", "-a", "a-", "a" * 33, "mumbai\n"],
+    "CELLS": [
+        "mumbai",
+        "mumbai=",
+        "=1",
+        "mumbai=8192",
+        "a=1,,b=2",
+        "a=1,a=2",
+        "a=1,b=1",
+        "a=1@",
+        "a=1@host",
+        "a=1@h:1:2",
+        "A=1",
+    ],
     "DB_PORT": ["", "0", "65536", "x", "-1", "٥٤٣٢"],
     "DB_POOL_SIZE": ["0", "-1", "1.5", ""],
     "DB_CONNECT_TIMEOUT": ["0", "x", "-1", "nan", "inf"],
@@ -412,3 +430,16 @@ def test_neither_babel_nor_time_zones_are_imported_for_the_settings() -> None:
         [sys.executable, "-c", look], cwd=CHECKOUT, env={}, capture_output=True, text=True, check=True
     )
     assert not {"babel", "zoneinfo"} & set(done.stdout.split())
+
+
+def test_a_cell_has_the_name_that_the_list_of_all_has() -> None:
+    settings = Settings.read({"CELL": "2", "CELLS": "mumbai=1, delhi=2@front-door.delhi:8082"})
+    assert (settings.cell_name, settings.cell_label) == ("delhi", "delhi")
+    assert settings.cells == (("mumbai", 1, ""), ("delhi", 2, "front-door.delhi:8082"))
+    assert (Settings.read({"CELL": "3"}).cell_label, Settings.read({}).cell_label) == ("3", "")
+
+
+@pytest.mark.parametrize("cell", [{"CELL": "1", "CELL_NAME": "delhi"}, {"CELL": "2", "CELL_NAME": "mumbai"}])
+def test_a_cell_that_the_list_of_all_has_otherwise_does_not_start(cell: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match=r"^CELLS must have this cell as CELL and CELL_NAME have it"):
+        Settings.read(cell | {"CELLS": "mumbai=1,delhi=2"})
