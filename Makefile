@@ -34,10 +34,11 @@ test: lint
 	@$(BIN)/python -m tests.tools.get
 	@$(BIN)/python -m pytest -n 3
 
-# SECONDS of storm (60), SEED (a random one, which is printed), REAL=1 with the time-outs of production.
+# SECONDS of storm (60), SEED (a random one, which is printed), CELLS=2 over two cells, REAL=1 with the time-outs of production.
 .PHONY: chaos
 chaos: venv-for-tests
-	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(REAL),--real)
+	@exec $(BIN)/python -m tests.chaos.run $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)') $(if $(CELLS),--cells '$(CELLS)') \
+	  $(if $(REAL),--real)
 
 # What schemathesis makes of the OpenAPI document, for SECONDS (600), SEED (a random one, which is printed).
 .PHONY: fuzz

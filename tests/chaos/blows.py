@@ -8,7 +8,7 @@ from contextlib import suppress
 import psutil
 
 from tests.chaos.world import Instance, World
-from tests.fakes.trips import COMPLETED, Cut
+from tests.fakes.trips import Cut
 
 
 def kill(world: World, target: Instance, lasts: float) -> None:
@@ -56,7 +56,17 @@ def cut_trips(world: World, lasts: float) -> None:
         world.trips.says(trip_id, Cut())
     time.sleep(lasts * world.plan.times.between_blows)
     for trip_id in trips:
-        world.trips.says(trip_id, COMPLETED)
+        world.trips.forget(trip_id)
+
+
+def kill_own_door(world: World, lasts: float) -> None:
+    assert world.doors is not None
+    world.doors.own.fall(lasts * world.plan.times.between_blows)
+
+
+def kill_door_of_cells(world: World, lasts: float) -> None:
+    assert world.doors is not None
+    world.doors.of_cells.fall(lasts * world.plan.times.between_blows)
 
 
 # Each lasts longer the more `lasts` is, from 0 to 1, and ends with its target whole again.
@@ -69,4 +79,6 @@ ON_A_FUNCTION: dict[str, Callable[[World, Instance, float], None]] = {
 ON_A_NEIGHBOUR: dict[str, Callable[[World, float], None]] = {
     "sink down": silence_sink,
     "trip service cut off": cut_trips,
+    "own front door killed": kill_own_door,
+    "front door of cells killed": kill_door_of_cells,
 }

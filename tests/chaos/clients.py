@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.chaos.diary import AGAIN, FUNCTIONS, Answered, Diary, Event, Wish, ask_for, compare, deliver
-from tests.chaos.world import FARES, World
-
-UNKNOWN_TRIP = 404
+from tests.chaos.diary import FUNCTIONS, Answered, Diary, Event, Wish, again, ask_for, compare, deliver
+from tests.chaos.strays import send_astray
+from tests.chaos.world import World
 
 
 class Client:
@@ -19,7 +18,7 @@ class Client:
         self._world = world
         self._diary = diary
         self._number = number
-        self._choice = random.Random(f"{world.plan.seed}/client {number}")
+        self._choice = random.Random(f"{world.plan.seed}/{world.keys}/client {number}")
         self._storm_over = storm_over
         self._made = 0
         self.given_up = threading.Event()
@@ -50,7 +49,7 @@ class Client:
         self._choice.choices([step for _, step in steps], [weight for weight, _ in steps])[0]()
 
     def _pay_amount(self) -> None:
-        self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount()})
+        self._pay({"trip_id": self._world.trip(self._choice), "amount": self._amount()})
 
     def _pay_fare(self) -> None:
         """Four clients in a row want the same trip's fare; cash and card compete for it, and events of the trip."""
@@ -60,7 +59,7 @@ class Client:
 
     def _pay_in_person(self) -> None:
         """The customer is there, and has to act: on their card, in the app's sheet, in their bank's app."""
-        wanted: dict[str, Any] = {"trip_id": self._choice.randint(1, 10**9), "amount": self._amount()}
+        wanted: dict[str, Any] = {"trip_id": self._world.trip(self._choice), "amount": self._amount()}
         wanted["customer_present"] = True
         match self._choice.choice(["card", "bank's page", "sheet", "upi"]):
             case "card":
@@ -73,8 +72,7 @@ class Client:
 
     def _next_fare(self) -> int:
         with self._diary.lock:
-            self._diary.fares += 1
-            self._world.next_fare = FARES + self._diary.fares // 4
+            self._world.fares += 1
             return self._world.next_fare
 
     def _complete_trip(self) -> None:
@@ -82,7 +80,7 @@ class Client:
         self._made += 1
         trip_id, token = self._next_fare(), self._choice.choice(["pm_card_visa"] * 4 + ["pm_decline_lost_card"])
         method = self._choice.choice([{"method": "CARD", "payment_token": token}] * 4 + [{"method": "CASH"}])
-        event = Event(f"trip-{self._number}-{self._made}", trip_id, {"trip_id": trip_id} | method)
+        event = Event(f"{self._world.keys}-trip-{self._number}-{self._made}", trip_id, {"trip_id": trip_id} | method)
         with self._diary.lock:
             self._diary.events.append(event)
         while not event.taken and not self.given_up.is_set():
@@ -107,14 +105,14 @@ class Client:
         return {"customer_present": True, "payment_token": "pm_customer"} if present else {}
 
     def _pay_cash(self) -> None:
-        self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "method": "CASH"})
+        self._pay({"trip_id": self._world.trip(self._choice), "amount": self._amount(), "method": "CASH"})
 
     def _be_declined(self) -> None:
         token = self._choice.choice(["pm_decline_insufficient_funds", "pm_decline_lost_card", "pm_authenticate"])
-        self._pay({"trip_id": self._choice.randint(1, 10**9), "amount": self._amount(), "payment_token": token})
+        self._pay({"trip_id": self._world.trip(self._choice), "amount": self._amount(), "payment_token": token})
 
     def _pay_for_no_trip(self) -> None:
-        self._pay({"trip_id": UNKNOWN_TRIP})
+        self._pay({"trip_id": self._world.unknown_trip()})
 
     def _pay(self, wanted: dict[str, Any]) -> None:
         body = {"method": "CARD", **wanted}
@@ -149,6 +147,8 @@ class Client:
         if wish is None or wish.final is None:
             return
         self._diary.repeats += 1
+        if self._choice.random() < 0.3:
+            self._go_astray(wish)
         answer = self._ask(wish, wish.body)
         if answer is not None and answer.final:
             compare(self._world, wish, answer)
@@ -161,7 +161,9 @@ class Client:
         self._diary.reused += 1
         other = wish.body | {"amount": round(wish.body.get("amount", 36.5) + 0.01, 2)}
         answer = self._ask(wish, other)
-        if answer is not None and (answer.status, answer.code) not in (AGAIN | {(422, "idempotency_key_reused")}):
+        if answer is not None and (answer.status, answer.code) not in (
+            again(self._world) | {(422, "idempotency_key_reused")}
+        ):
             self._world.complain("a key with other content is refused", f"{wish.key}: {answer.status} {answer.code}")
 
     def _some_finished(self) -> Wish | None:
@@ -170,10 +172,12 @@ class Client:
 
     def _wish(self, kind: str, path: str, body: dict[str, Any]) -> Wish:
         self._made += 1
-        key = f"chaos-{self._number}-{self._made}"
+        key = f"{self._world.keys}-{self._number}-{self._made}"
         wish = Wish(kind, key, path, body | {"metadata": {"key": key}}, once=self._choice.random() < 0.12)
         with self._diary.lock:
             self._diary.wishes.append(wish)
+        if self._choice.random() < 0.1:
+            self._go_astray(wish)
         if self._choice.random() < 0.1:
             self._together(wish)
         self._carry_through(wish)
@@ -181,6 +185,11 @@ class Client:
             with self._diary.lock:
                 self._diary.finished.append(wish)
         return wish
+
+    def _go_astray(self, wish: Wish) -> None:
+        """The same request with the same key to another cell, by mistake, where there is one."""
+        if self._world.elsewhere is not None:
+            send_astray(self._world, self._diary, wish, self._choice)
 
     def _together(self, wish: Wish) -> None:
         """The same request with the same key, more than once at the same moment."""
@@ -202,8 +211,8 @@ class Client:
 
     def _ask(self, wish: Wish, body: dict[str, Any]) -> Answered | None:
         """One try at one of the instances; None where no answer came."""
-        port = self._world.port_of(FUNCTIONS[wish.kind], self._choice)
-        return None if port is None else ask_for(self._world, self._diary, wish, body, port)
+        way = self._world.way_to(FUNCTIONS[wish.kind], wish.path, self._choice)
+        return None if way is None else ask_for(self._world, self._diary, wish, body, way)
 
     def _amount(self) -> float:
         return self._choice.randint(1, 50_000) / 100

@@ -8,6 +8,7 @@ from http.client import HTTPException
 from typing import Any
 
 from shared.events.event import TRIP_COMPLETED
+from tests.chaos.ways import Way
 from tests.chaos.world import World, ask
 
 EVENTS_OF = "/chaos/trips"
@@ -23,6 +24,14 @@ AGAIN = {
     (503, "database_unavailable"),
     (503, "trip_service_unavailable"),
 }
+# What front doors say in place of a function or of a whole cell that does not answer.
+AT_THE_DOORS = {(503, "service_unavailable"), (502, "bad_gateway")}
+ALONE = "what befalls one cell is no error of another's clients"
+
+
+def again(world: World) -> set[tuple[int, str | None]]:
+    """All answers upon which the request is sent again."""
+    return AGAIN | AT_THE_DOORS if world.doors is not None else AGAIN
 
 
 @dataclass(frozen=True)
@@ -91,27 +100,36 @@ class Diary:
     paid: list[dict[str, Any]] = field(default_factory=list)
     finished: list[Wish] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    fares: int = 0
     repeats: int = 0
+    astray: int = 0
+    untouched: int = 0  # answers while `World.untouched`
     reused: int = 0
 
 
-def ask_for(world: World, diary: Diary, wish: Wish, body: dict[str, Any], port: int) -> Answered | None:
-    """One try, at the instance on this port; None where no answer came."""
+def ask_for(world: World, diary: Diary, wish: Wish, body: dict[str, Any], way: Way) -> Answered | None:
+    """One try, by this way; None where no answer came."""
     with diary.lock:
         diary.requests += 1
         wish.asked += 1
-    headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": wish.key} | dict(way.headers)
+    path, patience = way.prefix + wish.path, world.plan.times.patience
+    untouched = world.untouched
     try:
-        raw = ask(port, "POST", wish.path, json.dumps(body).encode(), headers, world.plan.times.patience)
-    except (OSError, HTTPException):
+        raw = ask(way.port, "POST", path, json.dumps(body).encode(), headers, patience)
+    except (OSError, HTTPException) as lost:
         with diary.lock:
             diary.answers["no answer"] += 1
+        # A machine that is full makes anybody wait; a connection that breaks is somebody's who died.
+        if untouched and world.untouched and not isinstance(lost, TimeoutError):
+            world.complain(ALONE, f"{wish.key}: {lost!r}")
         return None
     answer = Answered(*raw)
     with diary.lock:
         wish.answered += 1
         diary.answers[f"{answer.status} {answer.code or ''}".rstrip()] += 1
+        diary.untouched += untouched
+    if untouched and world.untouched and (answer.status, answer.code) in AT_THE_DOORS:
+        world.complain(ALONE, f"{wish.key}: {answer.status} {answer.code}")
     if body is wish.body:
         _judge(world, wish, answer)
     return answer
@@ -134,8 +152,8 @@ def deliver(world: World, diary: Diary, event: Event, port: int) -> None:
 
 def _judge(world: World, wish: Wish, answer: Answered) -> None:
     said = (answer.status, answer.code)
-    known = {(201, None), (402, f"{wish.kind}_declined")} | REFUSALS[wish.kind] | AGAIN
-    if said not in known or (not answer.final and said not in AGAIN):
+    known = {(201, None), (402, f"{wish.kind}_declined")} | REFUSALS[wish.kind] | again(world)
+    if said not in known or (not answer.final and said not in again(world)):
         world.complain("every answer is one of the contract's", f"{wish.key}: {answer.status} {answer.body!r}")
 
 

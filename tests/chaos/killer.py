@@ -1,4 +1,4 @@
-"""The storm: one blow after the other, drawn from shuffled decks, so that every kind comes in every run of some length."""
+"""The storm over one cell: one blow after the other, drawn from shuffled decks."""
 
 import random
 import threading
@@ -6,49 +6,39 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.chaos.blows import ON_A_FUNCTION, ON_A_NEIGHBOUR
+from tests.chaos.decks import Decks
 from tests.chaos.diary import Diary
 from tests.chaos.outages import Outages
 from tests.chaos.recovery import Recovery
 from tests.chaos.world import World
 
-# How many of each there are in the two decks. Of outages there is one at a time, and the strikes go on meanwhile.
-STRIKES = {
-    "function killed": 8,
-    "worker killed": 6,
-    "function frozen": 2,
-    "function ended": 1,
-    "sink down": 1,
-    "trip service cut off": 1,
-}
-OUTAGES = {
-    "database killed": 3,
-    "database frozen": 1,
-    "connections terminated": 1,
-    "fail-over": 1,
-    "name leads to the standby": 1,
-    "no standby": 1,
-    "name server silent": 1,
-    "network forgets": 1,
-}
 OUTAGE_NEXT = 0.8  # how likely an outage is the next blow, where none is going on
-KILLS = ("function killed", "worker killed", "database killed", "fail-over", "no standby")
+KILLS = (
+    "function killed",
+    "worker killed",
+    "database killed",
+    "fail-over",
+    "no standby",
+    "own front door killed",
+    "front door of cells killed",
+)
 
 
 class Killer:
     """Strikes until it is stopped; whatever it struck is alive again when `stop` returns."""
 
-    def __init__(self, world: World, diary: Diary) -> None:
+    def __init__(self, world: World, diary: Diary, decks: Decks) -> None:
         self._world = world
+        self._decks = decks
         self.recovery = Recovery(world, diary)
         self._outages = Outages(world, self.recovery).blows
-        self._choice = random.Random(f"{world.plan.seed}/killer")
+        self._choice = random.Random(f"{world.plan.seed}/{world.keys}/killer")
         self._over = threading.Event()
         self._database = threading.Lock()
         self._neighbours = {kind: threading.Lock() for kind in ON_A_NEIGHBOUR}
         self._mending: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._work, name="killer", daemon=True)
         self.blows: Counter[str] = Counter()
-        self.all_came = threading.Event()  # both decks were dealt once
 
     @property
     def kills(self) -> int:
@@ -64,26 +54,13 @@ class Killer:
         for mending in self._mending:
             mending.join()
 
-    def _shuffled(self, deck: dict[str, int]) -> list[str]:
-        kinds = [kind for kind, count in deck.items() for _ in range(count)]
-        self._choice.shuffle(kinds)
-        return kinds
-
     def _work(self) -> None:
         mean = self._world.plan.times.between_blows
-        strikes: list[str] = []
-        outages: list[str] = []
         while not self._over.wait(self._choice.uniform(0.2 * mean, 1.8 * mean)):
             outage = not self._database.locked() and self._choice.random() < OUTAGE_NEXT
-            deck, at_hand = (OUTAGES, outages) if outage else (STRIKES, strikes)
-            if not at_hand:
-                at_hand.extend(self._shuffled(deck))
-            struck = next((kind for kind in at_hand if self._strike(kind)), None)
+            struck = self._decks.deal(outage, self._strike)
             if struck is not None:
-                at_hand.remove(struck)
                 self.blows[struck] += 1
-            if all(self.blows[kind] >= count for kind, count in (STRIKES | OUTAGES).items()):
-                self.all_came.set()
 
     def _strike(self, kind: str) -> bool:
         """One blow, in a thread of its own, unless what it would strike is still being mended from another."""

@@ -11,6 +11,7 @@ from http.client import HTTPException
 from itertools import count
 
 from tests.chaos.diary import Answered, Diary, Wish, ask_for
+from tests.chaos.ways import Way
 from tests.chaos.world import Instance, World, ask
 
 TAKE_PAYMENTS = "after an outage every function takes payments again, without a restart"
@@ -80,9 +81,9 @@ class Recovery:
     def _wish(self) -> Wish:
         """A payment in cash, which needs nobody but the Trip Service and the database."""
         with self._diary.lock:
-            key = f"chaos-outage-{next(self._numbers)}"
+            key = f"{self._world.keys}-outage-{next(self._numbers)}"
             body = {
-                "trip_id": self._choice.randint(1, 10**9),
+                "trip_id": self._world.trip(self._choice),
                 "amount": 1.5,
                 "method": "CASH",
                 "metadata": {"key": key},
@@ -92,7 +93,7 @@ class Recovery:
         return wish
 
     def _ask(self, wish: Wish, port: int) -> Answered | None:
-        answer = ask_for(self._world, self._diary, wish, wish.body, port)
+        answer = ask_for(self._world, self._diary, wish, wish.body, Way(port))
         if answer is not None and answer.final:
             wish.final = answer
             with self._diary.lock:

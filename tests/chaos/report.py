@@ -2,16 +2,21 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.rules.cells import Cell
 from tests.chaos.accounts import Books, read_books
-from tests.chaos.diary import Diary
-from tests.chaos.killer import Killer
+from tests.chaos.diary import ALONE
 from tests.chaos.ledger_invariants import INVARIANTS
+from tests.chaos.places import TRIPS_OF_A_CELL
+from tests.chaos.plan import Plan
 from tests.chaos.reconciling import FINDS_NOTHING
 from tests.chaos.recovery import ALIVE, ONE_PAYS, REFUSED, TAKE_PAYMENTS
-from tests.chaos.watch import FEW, Watch
-from tests.chaos.world import Clock, World
+from tests.chaos.storm import Storm
+from tests.chaos.strays import ASTRAY
+from tests.chaos.watch import FEW
+from tests.chaos.world import World
 from tests.support.outcomes import CHARGED
 
 NOT_CANCELLED = "no wait for the standby is cancelled: the commit would be reported without it"
@@ -31,6 +36,8 @@ SEEN_MEANWHILE = (
     FEW,
     NOT_CANCELLED,
     FINDS_NOTHING,
+    ASTRAY,
+    ALONE,
 )
 
 
@@ -40,33 +47,74 @@ class Report:
 
     seed: int
     blows: Counter[str]
-    kills: int
     payments: int
     forgotten: int
+    astray: int
     violations: dict[str, list[str]]
 
 
-def draw_up(world: World, diary: Diary, killer: Killer, clock: Clock, watch: Watch) -> Report:
-    """Checks the accounts and prints the report."""
-    books = read_books(world, diary)
+@dataclass
+class Account:
+    """What a storm came to in one cell, or in the only one."""
+
+    storm: Storm
+    books: Books
+    violations: dict[str, list[str]]
+
+    @property
+    def cell(self) -> Cell:
+        assert self.storm.world.place.cell is not None
+        return self.storm.world.place.cell
+
+    @property
+    def trips(self) -> range:
+        """All that this cell's clients pay for."""
+        first = self.storm.world.place.first_trip
+        return range(first, first + TRIPS_OF_A_CELL)
+
+
+def draw_up(storm: Storm) -> Account:
+    """Checks the accounts of a cell and prints them."""
+    world = storm.world
+    books = read_books(world, storm.diary)
     _read_logs(world)
-    print("\n" + "\n".join(_figures(world, diary, books, killer, clock, watch)) + "\n")
-    violations: dict[str, list[str]] = {}
+    print("\n" + "\n".join(_figures(storm, books)) + "\n")
+    found: dict[str, list[str]] = {}
     for name in (*INVARIANTS, *SEEN_MEANWHILE):
-        found = list(INVARIANTS[name](books)) if name in INVARIANTS else []
-        found += [what for complained, what in world.complaints if complained == name]
-        print(
-            f"{'VIOLATED' if found else 'ok      '}  {name}" + "".join(f"\n            {what}" for what in found[:20])
-        )
-        if found:
-            violations[name] = found
-    verdict = f"{killer.kills} kills, {len(books.payments)} payments, {len(violations)} invariants violated"
+        found[name] = list(INVARIANTS[name](books)) if name in INVARIANTS else []
+        found[name] += [what for complained, what in world.complaints if complained == name]
+    return Account(storm, books, _violations(found, world.place.name))
+
+
+def conclude(plan: Plan, accounts: Sequence[Account], across: Mapping[str, list[str]] | None = None) -> Report:
+    """All accounts together, and what was found `across` them, with the last line of what is printed."""
+    violations = _violations(across or {}, "")
+    for account in accounts:
+        for name, found in account.violations.items():
+            violations[name] = violations.get(name, []) + found
+    blows, payments = Counter[str](), 0
+    for account in accounts:
+        blows += account.storm.killer.blows
+        payments += len(account.books.payments)
+    kills = sum(account.storm.killer.kills for account in accounts)
+    again = f"make chaos SECONDS={plan.seconds:g} SEED={plan.seed}" + (f" CELLS={len(accounts)}" if across else "")
     print(
-        f"\n{verdict}; seed {world.plan.seed}: make chaos SECONDS={world.plan.seconds:g} SEED={world.plan.seed}",
+        f"\n{kills} kills, {payments} payments, {len(violations)} invariants violated; seed {plan.seed}: {again}",
         flush=True,
     )
-    forgotten = world.network.forgotten()
-    return Report(world.plan.seed, killer.blows, killer.kills, len(books.payments), forgotten, violations)
+    forgotten = sum(account.storm.world.network.forgotten() for account in accounts)
+    astray = sum(account.storm.diary.astray for account in accounts)
+    return Report(plan.seed, blows, payments, forgotten, astray, violations)
+
+
+def _violations(checked: Mapping[str, list[str]], cell: str) -> dict[str, list[str]]:
+    """Prints each invariant that was checked, and gives those that do not hold."""
+    for name, found in checked.items():
+        verdict = "VIOLATED" if found else "ok      "
+        print(
+            f"{verdict}  {f'{cell}: ' if cell else ''}{name}" + "".join(f"\n            {what}" for what in found[:20])
+        )
+    return {name: found for name, found in checked.items() if found}
 
 
 def _read_logs(world: World) -> None:
@@ -91,8 +139,9 @@ def _late(books: Books) -> Counter[str]:
     return late
 
 
-def _figures(world: World, diary: Diary, books: Books, killer: Killer, clock: Clock, watch: Watch) -> list[str]:
+def _figures(storm: Storm, books: Books) -> list[str]:
     """The accounts in lines, for people."""
+    world, diary, killer, watch = storm.world, storm.diary, storm.killer, storm.watch
 
     def counted(counts: Counter[str] | dict[str, int]) -> str:
         return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
@@ -105,7 +154,7 @@ def _figures(world: World, diary: Diary, books: Books, killer: Killer, clock: Cl
     refunds = [refund for refund in books.gateway["refunds"].values() if refund["succeeded"]]
     return [
         f"requests    {diary.requests} for {len(diary.wishes)} keys, {once} of them asked once and left;"
-        f" {diary.repeats} repeats of finished keys, {diary.reused} with other content",
+        f" {diary.repeats} repeats of finished keys, {diary.reused} with other content, {diary.astray} in the wrong cell",
         f"answers     {counted(diary.answers)}",
         f"blows       {sum(killer.blows.values())}: {counted(killer.blows)}",
         f"payments    {len(books.payments)}: {counted(by_status)}",
@@ -116,7 +165,7 @@ def _figures(world: World, diary: Diary, books: Books, killer: Killer, clock: Cl
         f"late truth  {world.plan.late_payment}: {counted(_late(books))}",
         f"webhooks    {len(books.gateway['rung_for'])} events; {counted(books.gateway['webhooks'])}",
         f"events      {len(books.events)} received, {deliveries} deliveries",
-        f"sweeps      {counted(clock.sweeps)}",
+        f"sweeps      {counted(storm.clock.sweeps)}",
         f"outages     the first payment of an untouched function after at most (seconds): {waits or 'none'};"
         f" {killer.recovery.looks} times /healthz while no name was answered",
         f"servers     at most {watch.open} processes at a time, {watch.waiting} of them waiting for the standby;"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -15,9 +15,10 @@ from typing import Any
 
 from local.place import CHECKOUT
 from local.ports import HOST, pick
+from tests.chaos.places import ALONE, UNKNOWN_TRIP, Place, Trips
 from tests.chaos.plan import WEBHOOK_SECRETS, Plan
+from tests.chaos.ways import Doors, Way
 from tests.fakes.sink import Sink
-from tests.fakes.trips import TripServer
 from tests.support.functions import Functions
 from tests.support.name_server import NameServer
 from tests.support.network import Network
@@ -29,7 +30,8 @@ DATABASE_HOST, TRIPS_HOST, SINK_HOST = "payments-database.test", "trip-service.t
 ROLE = {"DB_APP_USER": "payment_app", "DB_APP_PASS": "tests-only"}
 ADDRESSES = ("127.0.0.2", "127.0.0.3")  # of the two database servers
 FARES = 10**10  # trips from this number on are asked for without an amount
-INSTANCES = {"create_payment": 3, "create_refund": 2, "charge_trip": 1, "gateway_webhook": 2, "sweep": 2}
+# How likely a client comes through the front doors, where there are several cells, and not by the address of a function.
+THROUGH_THE_DOORS = 0.85
 # More threads than there are ever requests at one instance, so that probes are answered while all of them wait: in production
 # no more are let in than leave threads for probes.
 THREADS = "32"
@@ -129,20 +131,48 @@ class World:
     network: Network
     names: NameServer
     gateway: Gateway
-    trips: TripServer
+    trips: Trips
     sink: Sink
     addresses: dict[Server, str]
     instances: list[Instance] = field(default_factory=list)
     complaints: list[tuple[str, str]] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)  # of every function
-    next_fare: int = FARES  # the trip whose fare clients ask for at the moment
+    fares: int = 0  # how many trips' fares clients have asked for until now
     began: float = field(default_factory=time.monotonic)
+    place: Place = ALONE
+    doors: Doors | None = None  # where there are several cells
+    elsewhere: Doors | None = None  # another cell's, to which clients stray
+    untouched: bool = False  # nothing of this cell's nor in front of it has been struck, and something of another's is
 
     def complain(self, invariant: str, what: str) -> None:
         self.complaints.append((invariant, what))
 
     def say(self, text: str) -> None:
-        print(f"{time.monotonic() - self.began:7.1f} s  {text}", flush=True)
+        print(f"{time.monotonic() - self.began:7.1f} s  {self.place.name:8}{text}", flush=True)
+
+    @property
+    def keys(self) -> str:
+        """What all idempotency keys and events of this cell's clients begin with."""
+        return f"chaos-{self.place.name}" if self.place.name else "chaos"
+
+    @property
+    def next_fare(self) -> int:
+        """The trip whose fare clients ask for at the moment: four of them in a row want the same."""
+        return self.place.first_trip + FARES + self.fares // 4
+
+    def trip(self, choice: random.Random) -> int:
+        """A trip that hardly anybody else pays for."""
+        return self.place.first_trip + choice.randint(1, 10**9)
+
+    def unknown_trip(self) -> int:
+        return self.place.first_trip + UNKNOWN_TRIP
+
+    def way_to(self, function: str, path: str, choice: random.Random) -> Way | None:
+        """How a client comes to a function this time; None where it could only choose what is down."""
+        if self.doors is not None and choice.random() < THROUGH_THE_DOORS:
+            return self.doors.way(choice, path)
+        port = self.port_of(function, choice)
+        return None if port is None else Way(port)
 
     def port_of(self, function: str, choice: random.Random) -> int | None:
         """The port of an instance that a client may choose; None where all of them are down."""
@@ -166,17 +196,21 @@ class World:
 
 
 @contextmanager
-def running(plan: Plan) -> Iterator[World]:
+def running(plan: Plan, trips: Trips, place: Place = ALONE) -> Iterator[World]:
     """The whole world, ready; gone afterwards. PostgreSQL is as durable as in production, so that killing it is honest."""
     with ExitStack() as stack:
         servers = stack.enter_context(pair())
         servers.primary.create_database(DATABASE)
-        settings = plan.settings() | {
-            "RATE_LIMIT": "",
-            "WEBHOOK_RATE_LIMIT": "",
-            "LOG_LEVEL": "INFO",
-            "THREADS": THREADS,
-        }
+        settings = (
+            plan.settings()
+            | place.settings
+            | {
+                "RATE_LIMIT": "",
+                "WEBHOOK_RATE_LIMIT": "",
+                "LOG_LEVEL": "INFO",
+                "THREADS": THREADS,
+            }
+        )
         migration = [sys.executable, "-m", "sql.migrate"]
         environment = servers.primary.environment(DATABASE) | ROLE | settings
         subprocess.run(migration, cwd=CHECKOUT, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -184,8 +218,8 @@ def running(plan: Plan) -> Iterator[World]:
         network = stack.enter_context(Network({address: server.port for server, address in addresses.items()}))
         names = stack.enter_context(NameServer())
         gateway = stack.enter_context(Gateway(plan.seed))
-        trips, sink = stack.enter_context(TripServer()), stack.enter_context(Sink())
-        world = World(plan, servers, network, names, gateway, trips, sink, addresses)
+        sink = stack.enter_context(Sink())
+        world = World(plan, servers, network, names, gateway, trips, sink, addresses, place=place)
         world.lead_to(servers.primary)
         settings |= {"DB_HOST": DATABASE_HOST, "DB_PORT": str(network.port), "DB_NAME": DATABASE}
         settings |= {"DB_USER": ROLE["DB_APP_USER"], "DB_PASS": ROLE["DB_APP_PASS"]}
@@ -193,14 +227,14 @@ def running(plan: Plan) -> Iterator[World]:
         settings |= {"STRIPE_METHODS": "CARD,WALLET,UPI", "STRIPE_WEBHOOK_SECRET": ",".join(WEBHOOK_SECRETS)}
         settings |= {"TRIP_SERVICE_URL": world.named(TRIPS_HOST, trips.url), "K_SINK": world.named(SINK_HOST, sink.url)}
         world.settings = settings
-        for function, count in INSTANCES.items():
+        for function, count in place.instances.items():
             for number in range(1, count + 1):
                 world.instances.append(stack.enter_context(Instance(function, number, settings | names.environment)))
         try:
             yield world
         finally:
             if plan.keep_logs:
-                _keep_logs(world, Path(plan.keep_logs))
+                _keep_logs(world, Path(plan.keep_logs) / place.name)
 
 
 def _keep_logs(world: World, folder: Path) -> None:
@@ -210,12 +244,12 @@ def _keep_logs(world: World, folder: Path) -> None:
 
 
 def ask(
-    port: int, method: str, path: str, body: bytes, headers: dict[str, str], patience: float
+    port: int, method: str, path: str, body: bytes, headers: Mapping[str, str], patience: float
 ) -> tuple[int, dict[str, str], bytes]:
     """One request on a connection of its own. Raises OSError or HTTPException where no whole answer comes in time."""
     connection = HTTPConnection(HOST, port, timeout=patience)
     try:
-        connection.request(method, path, body, headers)
+        connection.request(method, path, body, dict(headers))
         response = connection.getresponse()
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
     finally:

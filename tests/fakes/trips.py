@@ -101,6 +101,14 @@ class TripServer:
         """What it answers at a path from now on: it also plays those who know riders and drivers."""
         self._said[PREFIX + path] = answer
 
+    def completed(self, trip_id: int) -> object:
+        """What it answers for a trip of which nothing was said."""
+        return COMPLETED
+
+    def forget(self, trip_id: int) -> None:
+        """It answers for this trip as if nothing had been said of it."""
+        self._said.pop(f"{PREFIX}/trips/{trip_id}", None)
+
     def reset(self) -> None:
         """Every trip is completed again, and nothing was asked."""
         for answer in self._said.values():
@@ -111,8 +119,8 @@ class TripServer:
 
     def answer_to(self, path: str, connection: socket.socket) -> bool:
         """Answers, and says whether the connection may be used again."""
-        is_a_trip = re.fullmatch(PREFIX + r"/trips/[0-9]{1,19}", path)
-        answer = self._said.get(path, COMPLETED if is_a_trip else Says(404))
+        trip = re.fullmatch(PREFIX + r"/trips/([0-9]{1,19})", path)
+        answer = self._said.get(path, self.completed(int(trip[1])) if trip else Says(404))
         if isinstance(answer, Held):
             answer.wait()
             answer = COMPLETED if answer.then is None else answer.then
