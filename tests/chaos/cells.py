@@ -38,6 +38,7 @@ def running_cells(plan: Plan) -> Iterator[list[World]]:
         worlds = [world for world, _ in started]
         for world, own in started:
             world.doors = Doors(_cell(world), own, of_cells)
+            world.began = worlds[0].began
             own.wait_until_open()
         of_cells.wait_until_open()
         for world, other in zip(worlds, reversed(worlds), strict=True):

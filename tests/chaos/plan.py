@@ -167,7 +167,7 @@ REAL = Times(
 @dataclass(frozen=True)
 class Plan:
     """`seconds` of storm, up to twice as many until all blows came; every choice that is the harness's own is drawn
-    from `seed`."""
+    from `seed`. Two cells have half of the `clients` each."""
 
     seconds: float
     seed: int

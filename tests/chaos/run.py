@@ -5,6 +5,7 @@ import argparse
 import random
 import signal
 import sys
+from dataclasses import replace
 
 from tests.chaos.cell_invariants import check_across
 from tests.chaos.cells import one_falls, running_cells
@@ -28,7 +29,7 @@ def chaos(plan: Plan) -> Report:
 def chaos_of_cells(plan: Plan) -> Report:
     """The same over two cells behind the front door of cells, of which at first one falls alone; with the accounts of each, and
     of one beside the other."""
-    with running_cells(plan) as worlds:
+    with running_cells(replace(plan, clients=plan.clients // 2)) as worlds:
         for world in worlds:
             world.say(f"seed {plan.seed}: a storm of {plan.seconds:g} seconds over {len(world.instances)} functions")
         decks = Decks(plan.seed, doors=True)

@@ -9,7 +9,7 @@ from tests.chaos.run import chaos_of_cells
 
 def test_nothing_is_lost_and_nothing_is_charged_twice_whatever_dies_in_either_of_two_cells() -> None:
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
-    report = chaos_of_cells(Plan(seconds=20, seed=seed, times=SUITE, clients=5))
+    report = chaos_of_cells(Plan(seconds=20, seed=seed, times=SUITE, clients=10))
     assert not report.violations, f"seed {seed}: make chaos CELLS=2 SEED={seed}"
     killed = report.blows["function killed"] + report.blows["worker killed"]
     assert killed >= 3, f"only {report.blows}"
