@@ -29,11 +29,12 @@ OUTAGES = {
 
 class Decks:
     """One for the strikes, one for the outages. All cells of a storm are struck from the same, so that two cells take no longer
-    until each kind came."""
+    until each kind came, and have no more to start again than one."""
 
-    def __init__(self, seed: int, doors: bool) -> None:
+    def __init__(self, seed: int, cells: int = 1) -> None:
+        self.cells = cells
         self._choice = random.Random(f"{seed}/decks")
-        self._strikes = STRIKES | AT_THE_DOORS if doors else STRIKES
+        self._strikes = STRIKES | AT_THE_DOORS if cells > 1 else STRIKES
         self._at_hand: dict[bool, list[str]] = {False: [], True: []}
         self._lock = threading.Lock()
         self.blows: Counter[str] = Counter()

@@ -55,7 +55,7 @@ class Killer:
             mending.join()
 
     def _work(self) -> None:
-        mean = self._world.plan.times.between_blows
+        mean = self._world.plan.times.between_blows * self._decks.cells
         while not self._over.wait(self._choice.uniform(0.2 * mean, 1.8 * mean)):
             outage = not self._database.locked() and self._choice.random() < OUTAGE_NEXT
             struck = self._decks.deal(outage, self._strike)

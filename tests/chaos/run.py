@@ -21,7 +21,7 @@ def chaos(plan: Plan) -> Report:
     """A storm, the calm after it, and the accounts; prints what it does."""
     with Trips([ALONE]) as trips, running(plan, trips) as world:
         world.say(f"seed {plan.seed}: a storm of {plan.seconds:g} seconds over {len(world.instances)} functions")
-        storm = Storm(world, Decks(plan.seed, doors=False))
+        storm = Storm(world, Decks(plan.seed))
         pass_over([storm])
         return conclude(plan, [draw_up(storm)])
 
@@ -32,7 +32,7 @@ def chaos_of_cells(plan: Plan) -> Report:
     with running_cells(replace(plan, clients=plan.clients // 2)) as worlds:
         for world in worlds:
             world.say(f"seed {plan.seed}: a storm of {plan.seconds:g} seconds over {len(world.instances)} functions")
-        decks = Decks(plan.seed, doors=True)
+        decks = Decks(plan.seed, len(worlds))
         storms = [Storm(world, decks) for world in worlds]
         struck, spared = random.Random(f"{plan.seed}/falls").sample(storms, 2)
         pass_over(storms, at_first=lambda: one_falls(struck, spared))
