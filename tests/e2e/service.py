@@ -23,7 +23,7 @@ from local.ports import pick
 from local.postgres import Postgres
 from tests.support.frozen import frozen
 
-PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
+PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door", "knative/cells-front-door")
 PATIENCE = 60.0
 # Shorter than the real ones, so that what a killed worker left is carried on within seconds.
 TIMES = {

@@ -20,7 +20,7 @@ from local.ending import kill, runs
 from local.place import CHECKOUT, MARKER
 from local.ports import pick
 
-PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
+PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door", "knative/cells-front-door")
 PATIENCE = 120.0
 RUNNER = (sys.executable, "-m", "local.run")
 
