@@ -59,7 +59,7 @@ def ours(status: str | None = "SUCCESS", **fields: Any) -> Ours:
     ],
 )
 def test_a_movement(movement: Movement, row: Ours | None, verdict: str) -> None:
-    judged = judge(movement, row)
+    judged = judge(movement, row, 0)
     assert judged.verdict == verdict
     assert judged.why or verdict == "matched"
 

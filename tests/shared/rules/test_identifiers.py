@@ -12,7 +12,7 @@ from shared.rules.identifiers import new_reference
 @pytest.mark.parametrize("prefix", ["PAY", "REF"])
 def test_a_reference_is_a_prefix_todays_date_and_sixteen_digits_of_five_bits(prefix: str) -> None:
     before = datetime.now(UTC)
-    reference = new_reference(prefix)
+    reference = new_reference(prefix, 0)
     assert re.fullmatch(prefix + r"-[0-9]{8}-[0-9A-HJKMNP-TV-Z]{16}", reference)
     day = datetime.strptime(reference.split("-")[1], "%Y%m%d").replace(tzinfo=UTC)
     assert before - timedelta(days=1) < day <= datetime.now(UTC)
@@ -24,7 +24,7 @@ def test_the_date_is_that_of_utc_wherever_the_machine_stands(monkeypatch: pytest
             monkeypatch.setenv("TZ", zone)
             time.tzset()
             days = {f"{datetime.now(UTC):%Y%m%d}"}
-            day = new_reference("PAY").split("-")[1]
+            day = new_reference("PAY", 0).split("-")[1]
             assert day in days | {f"{datetime.now(UTC):%Y%m%d}"}
     finally:
         monkeypatch.undo()
@@ -33,7 +33,7 @@ def test_the_date_is_that_of_utc_wherever_the_machine_stands(monkeypatch: pytest
 
 def test_every_one_of_the_eighty_bits_is_random() -> None:
     alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    drawn = [new_reference("PAY").split("-")[2] for _ in range(2000)]
+    drawn = [new_reference("PAY", 0).split("-")[2] for _ in range(2000)]
     assert len(set(drawn)) == 2000
     for place in range(16):
         # A digit that never came in 2,000 draws has a chance of 1 in 10^27.
