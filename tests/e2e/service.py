@@ -45,13 +45,13 @@ def await_that(true: Callable[[], bool], what: str) -> None:
 
 
 class Started:
-    """What runs of one start, its data and its logs. `folder` is its copy of the checkout; `cell` the number of the one cell
+    """What runs of one start, its data and its logs. `folder` is its copy of the checkout; `number` the one of the cell
     that is meant, all that runs from the folder where that is not said."""
 
-    def __init__(self, folder: Path, cell: int | None = None) -> None:
+    def __init__(self, folder: Path, number: int | None = None) -> None:
         self.folder = folder
-        self.cell = cell
-        self.data = folder / place.folder({"CELL": str(cell or 0)}).relative_to(CHECKOUT)
+        self.number = number
+        self.data = folder / place.folder({"CELL": str(number or 0)}).relative_to(CHECKOUT)
 
     @contextmanager
     def database(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
@@ -89,9 +89,9 @@ class Started:
         return found
 
     def _is_own(self, process: psutil.Process) -> bool:
-        if self.cell is not None:
+        if self.number is not None:
             its = process.environ()
-            marked = its.get(MARKER) == str(self.folder) and its.get("CELL", "0") == str(self.cell)
+            marked = its.get(MARKER) == str(self.folder) and its.get("CELL", "0") == str(self.number)
             return marked or str(self.data / "postgres") in process.cwd()
         return process.environ().get(MARKER) == str(self.folder) or str(self.folder) in process.cwd()
 

@@ -79,7 +79,9 @@ class Copy:
         for process in psutil.process_iter():
             try:
                 marked = process.environ().get(MARKER) == str(self.folder)
-                ours = marked or process.cwd() == str(self.cluster)
+                ours = (
+                    marked or process.cwd() == str(self.cluster) or process.cwd().startswith(str(self.folder / ".data"))
+                )
                 if ours and (not word or word in process.cmdline()):
                     found.append(process)
             except psutil.Error:
