@@ -75,7 +75,7 @@ def _check(listed: Sequence[Cell]) -> None:
     """Every cell's settings, before anything is started; ends this process with one line where one is wrong."""
     for each in listed:
         if each.address:
-            stop(f"CELLS has an address for {each.name}: make run gives each cell one, on this machine")
+            stop(f"CELLS has an address for {each.name}: make run gives each cell one itself")
         own = {"CELL": str(each.number), "CELL_NAME": each.name}
         try:
             Settings.read(shell.ours({**os.environ, **own}))
