@@ -108,7 +108,7 @@ class TripService:
         if str(cell).lower() not in self._cell_names:
             ours = " or ".join(self._cell_names)
             raise Problem(
-                "wrong_cell", f"Trip {trip_id} is of another cell than this, which is {ours}. Nothing was charged."
+                "wrong_cell", f"Trip {trip_id} is not of this cell, which is called {ours}. Nothing was charged."
             )
 
 

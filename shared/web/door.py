@@ -90,7 +90,7 @@ def _refuse_another_cells(call: Call, cell_names: Sequence[str]) -> None:
     asked = call.headers.get(CELL_HEADER)
     if asked is not None and cell_names and asked.lower() not in cell_names:
         ours = " or ".join(cell_names)
-        raise Problem("wrong_cell", f"This is cell {ours}, and {CELL_HEADER} names another. Nothing was done.")
+        raise Problem("wrong_cell", f"This cell is called {ours}, and {CELL_HEADER} names another. Nothing was done.")
 
 
 def _let_in(
