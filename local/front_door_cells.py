@@ -16,6 +16,7 @@ from typing import Any
 
 from local import front_door
 from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, quoted, replace
+from shared.platform.settings import stop
 from shared.rules.cells import Cell, read_cells
 from shared.web.problems import Problem
 
@@ -43,7 +44,7 @@ WATCHED = {
 def write_list(folder: Path, cells: Sequence[Cell]) -> None:
     """Writes TOKENS, ANSWERS and CLUSTERS. Raises ValueError where a cell has no address, or there is none."""
     if not cells or not all(cell.address for cell in cells):
-        raise ValueError("CELLS must name each cell with the address of its own front door: NAME=NUMBER@HOST:PORT")
+        raise ValueError("a list that has the address of each cell's own front door: NAME=NUMBER@HOST:PORT")
     folder.mkdir(exist_ok=True)
     replace(folder / TOKENS, discovered("tokens", "jwt_authn.v3.JwtAuthentication", {}))
     program = {"default_source_code": {"inline_string": _program(cells)}}
@@ -121,7 +122,7 @@ def main() -> None:
     try:
         write_list(Path(sys.argv[1]), read_cells(os.environ.get("CELLS", "")))
     except ValueError as wrong:
-        sys.exit(f"The front door of cells cannot start: {wrong}")
+        stop(f"CELLS must be {wrong}")
 
 
 if __name__ == "__main__":
