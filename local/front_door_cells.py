@@ -84,9 +84,9 @@ def _program(cells: Sequence[Cell]) -> str:
 
 def _cluster(name: str, cells: Sequence[Cell], shares: int) -> dict[str, Any]:
     """Where these cells are; and how much of this front door they may hold at most, so that one that hangs leaves the rest to
-    the others."""
-    share = front_door.WAITING // shares
-    limits = {"max_connections": share, "max_pending_requests": share, "max_requests": share, "max_retries": share}
+    the others: one half for what is being answered, the other for what waits for a connection."""
+    half = front_door.WAITING // shares // 2
+    limits = {"max_connections": half, "max_pending_requests": half, "max_requests": half, "max_retries": half}
     http = {"common_http_protocol_options": KEPT, "explicit_http_config": {"http_protocol_options": {}}}
     options = f"{API}.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
