@@ -124,11 +124,9 @@ def summary(cells: Sequence[Cell], door: int) -> str:
     first = cells[0].name
     return f"""
 The payment service answers at {address}, for the cells
-
 {chr(10).join(lines)}
-
 Look at them in a browser:     {address}/console
-Logs: {place.shown(LOG)}, and log/ beside each cell's data; Ctrl-C ends everything
+Logs are in log/ below each cell's data, and in {place.shown(LOG)}; Ctrl-C ends everything
 
 Try:
   curl {address}/health
