@@ -357,7 +357,7 @@ def test_balances_cost_the_same_however_many_entries_there_are(place: Place, pla
 NEWER = (
     r",\s+(ledger_counted|ledger_moves|driver_id, commission, tells_key|tells_key)\b"
     r"|, gateway, driver_id, gateway_receivable, [^)]*"
-    r"|GRANT [^;]*\sON (ledger_\w+|reconcil\w+) TO {role};"
+    r"|GRANT [^;]*\sON (ledger_\w+|reconcil\w+|cell) TO {role};"
     r"|GRANT EXECUTE [^;]*;"
 )
 

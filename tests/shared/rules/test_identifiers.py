@@ -5,8 +5,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.rules.identifiers import new_reference
+from shared.rules.cells import GREATEST_CELL
+from shared.rules.identifiers import cell_of_reference, is_reference, new_reference
+
+CELLS = st.integers(0, GREATEST_CELL)
 
 
 @pytest.mark.parametrize("prefix", ["PAY", "REF"])
@@ -38,3 +43,27 @@ def test_every_one_of_the_eighty_bits_is_random() -> None:
     for place in range(16):
         # A digit that never came in 2,000 draws has a chance of 1 in 10^27.
         assert {digits[place] for digits in drawn} == set(alphabet)
+
+
+@given(CELLS)
+def test_a_reference_says_of_which_cell_it_is_and_of_the_only_one_nothing(cell: int) -> None:
+    reference = new_reference("PAY", cell)
+    assert reference.partition("-")[2][25:] == ("" if cell == 0 else f"-{cell}")
+    assert cell_of_reference(reference) == cell
+    assert is_reference(reference, "PAY", cell)
+    assert not is_reference(reference, "REF", cell)
+
+
+@given(CELLS, CELLS)
+def test_two_cells_references_are_never_alike_though_all_that_is_random_is(one: int, other: int) -> None:
+    with pytest.MonkeyPatch.context() as drawn:
+        drawn.setattr("shared.rules.identifiers.secrets.token_bytes", bytes)
+        references = {new_reference("REF", cell)[12:] for cell in (one, other)}
+    assert len(references) == len({one, other})
+
+
+@pytest.mark.parametrize("end", ["-0", "-07", f"-{GREATEST_CELL + 1}", "-", "-x", "-1-2", "-1 "])
+def test_what_only_looks_like_a_reference_is_of_no_cell(end: str) -> None:
+    reference = new_reference("PAY", 0) + end
+    assert cell_of_reference(reference) is None
+    assert not is_reference(reference, "PAY", 0)
