@@ -16,7 +16,7 @@ from tests.support.frozen import frozen
 
 # Requests a second to each cell, half of them payments: far from what two cores take, so that no queue of ours is measured.
 RATES = dict.fromkeys(NUMBERS, 15.0)
-WARM, CALM, DEAD, STOPPED = 1.5, 6.0, 7.0, 4.0  # seconds
+WARM, CALM, DEAD, STOPPED = 1.0, 5.0, 6.0, 3.0  # seconds
 # The p99 of a hundred requests is about the slowest of them, and whoever else works on two cores makes it what it is: so it may
 # be three times that of the calm before, and so many seconds. (Beside thirty other processes that would all run it was 39 to
 # 118 ms in the calm, and 102 to 624 ms meanwhile.) A cell that waited for the other would do so for one of its time-outs: the
