@@ -18,9 +18,9 @@ from tests.support.frozen import frozen
 RATES = dict.fromkeys(NUMBERS, 15.0)
 WARM, CALM, DEAD, STOPPED = 1.0, 5.0, 6.0, 3.0  # seconds
 # The p99 of a hundred requests is about the slowest of them, and whoever else works on two cores makes it what it is: so it may
-# be three times that of the calm before, and so many seconds. (Beside thirty other processes that would all run it was 39 to
-# 118 ms in the calm, and 102 to 624 ms meanwhile.) A cell that waited for the other would do so for one of its time-outs: the
-# shortest is a second, and many would wait.
+# be three times that of the calm before, and so many seconds. (Beside thirty others that wanted the cores it was 39 to 1081 ms
+# in the calm, and 102 to 624 ms meanwhile.) A cell that waited for the other would do so for one of its time-outs: the shortest
+# is a second, and many would wait.
 NOISE, TIMES_CALM = 0.7, 3
 SLOWEST = 3.0
 NOT_THERE = 7  # a cell that is not in the list
