@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.front_door_cells import write_list
+from local.front_door_cells import main, write_list
 from shared.rules.cells import GREATEST_CELL, IDS_OF_A_CELL, Cell
 from tests.fakes.issuer import Issuer
 from tests.local import http2
@@ -381,14 +380,25 @@ def test_through_both_front_doors_a_request_and_its_answer_are_what_they_were(tm
         names = ("authorization", "payment-cell", "x-forwarded-prefix", "x-caller-address")
         assert [seen["headers"][name] for name in names] == [token, "1", "/cells/mumbai", HOST]
         seen = json.loads(door.ask("GET", "/cells/mumbai/console/x", Authorization=token, Host="a.b:9").body)
-        assert seen["headers"]["x-forwarded-host"] == "a.b:9"
+        assert seen["headers"]["host"] == "a.b:9"
 
 
 @pytest.mark.parametrize("cells", ["", "mumbai=1", "mumbai=1@a:1,delhi=2", "mumbai=1@a:1,delhi=1@b:2"])
-def test_without_an_address_of_each_nothing_is_written(cells: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local.front_door_cells", str(tmp_path / "access")]
-    done = subprocess.run(command, env={"CELLS": cells}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith("payment-service cannot start: CELLS must be ")
+def test_without_an_address_of_each_nothing_is_written(
+    cells: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLS", cells)
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "access")])
+    with pytest.raises(SystemExit, match=r"^payment-service cannot start: CELLS must be a list"):
+        main()
     assert not (tmp_path / "access").exists()
+
+
+def test_the_list_is_written_for_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELLS", "mumbai=1@front-door.payments-mumbai.svc.cluster.local:8082")
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "access")])
+    main()
+    assert {path.name for path in (tmp_path / "access").iterdir()} == {"tokens.json", "answers.json", "clusters.json"}
+    clusters = json.loads((tmp_path / "access" / "clusters.json").read_text("utf-8"))["resources"]
+    assert [cluster["name"] for cluster in clusters] == ["1", "any"]
+    assert "front-door.payments-mumbai.svc.cluster.local" in json.dumps(clusters[0])
