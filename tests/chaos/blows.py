@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import psutil
 
-from tests.chaos.world import Instance, World
+from tests.chaos.processes import Instance
+from tests.chaos.world import World
 from tests.fakes.trips import Cut
 
 

@@ -10,9 +10,10 @@ import psycopg2
 
 from sql.owner import DatabaseUnavailableError
 from tests.chaos.diary import FUNCTIONS, Answered, Diary, Wish, compare
+from tests.chaos.processes import ask
 from tests.chaos.recovery import TAKE_PAYMENTS
 from tests.chaos.ways import Way
-from tests.chaos.world import World, ask, tick
+from tests.chaos.world import World, tick
 
 OPEN = (
     "SELECT (SELECT count(*) FROM idempotency_keys WHERE answer_status IS NULL) AS unsettled,"

@@ -8,8 +8,9 @@ from http.client import HTTPException
 from typing import Any
 
 from shared.events.event import TRIP_COMPLETED
+from tests.chaos.processes import ask
 from tests.chaos.ways import Way
-from tests.chaos.world import World, ask
+from tests.chaos.world import World
 
 EVENTS_OF = "/chaos/trips"
 FUNCTIONS = {"payment": "create_payment", "refund": "create_refund"}

@@ -11,8 +11,9 @@ from http.client import HTTPException
 from itertools import count
 
 from tests.chaos.diary import Answered, Diary, Wish, ask_for
+from tests.chaos.processes import Instance, ask
 from tests.chaos.ways import Way
-from tests.chaos.world import Instance, World, ask
+from tests.chaos.world import World
 
 TAKE_PAYMENTS = "after an outage every function takes payments again, without a restart"
 ALIVE = "a function answers /healthz at once, whatever its neighbours do"

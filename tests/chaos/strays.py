@@ -5,7 +5,8 @@ import random
 from http.client import HTTPException
 
 from tests.chaos.diary import Answered, Diary, Wish
-from tests.chaos.world import World, ask
+from tests.chaos.processes import ask
+from tests.chaos.world import World
 
 ASTRAY = "what is sent to the wrong cell is refused there, and nothing is done"
 # What a cell says of a trip, a payment or a name that is another's; and what is said of a trip that is nobody's.
