@@ -29,7 +29,9 @@ def running_cells(plan: Plan) -> Iterator[list[World]]:
 
         def start(place: Place, own: ExitStack) -> tuple[World, doors.Door]:
             world = own.enter_context(running(plan, trips, place))
-            return world, own.enter_context(doors.of_one_cell(_ports(world)))
+            door = own.enter_context(doors.of_one_cell(_ports(world)))
+            door.wait_until_open()  # the front door of cells looks for it once a second
+            return world, door
 
         with ThreadPoolExecutor(len(places)) as pool:
             started = list(pool.map(start, places, stacks))
@@ -39,7 +41,6 @@ def running_cells(plan: Plan) -> Iterator[list[World]]:
         for world, own in started:
             world.doors = Doors(_cell(world), own, of_cells)
             world.began = worlds[0].began
-            own.wait_until_open()
         of_cells.wait_until_open()
         for world, other in zip(worlds, reversed(worlds), strict=True):
             world.elsewhere = other.doors
