@@ -26,14 +26,16 @@ ASSETS = Assets(_OWN / name for name in _FILES)
 def render(
     template: str, call: Call, *, status: int = 200, headers: Mapping[str, str] = NO_HEADERS, **values: Any
 ) -> Answer:
-    """A page of the console from its template, which `layout.html` frames. Whatever a value holds is shown as text."""
-    html = _environment().get_template(template).render(call=call, files=ASSETS.names, **values)
+    """A page of the console from its template, which `layout.html` frames. Whatever a value holds is shown as text; an address
+    begins with /console, and the template puts `base` before it."""
+    shown = {"call": call, "base": call.base, "files": ASSETS.names, **values}
+    html = _environment().get_template(template).render(shown)
     return page(html, POLICY, headers, status=status, sends_forms=True)
 
 
-def redirect(place: str) -> Answer:
+def redirect(call: Call, place: str) -> Answer:
     """Leads to another page of ours, by GET whatever the request was (RFC 9110, 15.4.4)."""
-    return Answer(303, "", PLAIN, {"Location": place})
+    return Answer(303, "", PLAIN, {"Location": f"{call.base}{place}"})
 
 
 def is_fragment(call: Call) -> bool:

@@ -33,6 +33,8 @@ class Call:
         self.path = bare(raw)
         # Only links within a page depend on it.
         self.slashed = raw.endswith("/")
+        # What stands before this path where it was asked for: the front door of all cells took it off. Else empty.
+        self.base = ""
         self.body_was_read = False
         self.route: Route | None = None
         # Nobody is asked who he is, anywhere.

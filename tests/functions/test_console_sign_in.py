@@ -120,7 +120,7 @@ def browser(console: Any, issuer: Issuer) -> Iterator[Browser]:
 
 def forget(console: Any) -> None:
     """What the console knows of its provider."""
-    console[1].desk.entrance.sign_in.__dict__.pop("provider", None)
+    console[1].desk.entrance.ways[""].__dict__.pop("provider", None)
 
 
 def told(answer: TestResponse) -> str:
@@ -627,7 +627,7 @@ def test_settings_that_do_not_fit_stop_the_start_with_one_line(changed: dict[str
 )
 def test_settings_that_fit_do_not(changed: dict[str, str]) -> None:
     _, module = served(**{**COMPLETE, **changed})
-    client = module.desk.entrance.sign_in.client
+    client = module.desk.entrance.ways[""].client
     assert client.issuer.name == changed.get("CONSOLE_ISSUER", "https://id.example")
     assert client.returns_to == f"{changed.get('CONSOLE_URL', URL).rstrip('/')}/console/signed-in"
 
