@@ -112,8 +112,8 @@ class Entrance:
             stop(str(wrong))
 
     def sign_in(self, call: Call) -> SignIn | None:
-        """How whoever sends this signs in: through the front door of all cells as by the console's own address, each with cookies
-        of its own. None where nobody can: the console is open, or closed to people."""
+        """How whoever sends this signs in: at the front door of all cells, or at the console's own address, with cookies apart.
+        None where nobody can: the console is open, or closed to people."""
         return self.ways.get(call.base)
 
     def known(self, guard: Guard, call: Call) -> Caller:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.console import codes
+from functions.console.sections import SECTIONS, beside
 from shared.web.answers import PLAIN, Answer
 from shared.web.assets import Assets
 from shared.web.call import Call
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
     from functions.console.desk import Desk
 
-# Nothing from elsewhere, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
+# Nothing from beside, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
 POLICY = "script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
 _OWN = Path(__file__).parent
-_FILES = ("vendor/pico.min.css", "vendor/htmx.min.js", "console.css", "today.css")
+_FILES = ("vendor/pico.min.css", "vendor/htmx.min.js", "console.css", "today.css", "cells.css", "cells.js")
 ASSETS = Assets(_OWN / name for name in _FILES)
 
 
@@ -60,6 +61,8 @@ def _environment() -> "Environment":
         undefined=StrictUndefined,
     )
     environment.globals |= {
+        "sections": SECTIONS,
+        "beside": beside,
         "failure": codes.failure,
         "failures": codes.FAILURES,
         "gateway": codes.gateway,

@@ -4,16 +4,26 @@ from collections.abc import Mapping
 
 from shared.platform.settings import Settings
 
-TOLD = "X-Forwarded-Prefix"
-
 
 def prefix_of(cell: str) -> str:
     """What stands before every path of the cell of this name; empty where it has none."""
     return f"/cells/{cell}" if cell else ""
 
 
-def prefix_taken_off(settings: Settings, headers: Mapping[str, str]) -> str:
-    """The prefix that a request came with, if it was this cell's own; empty for every other: whoever reaches a function itself
-    may write what he likes into the header."""
+def base_of(settings: Settings, headers: Mapping[str, str]) -> str:
+    """What stands before this cell's paths where a request was sent to, and is to stand before those that it is told: this
+    cell's own prefix or nothing, whatever somebody who reaches a function itself writes into the headers.
+
+    A path with an id in it finds its cell without the prefix; those that it leads to do not, unless the host names the cell.
+    """
     own = prefix_of(settings.cell_name)
-    return own if own and headers.get(TOLD) == own else ""
+    if not own:
+        return ""
+    found_by_front_door = headers.get("Payment-Cell") in (str(settings.cell), settings.cell_name)
+    found_by_id = len(settings.cells) > 1 and found_by_front_door and settings.cell_name not in _first_labels(headers)
+    return own if headers.get("X-Forwarded-Prefix") == own or found_by_id else ""
+
+
+def _first_labels(headers: Mapping[str, str]) -> set[str]:
+    hosts = ",".join(headers.get(name, "") for name in ("Host", "X-Forwarded-Host")).lower()
+    return {host.strip().partition(":")[0].partition(".")[0] for host in hosts.split(",")}
