@@ -35,15 +35,17 @@ def down(_: dict[str, Any], start: Any) -> Iterable[bytes]:
 
 
 def one_address(cells: dict[str, Any], any_cell: Any) -> Any:
-    """An application with each cell below its prefix, and the page of all cells, which one of them has, at /console."""
+    """An application with each cell below its prefix, and the page of all cells, which one of them has, at /console. Another
+    application may take a cell's place at any time."""
 
-    def below(prefix: str, cell: Any) -> Any:
-        return lambda environ, start: cell({**environ, "SCRIPT_NAME": "", "HTTP_X_FORWARDED_PREFIX": prefix}, start)
+    def below(prefix: str) -> Any:
+        told = {"SCRIPT_NAME": "", "HTTP_X_FORWARDED_PREFIX": prefix}
+        return lambda environ, start: cells[prefix]({**environ, **told}, start)
 
     def of_none(environ: dict[str, Any], start: Any) -> Any:
         return any_cell({**environ, "PATH_INFO": "/console/cells"}, start)
 
-    return DispatcherMiddleware(of_none, {prefix: below(prefix, cell) for prefix, cell in cells.items()})
+    return DispatcherMiddleware(of_none, {prefix: below(prefix) for prefix in cells})
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local.place import CHECKOUT
 from shared.rules.cells import read_cells
 from tests.functions.console.conftest import OURS, Shown, Visitor
 from tests.sql.rows import a_dispute, a_key, a_movement, a_payment, a_reconciliation, a_refund, an_event
@@ -15,9 +16,16 @@ from tests.support.till import a_caller
 PREFIX = "/cells/mumbai"
 PREFIXED = {"X-Forwarded-Prefix": PREFIX}
 FRAGMENT = {"HX-Request": "true"}
+TEMPLATES = CHECKOUT / "functions" / "console" / "templates"
 OLD = "2020-01-01Z"
 # Where a browser goes from a page, and what it loads: attributes, and what a page says in its head.
 WAYS = ("href", "action", "src", "formaction", "hx-get", "hx-post")
+# In a template, one without what stands before it; but for places within a page, the page of all cells, and what is elsewhere:
+# a gateway's or a provider's own pages, and other cells.
+WITHOUT_BASE = re.compile(
+    rf'\b(?:{"|".join(WAYS)})="(?!{{{{ base }}}}|#|data:|/console"'
+    r"|\{\{ (?:dashboard|there|elsewhere|each\.address|prefix) \}\})"
+)
 # What differs each time that a page is made.
 OF_THE_MOMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+ (ms|seconds?)\b|\d\d?:\d\d:\d\d")
 
@@ -66,7 +74,9 @@ def moment_aside(html: str) -> str:
 def test_every_way_on_stays_in_the_cell_and_the_page_is_the_same_otherwise(
     visitor: Visitor, addresses: list[str]
 ) -> None:
-    of_scripts = [address for address in addresses if address in ("/console", "/console/payments", "/console/attention")]
+    of_scripts = [
+        address for address in addresses if address in ("/console", "/console/payments", "/console/attention")
+    ]
     for address, headers in [*((each, {}) for each in addresses), *((each, FRAGMENT) for each in of_scripts)]:
         plain, prefixed = visitor.get(address, headers), visitor.get(address, {**headers, **PREFIXED})
         strayed = [way for way in ways(prefixed) if not way.startswith(f"{PREFIX}/console")]
@@ -74,6 +84,12 @@ def test_every_way_on_stays_in_the_cell_and_the_page_is_the_same_otherwise(
         assert PREFIX not in plain.html, address
         without = prefixed.html.replace(f"{PREFIX}/console", "/console")
         assert moment_aside(without) == moment_aside(plain.html), address
+
+
+def test_no_template_has_an_address_without_what_stands_before_it() -> None:
+    """Also where no test has such a page."""
+    for template in TEMPLATES.glob("*.html"):
+        assert WITHOUT_BASE.findall(template.read_text(encoding="utf-8")) == [], template
 
 
 def test_what_is_refused_leads_back_into_the_cell(visitor: Visitor, addresses: list[str]) -> None:

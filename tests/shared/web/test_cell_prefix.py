@@ -21,7 +21,17 @@ def test_a_cell_s_own_prefix_stands_before_its_paths() -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        *("", "/", "/cells", "/cells/", "/cells/delhi", "/cells/mumbai/", "/cells/mumbai2", "/cells/1", "/CELLS/MUMBAI"),
+        *(
+            "",
+            "/",
+            "/cells",
+            "/cells/",
+            "/cells/delhi",
+            "/cells/mumbai/",
+            "/cells/mumbai2",
+            "/cells/1",
+            "/CELLS/MUMBAI",
+        ),
         *("//evil.example", "https://evil.example/cells/mumbai", "/cells/mumbai, /cells/mumbai", '/cells/mumbai">'),
     ],
 )
