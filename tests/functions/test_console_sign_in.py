@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-import functions_framework
 import pytest
 from werkzeug.test import Client, TestResponse
 
@@ -24,7 +23,7 @@ from local.place import CHECKOUT
 from shared.rules.permissions import PERMISSIONS
 from shared.web.routes import ROUTES, Route
 from tests.fakes.issuer import Issuer, bad_tokens, private_key, unsigned
-from tests.support.settings import ENVIRONMENT
+from tests.support.cells import console_of
 
 URL = "https://payments.example"
 KEYS = ("an old key, which was the first of the two".replace(" ", "-"), "another-key-of-some-other-console's")
@@ -41,18 +40,9 @@ def issuer() -> Iterator[Issuer]:
         yield running
 
 
-def served(**settings: str) -> Any:
-    """The console with these settings, and its module."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**ENVIRONMENT, **settings}.items():
-            patch.setenv(name, value)
-        app = functions_framework.create_app("console", str(CHECKOUT / "functions" / "console" / "main.py"))
-    return app, sys.modules["main"]
-
-
 @pytest.fixture(scope="module")
 def console(issuer: Issuer) -> Any:
-    return served(
+    return console_of(
         AUTH_ISSUERS=json.dumps([{"issuer": issuer.url, "audience": "payment-service"}]),
         AUTH_SUBJECTS=json.dumps({"bob": "payments:read payments:settle"}),
         CONSOLE_CLIENT_ID="the:console",
@@ -612,7 +602,7 @@ TWO = '[{"issuer": "https://id.example"}, {"issuer": "https://two.example"}]'
 )
 def test_settings_that_do_not_fit_stop_the_start_with_one_line(changed: dict[str, str], says: str) -> None:
     with pytest.raises(SystemExit) as stopped:
-        served(**{**COMPLETE, **changed})
+        console_of(**{**COMPLETE, **changed})
     assert str(stopped.value).startswith(f"payment-service cannot start: {says}")
     assert "s3cr3t" not in str(stopped.value)
     assert "\n" not in str(stopped.value)
@@ -626,14 +616,14 @@ def test_settings_that_do_not_fit_stop_the_start_with_one_line(changed: dict[str
     ],
 )
 def test_settings_that_fit_do_not(changed: dict[str, str]) -> None:
-    _, module = served(**{**COMPLETE, **changed})
+    _, module = console_of(**{**COMPLETE, **changed})
     client = module.desk.entrance.ways[""].client
     assert client.issuer.name == changed.get("CONSOLE_ISSUER", "https://id.example")
     assert client.returns_to == f"{changed.get('CONSOLE_URL', URL).rstrip('/')}/console/signed-in"
 
 
 def test_without_a_client_the_console_is_closed_to_people_and_says_what_to_set(issuer: Issuer) -> None:
-    app, _ = served(AUTH_ISSUERS=json.dumps([{"issuer": issuer.url}]))
+    app, _ = console_of(AUTH_ISSUERS=json.dumps([{"issuer": issuer.url}]))
     browser = Browser(app, issuer)
     for method, path in (
         ("GET", NOTHING),
