@@ -13,6 +13,7 @@ from shared.web.access.caller import Caller
 from shared.web.access.guard import Guard, guard_of, permit
 from shared.web.answers import Answer
 from shared.web.call import Call
+from shared.web.cell_prefix import base_of
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
@@ -64,6 +65,8 @@ def door(
         @wraps(operation)
         def entrance(request: flask.Request) -> flask.Response:
             def work(call: Call) -> Answer:
+                call.base = base_of(settings, call.headers)
+                call.cells = settings.cells if call.base else ()
                 if call.path == LIVENESS and request.method in ("GET", "HEAD"):
                     return Answer(200, '{"status":"UP"}')
                 _let_in(function, guard, known, limiter, request, call)
