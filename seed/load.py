@@ -1,4 +1,6 @@
-"""Loads the 350 rows of history once: `python -m seed.load`. Again, or twice at once, it loads nothing more."""
+"""Loads the 350 rows of history once: `python -m seed.load`. Again, or twice at once, it loads nothing more.
+
+In each cell the same, with ids and references that are the cell's."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -9,6 +11,8 @@ from pathlib import Path
 from psycopg2.extras import execute_values
 
 from shared.platform.settings import Settings
+from shared.rules.cells import IDS_OF_A_CELL
+from sql.cell import refuse_another
 from sql.owner import connect, run
 
 CSV = Path(__file__).with_name("rhfd_payments.csv")
@@ -56,13 +60,15 @@ SELECT setval(ids, greatest((SELECT coalesce(max(payment_id), 0) FROM history),
 def load(environment: Mapping[str, str], wait: float = 30) -> str:
     """Loads the seed into the database that `environment` names (DB_*), and says in one line what it did.
 
-    Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, psycopg2.Error when it refuses.
+    Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, UnsuitableDatabaseError when it is
+    another cell's than CELL says, psycopg2.Error when it refuses.
     """
     settings = Settings.read(environment)
     with closing(connect(environment, wait)) as owner, owner.cursor() as cursor:
+        refuse_another(owner, settings.cell)
         cursor.execute("BEGIN")
         cursor.execute(FRESH)
-        execute_values(cursor, FILL, _history(), page_size=1000)
+        execute_values(cursor, FILL, _history(settings.cell), page_size=1000)
         cursor.execute(MISSING)
         (count,) = cursor.fetchone() or (0,)
         if count:
@@ -74,9 +80,14 @@ def load(environment: Mapping[str, str], wait: float = 30) -> str:
     return f"{count} rows of history loaded." if count else "The rows of history are there already."
 
 
-def _history() -> list[Sequence[str]]:
-    with CSV.open(encoding="ascii", newline="") as rows:
-        return list(map(itemgetter(*COLUMNS), csv.DictReader(rows)))
+def _history(cell: int) -> list[Sequence[str]]:
+    with CSV.open(encoding="ascii", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if cell:
+        for row in rows:
+            row["payment_id"] = str(int(row["payment_id"]) + cell * IDS_OF_A_CELL)
+            row["reference"] += f"-{cell}"
+    return list(map(itemgetter(*COLUMNS), rows))
 
 
 if __name__ == "__main__":

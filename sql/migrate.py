@@ -1,8 +1,9 @@
 """Brings a database to the current schema: `python -m sql.migrate`. Any number at once are safe.
 
 The numbered files of `sql/migrations` are applied in order, each once and in one transaction, but for those that say that they
-build an index beside the writes: these may be repeated. Then the role that the functions use gets the rights of
-`sql/rights.sql`, and its `statement_timeout`, isolation and keep-alives, which no pooler drops.
+build an index beside the writes: these may be repeated. Then the database is CELL's, where it was nobody's; and the role that
+the functions use gets the rights of `sql/rights.sql`, and its `statement_timeout`, isolation and keep-alives, which no pooler
+drops.
 """
 
 import time
@@ -20,7 +21,8 @@ from yoyo.migrations import default_migration_table
 
 from shared.platform.settings import Settings
 from sql import rights
-from sql.owner import CONNECTION, DatabaseUnavailableError, connect, run
+from sql.cell import be_cell, refuse_another
+from sql.owner import CONNECTION, DatabaseUnavailableError, UnsuitableDatabaseError, connect, run
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 RACED = (psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateObject)
@@ -31,20 +33,19 @@ ALIVE = {"tcp_keepalives_idle": 60, "tcp_keepalives_interval": 10, "tcp_keepaliv
 LOCK = 5_206_417_880_337_914  # any number, the same for every migration of this service
 
 
-class UnsuitableDatabaseError(DatabaseUnavailableError):
-    """The database answers and will not do; the message is one line."""
-
-
 def migrate(environment: Mapping[str, str], wait: float = 30) -> str:
     """Migrates the database that `environment` names (DB_*), and says in one line what it did.
 
     Raises DatabaseUnavailableError when it gives no connection within `wait` seconds, UnsuitableDatabaseError when it cannot
-    hold what is stored there, psycopg2.Error when it refuses.
+    hold what is stored there or is another cell's than CELL says, and then it is as it was, psycopg2.Error when it refuses.
     """
+    cell = Settings.read(environment).cell
     with closing(connect(environment, wait)) as owner:
         _check_encoding(owner)
         _lock(owner)
+        refuse_another(owner, cell)
         applied = _apply(environment)
+        be_cell(owner, cell)
         _prepare_role(owner, environment)
     return f"Migrations applied: {', '.join(applied)}." if applied else "The schema is current."
 

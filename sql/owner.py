@@ -21,6 +21,10 @@ class DatabaseUnavailableError(Exception):
     """The database gave no connection; the message is one line, with its address and no password."""
 
 
+class UnsuitableDatabaseError(DatabaseUnavailableError):
+    """The database answers and will not do; the message is one line."""
+
+
 def connect(environment: Mapping[str, str], wait: float = 30, **other: str) -> connection:
     """A connection in autocommit mode to the database that `environment` names (DB_*), without a statement time-out.
 

@@ -62,6 +62,10 @@ GRANT SELECT,
    ON reconciliations TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON reconciled_movements TO {role};
 
+-- Of which cell the database is: its owner said so.
+GRANT SELECT ON cell TO {role};
+GRANT EXECUTE ON FUNCTION in_cell TO {role};
+
 -- What is worked out from the tables above, and kept by their triggers, which run with the rights of whoever changes a row.
 GRANT SELECT, DELETE,
       INSERT (currency, status, method, count, amount, refunded, at, gateway, driver_id, gateway_receivable, cash_with_drivers, bank,

@@ -50,7 +50,7 @@ def charge_once(
             refuse_if_collected(deps, request.trip_id)
         refuse_if_not_chargeable(gateway, request, deps.settings.currency)
         price = price or pricing.price(request.trip_id, request.amount, request.driver_id, trace)
-        payment = new_payment(gateway, request, price)
+        payment = new_payment(gateway, request, price, deps.settings.cell)
         try:
             if gateway.abilities.settles_at_once:
                 return charge_at_once(deps, idempotency_key, payment)
@@ -72,15 +72,15 @@ def refuse_if_not_chargeable(gateway: Gateway, request: PaymentRequest, currency
         raise invalid(("payment_token", f"is required with {request.method} unless the customer is present"))
 
 
-def new_payment(gateway: Gateway, request: PaymentRequest, price: Price) -> Row:
-    """What is written of a payment, under a new reference: everything that the gateway is asked with, so that a repeat is the
-    same request byte for byte."""
+def new_payment(gateway: Gateway, request: PaymentRequest, price: Price, cell: int) -> Row:
+    """What is written of a payment, under a new reference, which is the cell's: everything that the gateway is asked with, so
+    that a repeat is the same request byte for byte."""
     return {
         "trip_id": request.trip_id,
         "amount": price.amount,
         "currency": price.currency,
         "method": request.method,
-        "reference": new_reference("PAY"),
+        "reference": new_reference("PAY", cell),
         "gateway": gateway.name,
         "gateway_account": gateway.account,
         "payment_token": request.payment_token,

@@ -58,7 +58,7 @@ def reserve(
         not_in=[] if request.amount is None else not_expressing(request.amount),
         gateways=list(accounts),
         accounts=list(accounts.values()),
-        reference=new_reference("REF"),
+        reference=new_reference("REF", deps.settings.cell),
         reason=request.reason,
         metadata=json_text.write(request.metadata),
         lease_seconds=deps.settings.idempotency_lock_timeout,

@@ -40,7 +40,8 @@ _SAID_BY_THE_BANK = frozenset({"network_reason_code", "case_type"})
 
 # What a gateway called something, and a reference of ours, are kept to the letter: either may have many digits.
 _CALLED = re.compile(
-    r"(?!sk_|rk_|pk_|ek_|whsec_|tok_)[a-z]{1,16}_(?=[0-9]*[A-Za-z])[0-9A-Za-z]{8,64}|(?:PAY|REF)-[0-9]{8}-[0-9A-Z]{16}"
+    r"(?!sk_|rk_|pk_|ek_|whsec_|tok_)[a-z]{1,16}_(?=[0-9]*[A-Za-z])[0-9A-Za-z]{8,64}"
+    r"|(?:PAY|REF)-[0-9]{8}-[0-9A-Z]{16}(?:-[0-9]{1,4})?"
 )
 # Addresses of mail and of UPI; where whoever has the address may see more.
 _ADDRESSES = re.compile(r"(?<!\S)[^\s@]+@\S+|(?<=://)[^/\s?#]*[/?#]\S*")

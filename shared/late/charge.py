@@ -56,7 +56,7 @@ def _paid_late(deps: Dependencies, payment_id: int, gateway_id: str) -> None:
         "give_back_payment",
         payment_id=payment_id,
         gateway_id=gateway_id,
-        reference=new_reference("REF"),
+        reference=new_reference("REF", deps.settings.cell),
         lease_seconds=deps.settings.idempotency_lock_timeout,
         actor=acting(),
     )

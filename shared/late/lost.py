@@ -14,12 +14,12 @@ def as_claimed(deps: Dependencies, gateway: str, fact: RefundFact) -> Row | Left
     """What enter_refund is to write of a refund of ours that the books lost (a restored backup, a standby that was behind), so
     that a repeat of its client is answered with it and gives nothing back again: the gateway was told of its key.
 
-    None for every other: for one that does not bear what we told, and where the books know its reference or its key
+    None for every other: for one that does not bear what this cell told, and where the books know its reference or its key
     otherwise by now; then it went out besides. Why it is to be read again, where somebody entered it meanwhile. Raises
     DatabaseUnavailable.
     """
     key = fact.told and fact.told.key()
-    if not key or not is_reference(fact.reference, "REF"):
+    if not key or not is_reference(fact.reference, "REF", deps.settings.cell):
         return None
     key_hash, fingerprint = key
     # The key first: who enters it writes both in one commit, and has the reference too when it is seen.
@@ -40,9 +40,10 @@ def as_claimed(deps: Dependencies, gateway: str, fact: RefundFact) -> Row | Left
     }
 
 
-def as_made_elsewhere(fact: RefundFact) -> Row:
+def as_made_elsewhere(deps: Dependencies, fact: RefundFact) -> Row:
     """What enter_refund is to write of a refund that nobody asked us for."""
-    key_hash, reference = hashlib.sha256(f"gateway_refund\n{fact.gateway_id}".encode()).digest(), new_reference("REF")
+    key_hash = hashlib.sha256(f"gateway_refund\n{fact.gateway_id}".encode()).digest()
+    reference = new_reference("REF", deps.settings.cell)
     return {
         "source": "gateway",
         "reference": reference,

@@ -52,7 +52,7 @@ def enter(deps: Dependencies, rung: Ring, payment_id: int, fact: RefundFact, cla
     the gateway is asked what became of it. `claimed`: how it was claimed, where it is one of ours that the books lost. Where
     its payment has not as much left, a refund of ours has reserved it, or came back and nobody said so yet; it stays rung,
     and in the end a person is told. Answers as `follow_refund`."""
-    entered, taken_at = claimed or as_made_elsewhere(fact), time.monotonic()
+    entered, taken_at = claimed or as_made_elsewhere(deps, fact), time.monotonic()
     if rung.by:
         entered["reason"] = rung.by.reason
     try:

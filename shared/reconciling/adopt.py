@@ -8,7 +8,7 @@ from shared.gateways.protocol import Unknown
 from shared.late.answer import answer_now
 from shared.late.ring import By, ring
 from shared.platform.database import Row
-from shared.reconciling.lost_charge import Entered, bears_ours, enter_charge
+from shared.reconciling.lost_charge import Entered, bears_ours, enter_charge, of_another
 from shared.reconciling.patience import patiently
 from shared.reconciling.run import NotDone, Run
 from shared.reconciling.verdict import OBJECTS
@@ -39,22 +39,34 @@ def adopt(run: Run, adoption: Adoption) -> Iterator[Entered]:
     or not; says of each what became of it. Begun again it enters what is still missing.
 
     Charges that were not paid come first, so that each is settled before the fare of its trip is taken by the one that was;
-    refunds and disputes come last, when their payments are there. Raises NotDone where the gateway does not answer, and
-    DatabaseUnavailable.
+    refunds and disputes come last, when their payments are there. What is another cell's is not entered, and only said where it
+    was named. Raises NotDone where the gateway does not answer, and DatabaseUnavailable.
     """
     yield from _listed(run, adoption, paid=False)
     yield from _listed(run, adoption, paid=True)
     for page in _missing(run, adoption):
         yield from _read(
-            run, adoption, [row for row in page if row["kind"] == "charge" and bears_ours(row["reference"])]
+            run,
+            adoption,
+            [row for row in page if row["kind"] == "charge" and _concerns(run, adoption, row["reference"])],
         )
     for page in _missing(run, adoption):
         for row in page:
             if row["kind"] != "charge" and row["object_id"] not in adoption.tried:
                 adoption.tries(row["object_id"], row["reference"])
-                yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"], row["charge_id"])
+                theirs = of_another(row["reference"], run.deps.settings.cell)
+                if theirs is None:
+                    yield _followed(run, adoption, OBJECTS[row["kind"]], row["object_id"], row["charge_id"])
+                elif adoption.names is not None:
+                    yield Entered(row["object_id"], None, theirs)
     for name in sorted((adoption.names or frozenset()) - adoption.tried):
         yield Entered(name, None, "nothing of this name is missing here")
+
+
+def _concerns(run: Run, adoption: Adoption, reference: str | None) -> bool:
+    """Whether a charge that bears it is looked at: ours, and what is another cell's where somebody named it."""
+    cell = run.deps.settings.cell
+    return bears_ours(reference, cell) or (adoption.names is not None and of_another(reference, cell) is not None)
 
 
 def _listed(run: Run, adoption: Adoption, *, paid: bool) -> Iterator[Entered]:
@@ -68,7 +80,7 @@ def _listed(run: Run, adoption: Adoption, *, paid: bool) -> Iterator[Entered]:
         named = [
             fact
             for fact in page.charges
-            if bears_ours(fact.reference) and adoption.takes(fact.gateway_id, fact.reference)
+            if _concerns(run, adoption, fact.reference) and adoption.takes(fact.gateway_id, fact.reference)
         ]
         facts = {fact.gateway_id: fact for fact in named if (fact.status == "succeeded") == paid}
         for charge_id in _not_here(run, {name: fact.reference for name, fact in facts.items()}):

@@ -95,7 +95,8 @@ def _page(run: Run, until: float, part: Slice) -> MovementPage:
 
 def _found(run: Run, page: MovementPage) -> list[Found]:
     ours = _beside(run, page.movements)
-    return [_what_is_found(moved, ours.get(moved.movement)) for moved in page.movements]
+    cell = run.deps.settings.cell
+    return [_what_is_found(moved, ours.get(moved.movement), cell) for moved in page.movements]
 
 
 def _beside(run: Run, movements: Sequence[Movement]) -> dict[str, Ours]:
@@ -116,8 +117,8 @@ def _beside(run: Run, movements: Sequence[Movement]) -> dict[str, Ours]:
     }
 
 
-def _what_is_found(moved: Movement, ours: Ours | None) -> Found:
-    verdict, why = judge(moved, ours)
+def _what_is_found(moved: Movement, ours: Ours | None, cell: int) -> Found:
+    verdict, why = judge(moved, ours, cell)
     row = None if verdict == "missing_here" else ours
     found = Found(
         movement=moved.movement,

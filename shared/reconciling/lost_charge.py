@@ -12,7 +12,7 @@ from shared.late.ring import By
 from shared.platform import json_text
 from shared.platform.database import Conflict, DatabaseUnavailable, Row
 from shared.platform.log import log
-from shared.rules.identifiers import is_reference
+from shared.rules.identifiers import cell_of_reference, is_reference
 
 ONE_REFERENCE = "payments_reference_key"
 ONE_KEY = "idempotency_keys_pkey"
@@ -38,9 +38,15 @@ class _Claim(NamedTuple):
     fingerprint: bytes
 
 
-def bears_ours(reference: str | None) -> bool:
-    """Whether what a charge bears is a reference of ours. Others may charge with the same account."""
-    return is_reference(reference, "PAY")
+def bears_ours(reference: str | None, cell: int) -> bool:
+    """Whether what a charge bears is a reference of ours, and of this cell's. Others may charge with the same account."""
+    return is_reference(reference, "PAY", cell)
+
+
+def of_another(reference: str | None, cell: int) -> str | None:
+    """That it is of another cell, for people, whose books are to have it; None where its reference does not say so."""
+    other = cell_of_reference(reference)
+    return None if other in (None, cell) else f"it is of cell {other}, which enters its own"
 
 
 def enter_charge(deps: Dependencies, gateway: Gateway, fact: ChargeFact, by: By) -> Entered:
@@ -51,7 +57,8 @@ def enter_charge(deps: Dependencies, gateway: Gateway, fact: ChargeFact, by: By)
     Not where that cannot be told from what the gateway shows; nor where its key or its trip's fare is another payment's by now:
     what was paid twice is noted as a contradiction of that one, for a person. Raises DatabaseUnavailable.
     """
-    claim = _claim(gateway, fact) if bears_ours(fact.reference) else "it does not bear a reference of ours"
+    cell = deps.settings.cell
+    claim = _claim(gateway, fact) if bears_ours(fact.reference, cell) else _whose(fact.reference, cell)
     if isinstance(claim, str):
         return _refused(fact, claim)
     for _ in range(TRIES):
@@ -77,6 +84,10 @@ def enter_charge(deps: Dependencies, gateway: Gateway, fact: ChargeFact, by: By)
         else:
             return _carried_on(deps, gateway, fact, claim, row["payment_id"])
     return _refused(fact, BUSY)
+
+
+def _whose(reference: str | None, cell: int) -> str:
+    return of_another(reference, cell) or "it does not bear a reference of ours"
 
 
 def _claim(gateway: Gateway, fact: ChargeFact) -> _Claim | str:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from shared.gateways.facts import ChargeFact, DisputeFact, Fact, Kind, Movement, MovementKind
 from shared.reconciling.window import Window
+from shared.rules.identifiers import cell_of_reference
 
 Verdict = Literal["matched", "missing_here", "missing_there", "amount_differs", "status_differs", "not_yet_due"]
 VERDICTS: Sequence[Verdict] = (
@@ -79,9 +80,10 @@ class Judged(NamedTuple):
     why: str | None = None
 
 
-def judge(moved: Movement, ours: Ours | None) -> Judged:
-    """What a movement in the gateway's books is, beside ours. What differs is not yet due while it is still to be read."""
-    return _unless_rung(_judge(moved, ours), ours is not None and ours.rung)
+def judge(moved: Movement, ours: Ours | None, cell: int) -> Judged:
+    """What a movement in the gateway's books is, beside ours, those of this cell. What differs is not yet due while it is still
+    to be read."""
+    return _unless_rung(_judge(moved, ours, cell), ours is not None and ours.rung)
 
 
 def _unless_rung(judged: Judged, rung: bool) -> Judged:
@@ -90,15 +92,14 @@ def _unless_rung(judged: Judged, rung: bool) -> Judged:
     return judged
 
 
-def _judge(moved: Movement, ours: Ours | None) -> Judged:
+def _judge(moved: Movement, ours: Ours | None, cell: int) -> Judged:
     if moved.kind in ("fee", "payout"):
         return Judged("matched")
     if moved.kind == "other":
         return Judged("missing_here", "it is of a kind that the books have no account for")
     kind = OBJECTS[moved.kind]
     if ours is None:
-        bears = f"bears our reference {moved.reference}" if moved.reference else "does not bear a reference of ours"
-        return Judged("missing_here", f"the books have no such {kind}; it {bears}")
+        return Judged("missing_here", f"the books have no such {kind}; it {_bears(moved.reference, cell)}")
     if ours.status is None:
         if gave_back_late_charge(moved, ours):
             return Judged("matched", f"given back there of what was paid late for payment {ours.payment_id}")
@@ -110,6 +111,13 @@ def _judge(moved: Movement, ours: Ours | None) -> Judged:
     if ours.known_as not in (None, moved.object_id):
         return Judged("missing_here", f"the {kind} {moved.reference} is {ours.known_as} here: this is another")
     return _compare(kind, moved, ours)
+
+
+def _bears(reference: str | None, cell: int) -> str:
+    other = cell_of_reference(reference)
+    if other not in (None, cell):
+        return f"is of cell {other}, and bears its reference {reference}"
+    return f"bears our reference {reference}" if reference else "does not bear a reference of ours"
 
 
 def gave_back_late_charge(moved: Movement, ours: Ours | None) -> bool:

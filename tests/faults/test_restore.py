@@ -36,6 +36,8 @@ from tests.support.till import Till, WatchedDatabase, shown
 
 SEEDS = [int(seed) for seed in os.environ.get("RESTORE_SEEDS", "1").split(",")]
 API_KEY = "sk_test_of_the_restored"
+# One of several: what is restored, and entered again, is to be of it.
+CELL = 7
 # What a charge comes to, by its token: paid, declined, paid without an answer, never heard of, paid later, waiting, refused.
 TOKENS = (
     "pm_card",
@@ -76,7 +78,9 @@ class Scene:
         self.till = self.opened(place)
 
     def opened(self, place: Place) -> Till:
-        settings = place.settings(idempotency_lock_timeout=30.0, gateway_timeout=5.0, commission_rate=Decimal("0.2"))
+        settings = place.settings(
+            cell=CELL, idempotency_lock_timeout=30.0, gateway_timeout=5.0, commission_rate=Decimal("0.2")
+        )
         stripe = Stripe(API_KEY, self.like.url, 5.0, certain_after=3600.0)
         self.till = Till(settings, WatchedDatabase(settings), cast(ScriptedGateway, stripe))
         return self.till
@@ -181,7 +185,7 @@ class Backup:
         place = Place(self._server, name)
         try:
             self._run("pg_restore", name, str(self._file))
-            migrate(self._server, name)
+            migrate(self._server, name, CELL)
             yield place
         finally:
             place.sql.close()
@@ -192,6 +196,7 @@ def reconcile(place: Place, like: StripeLike, since: datetime, folder: Path, *ar
     """`make reconcile`: its exit status, and what it said."""
     settings = {
         **ENVIRONMENT,
+        "CELL": str(CELL),
         "GATEWAY": "stripe",
         "STRIPE_API_KEY": API_KEY,
         "STRIPE_API_BASE": like.url,
@@ -252,6 +257,7 @@ def keys_told(like: StripeLike) -> set[str]:
 def test_after_a_restore_nobody_is_charged_twice(seed: int, cluster: Cluster, tmp_path: Path, trips: object) -> None:
     with cluster.database() as place, StripeLike(seed=seed) as like:
         like.control({"processing_seconds": 3600})
+        place.be_cell(CELL)
         scene, backup = Scene(seed, place, like), Backup(cluster.server, tmp_path)
         scene.does(10)
         backup.take(place.name)
@@ -278,6 +284,7 @@ def test_after_a_restore_nobody_is_charged_twice(seed: int, cluster: Cluster, tm
             assert max(paid_by(like).values()) == 1
             assert set(paid) <= set(paid_by(like))
             assert differences(scene.till, since) == 0
+            assert again.sql.run("SELECT DISTINCT payment_id >> 40 AS cell FROM payments") == [{"cell": CELL}]
             receivable = 100 * again.sql.value("SELECT sum(gateway_receivable) FROM ledger_entries")
             assert receivable == like.ledger()["balance"]["inr"]
             scene.closed()

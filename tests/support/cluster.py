@@ -42,7 +42,7 @@ UPDATE oldest_open SET requests = '-infinity', events = '-infinity', expired = '
        noted_at = '-infinity', noted_by = '0', clock = '-infinity'
 """
 EMPTY = DELETE + BEGIN_ANEW
-# What a test may have changed besides rows: tables, functions, triggers, settings of the database.
+# What a test may have changed besides rows: tables, functions, triggers, settings of the database, its cell.
 SCHEMA = """
 SELECT concat(
     (SELECT string_agg(oid || '/' || relnatts || coalesce(reloptions::text, ''), ',' ORDER BY oid)
@@ -50,6 +50,7 @@ SELECT concat(
     (SELECT md5(string_agg(prosrc, ',' ORDER BY oid)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
     (SELECT md5(string_agg(tgname::text || tgenabled::text || coalesce(tgqual::text, ''), ',' ORDER BY oid)) FROM pg_trigger),
     (SELECT string_agg(conname::text, ',' ORDER BY oid) FROM pg_constraint),
+    (SELECT string_agg(number::text, ',') FROM cell),
     (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase
       WHERE datname = current_database()))
 """
@@ -83,14 +84,19 @@ class Place:
         }
         return replace(SETTINGS, **(place | changes))  # type: ignore[arg-type]
 
+    def be_cell(self, number: int) -> None:
+        """Makes it another cell's than that of all other tests, which is 0; nothing may have been written to it."""
+        self.sql.run("DELETE FROM cell")
+        self.sql.run("SELECT be_cell(%s)", (number,))
+
     def connection(self) -> Sql:
         """One more connection of the owner's; the caller closes it."""
         return Sql(self.owner)
 
 
-def migrate(server: Postgres, name: str) -> None:
+def migrate(server: Postgres, name: str, cell: int = 0) -> None:
     """Migrates a database as an operator does: `python -m sql.migrate`, for the functions' role."""
-    environment = {"PATH": os.environ["PATH"], **server.environment(name), **ROLE}
+    environment = {"PATH": os.environ["PATH"], **server.environment(name), **ROLE, "CELL": str(cell)}
     subprocess.run([sys.executable, "-m", "sql.migrate"], cwd=CHECKOUT, env=environment, check=True)
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 import psycopg2
 from psycopg2 import extensions
 
+from shared.platform.database.cell import question
 from shared.platform.deadlines import deadlines
 from shared.platform.dns import NameUnknown, addresses
 from shared.platform.settings import Settings
@@ -32,7 +33,10 @@ class TimedOut(psycopg2.OperationalError):
 
 class Connection(extensions.connection):
     """`reused`: it was idle since it was opened. `unproven`: whether it still leads to the server is being found out.
-    `prepared`: the names of the statements that the server knows, as far as this side knows."""
+    `prepared`: the names of the statements that the server knows, as far as this side knows. `preface`: what is still to be
+    asked before its next statement, in the same round trip."""
+
+    preface = ""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
@@ -174,6 +178,7 @@ def _connect(settings: Settings, host: str, address: str | None, seconds: float)
         tcp_user_timeout=int((settings.db_statement_timeout + 1) * 1000),
         connection_factory=Connection,
     )
+    connection.preface = question(settings.cell)
     return connection
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import psycopg2
 import psycopg2.errors
 
+from shared.platform.database.cell import ANOTHER_CELL, end
 from shared.platform.database.connection import Connection, TimedOut
 from shared.platform.database.prepared import Prepared
 from shared.platform.unavailable import DatabaseUnavailable
@@ -53,11 +54,12 @@ def execute(connection: Connection, text: str, parameters: Row, deadline: float)
     """Runs a statement, the last of several where they are parted by semicolons, and gives its rows.
 
     Raises Conflict where a unique index refuses it, and DatabaseUnavailable where the database is at fault or gives no answer
-    by `deadline` (monotonic clock).
+    by `deadline` (monotonic clock). Ends the process where the first on a connection finds another cell's database.
     """
     try:
         with connection.until(deadline), connection.cursor() as cursor:
-            cursor.execute(text, parameters)
+            cursor.execute(connection.preface + text, parameters)
+            connection.preface = ""
             if cursor.description is None:
                 return []
             names = [column.name for column in cursor.description]
@@ -70,6 +72,10 @@ def execute(connection: Connection, text: str, parameters: Row, deadline: float)
         if isinstance(failure, psycopg2.errors.ReadOnlySqlTransaction):
             connection.close()
         raise unavailable(failure, connection) from failure
+    except psycopg2.DatabaseError as refusal:
+        if refusal.pgcode == ANOTHER_CELL:
+            end(refusal.diag.message_primary or "")
+        raise
 
 
 def unavailable(failure: psycopg2.Error | OSError, connection: Connection | None = None) -> DatabaseUnavailable:

@@ -146,11 +146,11 @@ def test_a_page_says_how_far_back_it_looked_and_leads_on_from_there(
 
 
 @pytest.mark.parametrize(
-    "sought", ["PAY-20261122-17", "pay-20261122-17", " pi_17 ", "17", "REF-of-17"], ids=lambda text: text.strip()
+    "sought", ["PAY-20261122-17", "pay-20261122-17", " pi_17 ", "17", "ref-of-17-12"], ids=lambda text: text.strip()
 )
 def test_what_names_one_payment_leads_straight_to_it(books: Place, reader: Visitor, sought: str) -> None:
     if not books.sql.run("SELECT FROM payment_refunds"):
-        a_refund(books.sql, 17, reference="REF-OF-17")
+        a_refund(books.sql, 17, reference="REF-OF-17-12")
     page = reader.get(address(("q", sought), ("status", "FAILED")))
     assert (page.status, page.headers["Location"]) == (303, "/console/payments/17")
 

@@ -536,7 +536,7 @@ def test_a_reference_that_is_taken_already_is_replaced(
     till: Till, monkeypatch: pytest.MonkeyPatch, place: Place
 ) -> None:
     references = iter(["PAY-1", "PAY-1", "PAY-2"])
-    monkeypatch.setattr("shared.charging.charge.new_reference", lambda _: next(references))
+    monkeypatch.setattr("shared.charging.charge.new_reference", lambda *_: next(references))
     till.pay()
     assert shown(till.pay())["reference"] == "PAY-2"
 

@@ -281,7 +281,7 @@ def test_a_process_that_ends_delivers_what_is_queued_first(place: Place, sink: S
         "cash = deps.gateways.named('cash')\n"
         "for n in range(10):\n"
         "    request = read_payment({'trip_id': 1, 'method': 'CASH', 'amount': 5})\n"
-        "    payment = new_payment(cash, request, Price(Decimal(5), 'INR', None))\n"
+        "    payment = new_payment(cash, request, Price(Decimal(5), 'INR', None), 0)\n"
         "    charge_at_once(deps, IdempotencyKey.of(str(n), '/payments', {}, Origin(Trace('c'), None), ''), payment)\n"
     )
     environment = {"PATH": os.environ["PATH"], "K_SINK": sink.url, **place.environment}

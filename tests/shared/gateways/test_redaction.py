@@ -121,7 +121,7 @@ def test_what_argues_with_a_bank_stays_as_it_is() -> None:
         "evidence_details": {"due_by": 1682294399, "has_evidence": False, "past_due": False, "submission_count": 0},
         "reason": "product_not_received",
         "status": "warning_needs_response",
-        "metadata": {"reference": "PAY-20261127-1234567890123456", "payment_id": "412"},
+        "metadata": {"reference": "PAY-20261127-1234567890123456-12", "payment_id": "412"},
         "livemode": True,
         "balance_transactions": [],
     }

@@ -19,12 +19,12 @@ def request(reference: str = "PAY-1", age: float = 0.0, simulate: str | None = N
 def test_by_default_everything_succeeds() -> None:
     gateway = Simulated(1.0, 10)
     for _ in range(200):
-        asked = request(new_reference("PAY"))
+        asked = request(new_reference("PAY", 0))
         assert gateway.charge(asked) == Succeeded(f"sim_{asked.reference}")
 
 
 def test_it_decides_from_the_reference_alone() -> None:
-    references = [new_reference("PAY") for _ in range(300)]
+    references = [new_reference("PAY", 0) for _ in range(300)]
     first, second = Simulated(0.5, 10), Simulated(0.5, 10)
     for reference in references:
         said = first.charge(request(reference))

@@ -290,6 +290,26 @@ def test_others_charges_of_the_same_account_are_left_alone(shop: Shop) -> None:
     assert shop.adopt() == []
 
 
+def test_what_another_cell_did_with_the_same_account_is_its_to_enter(shop: Shop) -> None:
+    shop.till.change(cell=2)
+    shop.till.refund(shown(shop.pay("key-1"))["payment_id"], "50.00", "key-2")
+    shop.lose()
+    shop.till.change(cell=0)
+    [charge_id], [refund_id] = shop.like.books.intents, shop.like.books.refunds
+    assert shop.adopt() == []
+    said = "it is of cell 2, which enters its own"
+    assert shop.adopt(frozenset({charge_id, refund_id})) == [
+        Entered(name, None, said) for name in (charge_id, refund_id)
+    ]
+    for kind, name in (("charge", charge_id), ("refund", refund_id)):
+        ring(shop.till.database, "stripe", kind, name)
+    shop.till.sweep()
+    written = "SELECT (SELECT count(*) FROM payments) + (SELECT count(*) FROM gateway_rings) AS count"
+    assert shop.place.sql.run(written) == [{"count": 0}]
+    shop.till.change(cell=2)
+    assert len(shop.adopt()) == 2
+
+
 @pytest.mark.parametrize("statement", ["enter_payment", "enter_refund"])
 def test_who_dies_half_way_leaves_the_rest_to_sweeps_and_to_the_next(shop: Shop, statement: str) -> None:
     payment_id = shown(shop.pay("key-1"))["payment_id"]

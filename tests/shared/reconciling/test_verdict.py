@@ -14,6 +14,7 @@ from tests.support.ringing import a_charge_fact, a_dispute_fact, a_refund_fact
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 WINDOW = Window(NOON - timedelta(hours=12), NOON + timedelta(hours=12), "2026-11-26")
 AMOUNT = Decimal("150.00")
+OURS = "PAY-20261126-7QH4V0ZK3MDX9T2C"
 
 
 def moved(kind: str = "charge", **fields: Any) -> Movement:
@@ -59,9 +60,25 @@ def ours(status: str | None = "SUCCESS", **fields: Any) -> Ours:
     ],
 )
 def test_a_movement(movement: Movement, row: Ours | None, verdict: str) -> None:
-    judged = judge(movement, row)
+    judged = judge(movement, row, 0)
     assert judged.verdict == verdict
     assert judged.why or verdict == "matched"
+
+
+@pytest.mark.parametrize(
+    ("reference", "cell", "said"),
+    [
+        (OURS, 0, f"it bears our reference {OURS}"),
+        (f"{OURS}-12", 12, f"it bears our reference {OURS}-12"),
+        (f"{OURS}-12", 0, f"it is of cell 12, and bears its reference {OURS}-12"),
+        (OURS, 12, f"it is of cell 0, and bears its reference {OURS}"),
+        ("ORDER-7", 12, "it bears our reference ORDER-7"),
+    ],
+)
+def test_what_another_cell_moved_with_the_same_account_is_said_to_be_its(reference: str, cell: int, said: str) -> None:
+    judged = judge(moved(reference=reference), None, cell)
+    assert judged.verdict == "missing_here"
+    assert judged.why == f"the books have no such charge; {said}"
 
 
 def entry(kind: str = "charge", **fields: Any) -> Entry:
