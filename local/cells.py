@@ -18,6 +18,7 @@ from shared.platform.settings import SettingError, Settings, stop
 from shared.rules.cells import Cell
 
 BETWEEN_LOOKS = 0.05  # seconds, while the cells start
+ENDS_WITHIN = 150  # seconds: its groups one after the other, each of which has 40
 
 
 def run(listed: Sequence[Cell], ending: ExitStack) -> None:
@@ -52,6 +53,7 @@ class Voice:
         self.name = name
         self.up, self.why = False, ""
         self._width = width
+        self._unended = ""
         self._log = (LOG / f"{CELL}{name}.log").open("a+", encoding="utf-8")
 
     def __enter__(self) -> "Voice":
@@ -62,13 +64,14 @@ class Voice:
 
     def show(self) -> None:
         """Shows what it has said since."""
-        for line in self._log:
-            said = json.loads(line)
-            if said["level"] == "CRITICAL" and not self.up:
-                self.why = said["message"]
+        *lines, self._unended = (self._unended + self._log.read()).split("\n")
+        for said in map(json.loads, lines):
+            message = said.get("message", "")
+            if said.get("level") == "CRITICAL" and not self.up:
+                self.why = message
                 continue
-            say(f"{self.name:<{self._width}}  {said['message']}")
-            self.up = self.up or said["message"].startswith(cell.UP)
+            say(f"{self.name:<{self._width}}  {message}")
+            self.up = self.up or message.startswith(cell.UP)
 
 
 def _check(listed: Sequence[Cell]) -> None:
@@ -91,7 +94,7 @@ def _programs(cells: Sequence[Cell], door: int, figures: int) -> list[Program]:
     made = []
     for each in cells:
         words = [sys.executable, "-m", "local.cell", each.name, each.address.rpartition(":")[2]]
-        made.append(Program(f"{CELL}{each.name}", words, "cells", 30, gives_up=cell.GIVES_UP))
+        made.append(Program(f"{CELL}{each.name}", words, "cells", 30, ends_within=ENDS_WITHIN, gives_up=cell.GIVES_UP))
     bootstrap = front_door_cells.write(RUN, door, cells, figures=figures)
     return [*made, Program("front_door", command(bootstrap), "front", 40)]
 
@@ -107,7 +110,7 @@ def _wait_until_up(supervisor: Supervisor, voices: Sequence[Voice], door: int) -
                 raise CannotStartError(
                     f"{voice.name} does not start: {voice.why or f'see {LOG}/{CELL}{voice.name}.log.'}"
                 )
-        if states["front_door"] in GIVEN_UP:
+        if states["front_door"] == "FATAL":
             raise CannotStartError(f"front_door does not start: see {LOG}/front_door.log.")
         supervisor.wait(BETWEEN_LOOKS)
 
