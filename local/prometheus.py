@@ -11,14 +11,14 @@ from local.ports import HOST
 FRONT_DOOR = "front_door"
 
 
-def write(folder: Path, door: int, scraped: Mapping[str, int]) -> Path:
+def write(folder: Path, door: int, scraped: Mapping[str, int], cell: str = "") -> Path:
     """Writes prometheus.yml into `folder` and gives its path. The jobs and labels are those that knative/components/monitoring
     gives, so that its dashboard and its alerts are right here too. `scraped` has the port of each function's figures and of
-    the front door's."""
+    the front door's; `cell` is what this one is called beside others, which all but the front door say themselves."""
     functions = [port for name, port in scraped.items() if name != FRONT_DOOR]
     jobs = [
         _job("payments/payment-functions", "/metrics", *functions),
-        _job("payments/payment-front-door", "/stats/prometheus", scraped[FRONT_DOOR]),
+        _job("payments/payment-front-door", "/stats/prometheus", scraped[FRONT_DOOR], cell=cell),
         _job("payment-service", "/metrics/prometheus", door),
     ]
     path = folder / "prometheus.yml"
@@ -27,6 +27,7 @@ def write(folder: Path, door: int, scraped: Mapping[str, int]) -> Path:
     return path
 
 
-def _job(name: str, path: str, *ports: int) -> dict[str, Any]:
-    targets = [{"targets": [f"{HOST}:{port}" for port in ports], "labels": {"namespace": "payments"}}]
+def _job(name: str, path: str, *ports: int, cell: str = "") -> dict[str, Any]:
+    labels = {"namespace": "payments", **({"cell": cell} if cell else {})}
+    targets = [{"targets": [f"{HOST}:{port}" for port in ports], "labels": labels}]
     return {"job_name": name, "metrics_path": path, "static_configs": targets}

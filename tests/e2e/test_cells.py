@@ -49,6 +49,8 @@ def test_each_cell_has_its_own_neighbours_and_settings(cells: Cells) -> None:
         paid = json.load(answer)
     assert (cell_of(paid["payment_id"]), paid["currency"]) == (2, "USD")
     for name, number in NUMBERS.items():
+        scraped = (cells.cell(name).data / "run" / "prometheus.yml").read_text()
+        assert scraped.count(f'"cell": "{name}"') == 1  # the front door's; the functions say it themselves
         for process in cells.cell(name).processes("/functions/create_payment/main.py"):
             its = process.environ()
             assert (its["CELL"], its["CELL_NAME"], "DELHI_CURRENCY" in its) == (str(number), name, False)
