@@ -1,15 +1,21 @@
-"""A function of one cell that is led to the database of another ends, with one clear line, and is not started again and again."""
+"""A process of one cell that is led to the database of another ends, with one clear line, and is not begun again for ever."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 import urllib3
 
+from local.place import CHECKOUT
 from tests.support.cluster import Place
 from tests.support.functions import AsInTheImage, Functions
 
-ENDED = "payment-service cannot start: CELL is 2, and the database {} is of cell 1\n"
+ENDED = "payment-service cannot start: CELL is 2, and the database {} is of cell {}\n"
+# What operators run, and the status that says that it was not done.
+PROGRAMS = {"shared.charging.by_hand": 1, "shared.events.resend": 1, "shared.reconciling.command": 2}
 
 
 @pytest.mark.parametrize("served", [Functions, AsInTheImage])
@@ -20,4 +26,22 @@ def test_a_function_led_to_another_cell_s_database_ends(served: Callable[..., Fu
             urllib3.request("GET", functions.url("health") + "/health", retries=False, timeout=20)
             raise AssertionError("it was answered")
         assert functions.process("health").wait(20) != 0
-        assert functions.log("health").count(ENDED.format(place.name)) == 1
+        assert functions.log("health").count(ENDED.format(place.name, 1)) == 1
+
+
+def test_an_operator_s_program_led_there_ends_as_when_it_cannot_be_done(place: Place) -> None:
+    environment = {"PATH": os.environ["PATH"], **place.environment, "CELL": "2"}
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", name],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in PROGRAMS
+    }
+    for name, program in running.items():
+        _, said = program.communicate(timeout=60)
+        assert (program.returncode, said.removeprefix("reconcile: ")) == (PROGRAMS[name], ENDED.format(place.name, 0))
