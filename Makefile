@@ -25,6 +25,7 @@ $(foreach name,$(TYPED),$(if $(filter undefined default,$(origin $(name))),,\
 .DEFAULT_GOAL := run
 .PHONY: run test migrate seed pending events lint format clean venv venv-for-tests
 
+# Of several cells (CELLS=mumbai=1,delhi=2) all, or the one that CELL=1 means; so do the targets below that ask the database.
 # `exec`, so that a signal to the shell of this line reaches the runner itself.
 run: venv
 	@exec $(BIN)/python -m local.run

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import NoReturn
 
-from local import place, surroundings, system
+from local import place, shell, system
 from local.ports import pick
 from local.postgres import ClusterError, Postgres
 from shared.platform.settings import read_settings
@@ -23,19 +23,22 @@ NOT_RUN = 2
 def main() -> None:
     module, *arguments = sys.argv[1:]
     operator = {name: value for name, value in os.environ.items() if name == "OPERATOR"}
-    surroundings.keep_what_is_ours()
     try:
-        read_settings()
+        shell.keep_what_is_ours()
+        settings = read_settings()
     except SystemExit as wrong:
         _end(str(wrong))
+    if settings.cells and not os.environ.get("CELL") and not os.environ.get("DB_HOST"):
+        each = " or ".join(f"CELL={cell.number} for {cell.name}" for cell in settings.cells)
+        _end(f"Each cell of CELLS has a database of its own. Say which is meant: {each}.")
     with ExitStack() as ending:
         try:
-            settings = {} if os.environ.get("DB_HOST") else _embedded(ending)
+            database = {} if os.environ.get("DB_HOST") else _embedded(ending)
         except ClusterError as reason:
             _end(f"{reason} ({place.DATA}/postgres.log may tell more)")
         except (DatabaseUnavailableError, place.DataUnusableError, OSError) as reason:
             _end(" ".join(str(reason).split()))
-        sys.exit(_run(module, arguments, settings | operator))
+        sys.exit(_run(module, arguments, database | operator))
 
 
 def _end(why: str) -> NoReturn:

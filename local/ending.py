@@ -1,9 +1,14 @@
 """Ends processes for good."""
 
+import ctypes
+import signal
+import sys
 import time
 from collections.abc import Sequence
 
 import psutil
+
+PR_SET_PDEATHSIG = 1
 
 
 def kill(processes: Sequence[psutil.Process], seconds: float = 10) -> None:
@@ -25,3 +30,9 @@ def runs(process: psutil.Process) -> bool:
         return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.NoSuchProcess:
         return False
+
+
+def with_parent() -> None:
+    """This process is asked to stop (SIGTERM) as soon as the one that started it is gone, however that ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -12,9 +12,25 @@ import psutil
 
 from local import ending
 from local.account import PLAIN_TEMPORARY, account_name
+from shared.rules.cells import read_number
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-DATA = CHECKOUT / ".data"
+OF_CELL_0 = CHECKOUT / ".data"
+
+
+def folder(environment: Mapping[str, str]) -> Path:
+    """Where what runs in this environment keeps what it makes: each cell has a folder of its own, and so has what all the
+    cells of CELLS have in common, where none of them is meant by CELL. (A wrong CELL is nobody's: the settings refuse it.)"""
+    if not environment.get("CELL") and environment.get("CELLS", "").strip():
+        return OF_CELL_0 / "cells"
+    try:
+        number = read_number(environment.get("CELL") or "0")
+    except ValueError:
+        return OF_CELL_0
+    return OF_CELL_0 / "cells" / str(number) if number else OF_CELL_0
+
+
+DATA = folder(os.environ)
 RUN = DATA / "run"
 LOG = DATA / "log"
 # In the environment of every process that a start makes.
@@ -31,7 +47,7 @@ class DataUnusableError(Exception):
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """While this lasts no other process of this checkout has it. The kernel lets go of it however its holder ends.
+    """While this lasts no other process of this checkout has this cell. The kernel lets go of it however its holder ends.
 
     Raises AlreadyRunningError, or DataUnusableError.
     """
@@ -39,14 +55,15 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunningError(f"The service runs already from {CHECKOUT}.") from None
+            where = "" if DATA == OF_CELL_0 else f", with its data in {shown(DATA)}"
+            raise AlreadyRunningError(f"The service runs already from {CHECKOUT}{where}.") from None
         yield
 
 
 def _lock_file() -> IO[str]:
     try:
-        for folder in (DATA, RUN, LOG):
-            folder.mkdir(exist_ok=True)
+        for each in (DATA, RUN, LOG):
+            each.mkdir(parents=True, exist_ok=True)
         RUN.chmod(0o700)
         return (RUN / "lock").open("a")
     except OSError as refused:
@@ -62,15 +79,21 @@ def socket_path() -> Path:
     path = RUN / "supervisor.sock"
     if len(os.fsencode(path)) < 100:
         return path
-    return Path(PLAIN_TEMPORARY) / f"payments-{sha256(os.fsencode(CHECKOUT)).hexdigest()[:16]}.sock"
+    return Path(PLAIN_TEMPORARY) / f"payments-{sha256(os.fsencode(DATA)).hexdigest()[:16]}.sock"
+
+
+def shown(path: Path) -> str:
+    """A path below the checkout, as whoever is there may type it."""
+    return str(path.relative_to(CHECKOUT))
 
 
 def left_over() -> list[psutil.Process]:
-    """Processes of this checkout's starts, the supervisor first. (PostgreSQL overwrites its environment: see there.)"""
+    """Processes of this cell's starts, the supervisor first. (PostgreSQL overwrites its environment: see there.)"""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARKER) == str(CHECKOUT) and process.pid != os.getpid():
+            its = process.environ()
+            if its.get(MARKER) == str(CHECKOUT) and folder(its) == DATA and process.pid != os.getpid():
                 found.append(process)
         except psutil.Error:
             continue  # it ended meanwhile, or is another user's

@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 HOST, HOST_6 = "127.0.0.1", "::1"
@@ -46,10 +47,11 @@ def refusal(port: int, address: str = HOST) -> OSError | None:
         return None
 
 
-def pick(count: int, but: int | None = None) -> list[int]:
-    """That many different free ports, at random so that two starts at once hardly meet. Never `but`: somebody will listen
-    there."""
-    candidates = [port for port in _outside_ephemeral() if port != but]
+def pick(count: int, but: Collection[int] = (), turn: tuple[int, int] = (0, 1)) -> list[int]:
+    """That many different free ports, at random so that two starts at once hardly meet. Never one of `but`: somebody will
+    listen there. Starts that are known to come at once never meet where each has a `turn` of its own, (0, 2) and (1, 2)."""
+    first, step = turn
+    candidates = [port for port in _outside_ephemeral()[first::step] if port not in but]
     random.SystemRandom().shuffle(candidates)
     picked: list[int] = []
     for port in candidates:

@@ -1,40 +1,23 @@
 """`make run`: the whole service on this machine, in the foreground, until Ctrl-C or SIGTERM."""
 
-import errno
 import os
-import signal
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from types import FrameType
 
-import psycopg2
-
-from local import place, surroundings, system
-from local.ports import HOST, addresses, pick, refusal
+from local import place, service_port, shell, system
+from local.foreground import REVIVAL, START_PATIENCE, CannotStartError, say, until_stopped
+from local.ports import HOST, pick
 from local.postgres import ClusterError, Postgres
-from local.supervisor import Supervisor, SupervisorDiedError
+from local.service_port import answers
+from local.supervisor import Supervisor
 from seed.load import load
 from shared.platform.settings import Settings, read_settings
 from shared.web.access.guard import guard_of
 from sql.migrate import migrate
-from sql.owner import DatabaseUnavailableError
 
-DEFAULT_PORT = 8082
 DATABASE_PATIENCE = 5.0  # seconds
-START_PATIENCE = 60.0  # seconds
-REVIVAL = 2.0  # seconds between looks at what keeps dying at once
-
-
-class StopAsked(BaseException):
-    """Ctrl-C, SIGTERM, or the terminal was closed."""
-
-
-class CannotStartError(Exception):
-    """The message is one line for whoever typed the command."""
 
 
 @dataclass(frozen=True)
@@ -54,73 +37,76 @@ class Start:
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _ask_to_stop)
-    surroundings.keep_what_is_ours()
+    """All cells, where there is a list of them and CELL means none; else the one that this is."""
+    shell.keep_what_is_ours()
     settings = read_settings()
+    if settings.cells and not os.environ.get("CELL"):
+        import local.cells as cells  # a start of one cell does without
+
+        until_stopped(lambda ending: cells.run(settings.cells, ending))
+    else:
+        run_one(settings, summary)
+
+
+def run_one(settings: Settings, told: Callable[[Start], str]) -> None:
+    """Runs this cell until asked to stop. What is `told` of it is printed as soon as it is up."""
+    until_stopped(lambda ending: _run(settings, ending, told))
+
+
+def _run(settings: Settings, ending: ExitStack, told: Callable[[Start], str]) -> None:
+    """Starts everything, says so, and looks after it until asked to stop."""
     # A file of keys that is not there is told here, once, and not by each function in its own log.
     guard_of("create_payment", settings)
     guard_of("notify", settings)
-    try:
-        with ExitStack() as ending:
-            _run(ending)
-    except StopAsked:
-        _say("Stopped.")
-    except (
-        CannotStartError, ClusterError, place.AlreadyRunningError, place.DataUnusableError, SupervisorDiedError,
-        DatabaseUnavailableError, psycopg2.Error, OSError,
-    ) as reason:  # fmt: skip
-        sys.exit(" ".join(str(reason).split()))
-
-
-def _run(ending: ExitStack) -> None:
-    """Starts everything, says so, and looks after it until asked to stop."""
     ending.enter_context(place.alone())
     ended = place.end_left_over()
     if ended:
-        _say(f"Ended {ended} processes that an earlier start left over.")
-    start = _prepare(dict(os.environ))
+        say(f"Ended {ended} processes that an earlier start left over.")
+    start = _prepare(dict(os.environ), settings)
     if start.postgres and start.postgres.create():
         elsewhere = start.postgres.data.parent != place.DATA
         where = (
             f", a link to {start.postgres.data}: PostgreSQL's account cannot reach the checkout" if elsewhere else ""
         )
-        _say(f"Made a database cluster in .data/postgres{where}.")
+        say(f"Made a database cluster in {place.shown(place.DATA)}/postgres{where}.")
     if start.postgres:
         start.postgres.clear()
     programs = system.programs(start.environment, start.postgres, start.door, start.ports, start.scraped)
-    settings = system.function_settings(start.owner, start.ports) | system.event_settings(start.environment)
-    supervisor = Supervisor(programs, settings)
+    own = system.function_settings(start.owner, start.ports) | system.event_settings(start.environment)
+    supervisor = Supervisor(programs, own)
     ending.callback(place.end_left_over)
-    ending.callback(_stop, supervisor)
+    ending.callback(supervisor.stop)
+    ending.callback(say, "Stopping.")
     _prepare_database(start, supervisor)
-    _say("Starting the functions and the front door.")
+    say("Starting the functions and the front door.")
     neighbours = ["neighbours"] if system.stand_ins(start.environment) else []
     supervisor.start(*neighbours, "functions", "front")
     _wait_until_healthy(start, supervisor)
-    _say(summary(start))
+    say(told(start))
     while True:
         supervisor.wait(REVIVAL)
         supervisor.revive()
 
 
-def _prepare(environment: dict[str, str]) -> Start:
-    door = _door(environment.get("SERVICE_PORT") or str(DEFAULT_PORT))
+def _prepare(environment: dict[str, str], settings: Settings) -> Start:
+    door = service_port.read(environment.get("SERVICE_PORT") or str(service_port.DEFAULT))
     wanted = [*system.FUNCTIONS, *system.NEIGHBOURS, "postgres"]
-    picked = pick(len(wanted) + len(system.SCRAPED), but=door)
+    picked = pick(len(wanted) + len(system.SCRAPED), {door, *_doors(settings)}, _turn(settings))
     ports = dict(zip(wanted, picked, strict=False))
     scraped = dict(zip(system.SCRAPED, picked[len(wanted) :], strict=True))
     postgres = None if environment.get("DB_HOST") else Postgres(place.DATA, ports["postgres"])
     return Start(environment, door, ports, scraped, postgres)
 
 
-def _door(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise CannotStartError(f"SERVICE_PORT must be a port number, 1 to 65535; it is {text!r}.")
-    for refused in filter(None, (refusal(int(text), address) for address in addresses())):
-        why = "needs rights that this account lacks" if refused.errno == errno.EACCES else "is taken by another program"
-        raise CannotStartError(f"Port {text} {why}. Choose another one: SERVICE_PORT=8090 make run")
-    return int(text)
+def _doors(settings: Settings) -> set[int]:
+    """Where other cells listen, or are about to."""
+    return {int(cell.address.rpartition(":")[2]) for cell in settings.cells if cell.address}
+
+
+def _turn(settings: Settings) -> tuple[int, int]:
+    """This cell's among those of the list, which may all start at once."""
+    numbers = [cell.number for cell in settings.cells]
+    return (numbers.index(settings.cell), len(numbers)) if settings.cell in numbers else (0, 1)
 
 
 def _prepare_database(start: Start, supervisor: Supervisor) -> None:
@@ -131,9 +117,9 @@ def _prepare_database(start: Start, supervisor: Supervisor) -> None:
         _wait_for_database(start.postgres, supervisor)
         start.postgres.create_database(system.DATABASE)
     else:
-        _say(f"Using the database at {owner['DB_HOST']}.")
-    _say(migrate(owner, DATABASE_PATIENCE))
-    _say(load(owner, DATABASE_PATIENCE))
+        say(f"Using the database at {owner['DB_HOST']}.")
+    say(migrate(owner, DATABASE_PATIENCE))
+    say(load(owner, DATABASE_PATIENCE))
 
 
 def _wait_for_database(postgres: Postgres, supervisor: Supervisor) -> None:
@@ -150,7 +136,7 @@ def _wait_until_healthy(start: Start, supervisor: Supervisor) -> None:
     waiting.append((start.door, "/health", "front_door"))
     while waiting:
         port, path, name = waiting[0]
-        if _answers(port, path):
+        if answers(port, path):
             waiting.pop(0)
             continue
         if supervisor.states()[name] == "FATAL" or time.monotonic() > deadline:
@@ -158,24 +144,13 @@ def _wait_until_healthy(start: Start, supervisor: Supervisor) -> None:
         supervisor.wait(0.05)
 
 
-def _answers(port: int, path: str) -> bool:
-    connection = HTTPConnection(HOST, port, timeout=5)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def summary(start: Start) -> str:
     """The address, what runs, and three lines to try."""
     address = f"http://localhost:{start.door}"
     database = (
-        "PostgreSQL (data in .data/postgres)" if start.postgres else f"the database at {start.environment['DB_HOST']}"
+        f"PostgreSQL (data in {place.shown(place.DATA)}/postgres)"
+        if start.postgres
+        else f"the database at {start.environment['DB_HOST']}"
     )
     stand_ins = system.stand_ins(start.environment)
     neighbours = ", ".join(f"{name} at http://{HOST}:{start.ports[name]}" for name in stand_ins) or "none"
@@ -189,7 +164,7 @@ Look at it in a browser:       {address}/console
   database     {database}
   stand-ins    {neighbours}
   access       {f"with a token of {issuers}" if issuers else "open to everybody: AUTH_ISSUERS is not set"}
-  logs         .data/log/<process>.log, JSON lines; Ctrl-C ends everything
+  logs         {place.shown(place.LOG)}/<process>.log, JSON lines; Ctrl-C ends everything
 
 Try:
   curl {address}/health
@@ -197,25 +172,6 @@ Try:
     -d '{{"trip_id": 101, "method": "CARD", "amount": 150.00}}'
   curl{token} {address}/metrics
 """
-
-
-def _stop(supervisor: Supervisor) -> None:
-    _say("Stopping.")
-    supervisor.stop()
-
-
-def _ask_to_stop(number: int, frame: FrameType | None) -> None:
-    """Once: what is being ended must not be interrupted."""
-    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
-    raise StopAsked
-
-
-def _say(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except OSError:
-        return  # the terminal is gone; what was to be done goes on
 
 
 if __name__ == "__main__":

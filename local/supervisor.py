@@ -1,6 +1,5 @@
 """The process manager: which processes run, started again whenever one dies, and ended in order."""
 
-import ctypes
 import os
 import re
 import shlex
@@ -14,19 +13,22 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
-from xmlrpc.client import Error, ServerProxy
+from xmlrpc.client import Error, Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
+from local import ending
 from local.place import CHECKOUT, LOG, MARKER, RUN, socket_path
 from local.surroundings import withheld
 
-PR_SET_PDEATHSIG = 1
+# In supervisord's words: it died at once each time; it ended, and with the status `gives_up` is left so.
+GIVEN_UP = ("FATAL", "EXITED")
 
 
 @dataclass(frozen=True)
 class Program:
-    """One process. Groups end in the order of their `rank`, the highest first; a group's processes at once."""
+    """One process. Groups end in the order of their `rank`, the highest first; a group's processes at once. One that ends with
+    the status `gives_up` is not started again at once: see `Supervisor.revive`."""
 
     name: str
     command: list[str]
@@ -36,6 +38,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     stop: str = "TERM"
+    ends_within: int = 40  # seconds, or it is killed
+    gives_up: int | None = None
 
 
 class SupervisorDiedError(Exception):
@@ -59,7 +63,7 @@ class Supervisor:
                 stderr=output,
                 # Ctrl-C is for the runner alone; when the runner is killed, the supervisor ends everything in order.
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=ending.with_parent,
             )
         self._rpc = self._connect()
 
@@ -73,10 +77,17 @@ class Supervisor:
         return {info["name"]: info["statename"] for info in self._rpc.getAllProcessInfo()}
 
     def revive(self) -> None:
-        """Starts again what the supervisor gave up on: it dies at once each time, so this is tried at the caller's pace."""
+        """Starts again what the supervisor gave up on, or what did itself: this is tried at the caller's pace."""
         for info in self._rpc.getAllProcessInfo():
-            if info["statename"] == "FATAL":
-                self._rpc.startProcess(f"{info['group']}:{info['name']}", False)
+            if info["statename"] in GIVEN_UP:
+                self._start_again(f"{info['group']}:{info['name']}")
+
+    def _start_again(self, process: str) -> None:
+        try:
+            self._rpc.startProcess(process, False)
+        except Fault as refused:
+            if refused.faultCode != Faults.ALREADY_STARTED:  # by the supervisor, since we looked
+                raise
 
     def wait(self, seconds: float) -> None:
         """Waits that long. Raises SupervisorDiedError as soon as the supervisor ends."""
@@ -137,12 +148,12 @@ def _program(program: Program, without: list[str]) -> str:
         "command": _command(program.command, without),
         "environment": ",".join(f'{name}="{value}"' for name, value in program.environment.items()),
         "autostart": "false",
-        "autorestart": "true",
+        **_restart(program),
         # What dies within a second, and again, is left alone for a moment (see `revive`), lest it eat a core.
         "startsecs": "1",
         "startretries": "1",
         "stopsignal": program.stop,
-        "stopwaitsecs": "40",
+        "stopwaitsecs": str(program.ends_within),
         "killasgroup": "true",
         "redirect_stderr": "true",
         "stdout_logfile": f"{_relative(LOG)}/{program.name}.log",
@@ -154,6 +165,12 @@ def _program(program: Program, without: list[str]) -> str:
     return f"[program:{program.name}]\n" + "\n".join(f"{name}={value}" for name, value in lines.items())
 
 
+def _restart(program: Program) -> dict[str, str]:
+    if program.gives_up is None:
+        return {"autorestart": "true"}
+    return {"autorestart": "unexpected", "exitcodes": str(program.gives_up)}
+
+
 def _command(words: list[str], without: list[str]) -> str:
     """The line that gives these words back, whatever is in them, to a program that lacks some of the environment."""
     remover = [shutil.which("env") or "/usr/bin/env", *(word for name in without for word in ("-u", name))]
@@ -163,8 +180,3 @@ def _command(words: list[str], without: list[str]) -> str:
 
 def _relative(path: Path) -> str:
     return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
-
-
-def _end_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,11 +4,8 @@ Anything else in a shell may be meant for another program, and change this one: 
 debugger to whoever pays, PGHOSTADDR leads to another database.
 """
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from io import TextIOWrapper
 
 from shared.platform.settings import Settings
 
@@ -59,6 +56,8 @@ USED_BY = {
     "timer": SENDS_EVENTS,
     "trip_service": SENDS_EVENTS,
 }
+# How the program begins that runs a cell among several; no cell's name has a _ in it.
+CELL = "cell_"
 HAVE_SPANS = USED_BY.keys() - {"timer", "trip_service"}
 
 
@@ -74,23 +73,22 @@ def taken(shell: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def keep_what_is_ours() -> None:
-    """Rids this process of the rest: libpq reads the environment by itself. What it prints shows in any terminal."""
-    kept = taken(os.environ)
-    os.environ.clear()
-    os.environ.update(kept)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def known(name: str) -> bool:
+    """Whether it means something to a start; any other name of a shell is somebody else's."""
+    return name in PLAIN | SETTINGS | FOR_THE_START or _protects_a_connection(name) or name.startswith(OTEL)
 
 
 def withheld(program: str, environment: Mapping[str, str]) -> list[str]:
-    """The names in the environment that are not this program's."""
+    """The names in the environment that are not this program's. A cell finds its own among all; nobody else has any use for
+    what is a cell's."""
+    if program.startswith(CELL):
+        return []
     used: frozenset[str] = USED_BY.get(program, frozenset())
     return sorted(
         name
         for name in environment
-        if (name in DOORS and name not in used)
+        if not known(name)
+        or (name in DOORS and name not in used)
         or (_protects_a_connection(name) and "DB_HOST" not in used)
         or (name.startswith(OTEL) and program not in HAVE_SPANS)
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.ports import HOST, pick
+from tests.e2e.cells import Cells
 from tests.e2e.client import Client, Schemas
 from tests.e2e.service import Service
 from tests.fakes.issuer import SUBJECT, Issuer
@@ -99,6 +100,17 @@ def guarded(
     assert running.end() == (0, [])
 
 
+@pytest.fixture(scope="package")
+def cells() -> Iterator[Cells]:
+    """Two cells and their front door."""
+    running = Cells()
+    yield running
+    assert running.end() == (0, [])
+
+
+# What was logged is looked at when everything else has been sent to the one service; and two cells run beside nothing else.
+LAST = ("tests/e2e/test_logs.py", "tests/e2e/test_cells")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What was logged is looked at when everything else here has been sent."""
-    items.sort(key=lambda item: "tests/e2e/test_logs.py" in item.nodeid)
+    items.sort(key=lambda item: next((place for place, file in enumerate(LAST, 1) if item.nodeid.startswith(file)), 0))

@@ -17,13 +17,14 @@ from typing import Any
 import psutil
 import psycopg2
 
+from local import place
 from local.ending import kill, runs
 from local.place import CHECKOUT, MARKER
 from local.ports import pick
 from local.postgres import Postgres
 from tests.support.frozen import frozen
 
-PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
+PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door", "knative/cells-front-door")
 PATIENCE = 60.0
 # Shorter than the real ones, so that what a killed worker left is carried on within seconds.
 TIMES = {
@@ -43,51 +44,19 @@ def await_that(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-class Service:
-    """One start of the whole, on a port of its own, or this one, with these settings besides."""
+class Started:
+    """What runs of one start, its data and its logs. `folder` is its copy of the checkout; `number` the one of the cell
+    that is meant, all that runs from the folder where that is not said."""
 
-    def __init__(self, port: int = 0, **settings: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="payments-e2e-")).resolve()
-        self.folder.chmod(0o755)
-        for part in PARTS:
-            shutil.copytree(CHECKOUT / part, self.folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        self.port = port or pick(1)[0]
-        self._output: list[str] = []
-        own = {"SERVICE_PORT": str(self.port), "PYTHONPATH": str(self.folder), **TIMES, **settings}
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AUTH_", "DB_", "PAYMENT_", "K_"))
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "local.run"],
-            cwd=self.folder,
-            env={**kept, **own},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._summary = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self._summary.wait(PATIENCE)
-        assert self.summary.endswith("/metrics\n\n"), self.summary
-
-    @property
-    def summary(self) -> str:
-        """What the start printed."""
-        return "".join(self._output)
-
-    def _read(self) -> None:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            self._output.append(line)
-            if self.summary.endswith("/metrics\n\n"):
-                self._summary.set()
-        self._summary.set()
+    def __init__(self, folder: Path, number: int | None = None) -> None:
+        self.folder = folder
+        self.number = number
+        self.data = folder / place.folder({"CELL": str(number or 0)}).relative_to(CHECKOUT)
 
     @contextmanager
     def database(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
         """A function that runs SQL in the service's database, as its owner."""
-        postgres = Postgres(self.folder / ".data", 0)
+        postgres = Postgres(self.data, 0)
         owner = postgres.environment("payments")
         connection = psycopg2.connect(
             host=owner["DB_HOST"],
@@ -113,12 +82,18 @@ class Service:
         found = []
         for process in psutil.process_iter():
             try:
-                own = process.environ().get(MARKER) == str(self.folder) or str(self.folder) in process.cwd()
-                if own and runs(process) and any(word in part for part in process.cmdline()):
+                if self._is_own(process) and runs(process) and any(word in part for part in process.cmdline()):
                     found.append(process)
             except psutil.Error:
                 continue
         return found
+
+    def _is_own(self, process: psutil.Process) -> bool:
+        if self.number is not None:
+            its = process.environ()
+            marked = its.get(MARKER) == str(self.folder) and its.get("CELL", "0") == str(self.number)
+            return marked or str(self.data / "postgres") in process.cwd()
+        return process.environ().get(MARKER) == str(self.folder) or str(self.folder) in process.cwd()
 
     def kill_function(self, name: str) -> int:
         """SIGKILL to a function and its workers; says how many processes that were."""
@@ -128,7 +103,7 @@ class Service:
 
     def kill_database(self) -> None:
         """SIGKILL to every process of PostgreSQL."""
-        Postgres(self.folder / ".data", 0).kill()
+        Postgres(self.data, 0).kill()
 
     def port_of(self, function: str) -> int:
         """The port on which a function itself listens."""
@@ -138,7 +113,7 @@ class Service:
     @contextmanager
     def frozen(self, word: str) -> Iterator[None]:
         """While this lasts the processes with this word in their command stand still; the word "database" is PostgreSQL."""
-        held = Postgres(self.folder / ".data", 0).processes() if word == "database" else self.processes(word)
+        held = Postgres(self.data, 0).processes() if word == "database" else self.processes(word)
         assert held
         with frozen(held):
             yield
@@ -146,7 +121,7 @@ class Service:
     def logs(self) -> dict[str, str]:
         """The log of every process, by its name."""
         texts: dict[str, str] = {}
-        for path in sorted((self.folder / ".data" / "log").glob("*.log*")):
+        for path in sorted((self.data / "log").glob("*.log*")):
             name = path.name.split(".")[0]
             texts[name] = texts.get(name, "") + path.read_text(encoding="utf-8")
         return texts
@@ -156,6 +131,52 @@ class Service:
         lines = [json.loads(line) for line in self.logs()[name].splitlines()]
         assert all(isinstance(line, dict) for line in lines)
         return lines
+
+
+class Service(Started):
+    """One start of the whole, on a port of its own, or this one, with these settings besides."""
+
+    patience = PATIENCE
+
+    def __init__(self, port: int = 0, **settings: str) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="payments-e2e-")).resolve())
+        self.folder.chmod(0o755)
+        for part in PARTS:
+            shutil.copytree(CHECKOUT / part, self.folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        self.port = port or pick(1)[0]
+        self._output: list[str] = []
+        own = {"SERVICE_PORT": str(self.port), "PYTHONPATH": str(self.folder), **TIMES, **settings}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AUTH_", "DB_", "PAYMENT_", "K_"))
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "local.run"],
+            cwd=self.folder,
+            env={**kept, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._summary = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._summary.wait(self.patience)
+        if not self.summary.endswith("/metrics\n\n"):
+            self.end()
+            raise AssertionError(self.summary)
+
+    @property
+    def summary(self) -> str:
+        """What the start printed."""
+        return "".join(self._output)
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._output.append(line)
+            if self.summary.endswith("/metrics\n\n"):
+                self._summary.set()
+        self._summary.set()
 
     def end(self) -> tuple[int, list[str]]:
         """Ctrl-C; gives the exit status and the commands of whatever still runs."""

@@ -20,7 +20,7 @@ from local.ending import kill, runs
 from local.place import CHECKOUT, MARKER
 from local.ports import pick
 
-PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door")
+PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door", "knative/cells-front-door")
 PATIENCE = 120.0
 RUNNER = (sys.executable, "-m", "local.run")
 
@@ -79,7 +79,9 @@ class Copy:
         for process in psutil.process_iter():
             try:
                 marked = process.environ().get(MARKER) == str(self.folder)
-                ours = marked or process.cwd() == str(self.cluster)
+                ours = (
+                    marked or process.cwd() == str(self.cluster) or process.cwd().startswith(str(self.folder / ".data"))
+                )
                 if ours and (not word or word in process.cmdline()):
                     found.append(process)
             except psutil.Error:

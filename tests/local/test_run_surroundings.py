@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from local import account, ports, run, surroundings
+from local import account, ports, service_port, surroundings
 from local.account import Account
 from local.ending import kill
+from local.foreground import CannotStartError
 from local.postgres import ClusterError, Postgres
 from local.system import FUNCTIONS, NEIGHBOURS
 from sql.owner import connect
@@ -227,17 +228,17 @@ def test_data_that_cannot_be_written_is_one_line() -> None:
 
 
 def test_a_port_that_needs_rights_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "refusal", lambda *_: PermissionError(errno.EACCES, "Permission denied"))
-    with pytest.raises(run.CannotStartError, match="Port 80 needs rights"):
-        run._door("80")
+    monkeypatch.setattr(service_port, "refusal", lambda *_: PermissionError(errno.EACCES, "Permission denied"))
+    with pytest.raises(CannotStartError, match="Port 80 needs rights"):
+        service_port.read("80")
 
 
 def test_a_port_is_taken_where_one_of_the_addresses_is(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = OSError(errno.EADDRINUSE, "Address already in use")
-    monkeypatch.setattr(run, "addresses", lambda: [ports.HOST, ports.HOST_6])
-    monkeypatch.setattr(run, "refusal", lambda _, address: taken if address == ports.HOST_6 else None)
-    with pytest.raises(run.CannotStartError, match="Port 8082 is taken"):
-        run._door("8082")
+    monkeypatch.setattr(service_port, "addresses", lambda: [ports.HOST, ports.HOST_6])
+    monkeypatch.setattr(service_port, "refusal", lambda _, address: taken if address == ports.HOST_6 else None)
+    with pytest.raises(CannotStartError, match="Port 8082 is taken"):
+        service_port.read("8082")
 
 
 @pytest.fixture
