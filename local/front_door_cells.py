@@ -1,0 +1,128 @@
+"""The front door of all cells (docs/cells.md): `CELLS=mumbai=1@HOST:PORT,... python -m local.front_door_cells FOLDER`.
+
+It writes into that folder what depends on the list, and ends: `tokens.json` (nothing is asked of callers: their cell does),
+`answers.json` (the program that finds the cell) and `clusters.json` (where each cell's own front door is). Envoy reads anew
+what is written anew. In a container the folder is /etc/access; in /etc/envoy beside it are listener.yaml (unchanged, of
+knative/base/front-door), routes.yaml (of knative/cells-front-door) and a bootstrap with a `cds_config` for
+/etc/access/clusters.json.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from local import front_door
+from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, quoted, replace
+from shared.rules.cells import Cell, read_cells
+from shared.web.problems import Problem
+
+CLUSTERS = "clusters.json"
+ROUTES = front_door.SHARED.parents[1] / "cells-front-door" / "routes.yaml"
+LUA = Path(__file__).with_suffix(".lua")
+# What no cell has for itself, as patterns of Lua's.
+OF_NONE = (
+    *("^/$", "^/docs$", "^/docs/", "^/openapi%.json$", "^/healthz$", "^/health$", "^/cells$"),
+    *("^/console/cells$", "^/console/files/"),
+)
+# Kept shorter than a cell's front door keeps a connection (75 and 600 s), which so never closes one that is being used.
+KEPT = {"idle_timeout": "30s", "max_connection_duration": "300s"}
+# A connection a second tells whether somebody listens there: after three failures in turn nothing waits for the cell.
+WATCHED = {
+    "timeout": "1s",
+    "interval": "1s",
+    "no_traffic_interval": "1s",
+    "unhealthy_threshold": 3,
+    "healthy_threshold": 1,
+    "tcp_health_check": {},
+}
+
+
+def write_list(folder: Path, cells: Sequence[Cell]) -> None:
+    """Writes TOKENS, ANSWERS and CLUSTERS. Raises ValueError where a cell has no address, or there is none."""
+    if not cells or not all(cell.address for cell in cells):
+        raise ValueError("CELLS must name each cell with the address of its own front door: NAME=NUMBER@HOST:PORT")
+    folder.mkdir(exist_ok=True)
+    replace(folder / TOKENS, discovered("tokens", "jwt_authn.v3.JwtAuthentication", {}))
+    program = {"default_source_code": {"inline_string": _program(cells)}}
+    replace(folder / ANSWERS, discovered("access", "lua.v3.Lua", program))
+    clusters = [*(_cluster(str(cell.number), [cell], len(cells)) for cell in cells), _cluster("any", cells, 1)]
+    replace(folder / CLUSTERS, json.dumps({"resources": clusters}, indent=1))
+
+
+def write(
+    folder: Path,
+    port: int,
+    cells: Sequence[Cell],
+    figures: int | None = None,
+    listener_changes: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes the configuration for one machine into `folder` and gives the path of its bootstrap, for front_door.command.
+
+    `figures` is the port for /stats/prometheus. `listener_changes` replaces words of the shared files, for tests. Raises
+    ValueError as write_list.
+    """
+    access = folder / front_door.ACCESS
+    write_list(access, cells)
+    front_door.write_shared(folder, port, ROUTES, listener_changes)
+    clusters = {"dynamic_resources": {"cds_config": front_door.from_file(access / CLUSTERS)}}
+    return front_door.write_bootstrap(folder, figures, clusters)
+
+
+def _program(cells: Sequence[Cell]) -> str:
+    named = ", ".join(f"{{name = {quoted(cell.name)}, number = {quoted(str(cell.number))}}}" for cell in cells)
+    lists = [
+        f"local cells = {{{named}}}",
+        f"local of_none = {{{', '.join(map(quoted, OF_NONE))}}}",
+        f"local not_found = {{{document(Problem('payment_not_found', 'There is no payment with this id.'))}}}",
+    ]
+    return "\n".join([*lists, LUA.read_text(encoding="utf-8")])
+
+
+def _cluster(name: str, cells: Sequence[Cell], shares: int) -> dict[str, Any]:
+    """Where these cells are; and how much of this front door they may hold at most, so that one that hangs leaves the rest to
+    the others."""
+    share = front_door.WAITING // shares
+    limits = {"max_connections": share, "max_pending_requests": share, "max_requests": share, "max_retries": share}
+    http = {"common_http_protocol_options": KEPT, "explicit_http_config": {"http_protocol_options": {}}}
+    options = f"{API}.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {
+        "@type": f"{API}.config.cluster.v3.Cluster",
+        "name": name,
+        "alt_stat_name": cells[0].name if len(cells) == 1 and name != "any" else name,
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "connect_timeout": "1s",
+        "health_checks": [WATCHED],
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {"@type": options, **http}
+        },
+        "circuit_breakers": {"thresholds": [limits]},
+        "load_assignment": {
+            "cluster_name": name,
+            # In the order of the list: the first that is not down answers, so that a page and what it loads are of one version.
+            "endpoints": [
+                {"priority": priority, "lb_endpoints": [{"endpoint": {"address": _address(cell)}}]}
+                for priority, cell in enumerate(cells)
+            ],
+        },
+    }
+
+
+def _address(cell: Cell) -> dict[str, Any]:
+    host, _, port = cell.address.rpartition(":")
+    return {"socket_address": {"address": host, "port_value": int(port)}}
+
+
+def main() -> None:
+    try:
+        write_list(Path(sys.argv[1]), read_cells(os.environ.get("CELLS", "")))
+    except ValueError as wrong:
+        sys.exit(f"The front door of cells cannot start: {wrong}")
+
+
+if __name__ == "__main__":
+    main()
