@@ -108,7 +108,10 @@ deploy() {
   remove_the_leftovers
   find_the_address
   [ "$test" = no ] || test_what_was_deployed
-  [ -z "$cell" ] || [ "$front_door" = no ] || roll_the_front_door_of_cells
+  if [ -n "$cell" ] && [ "$front_door" = yes ]; then
+    roll_the_front_door_of_cells
+    the_consoles_of_the_others_are_behind
+  fi
   say "The payment service answers at $address"
   [ -z "$address_hint" ] || say "$address_hint"
 }

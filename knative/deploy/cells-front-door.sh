@@ -1,10 +1,9 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of deploy.sh, which includes this
 # The front door of cells: one address for all, in a namespace of its own. It is made of the list of cells, and goes with the last.
 
-# In a shell of its own, for it is deployed as a cell is, but with another namespace and other manifests. Without the cell of the
-# namespace LEAVING, where one is given.
-roll_the_front_door_of_cells() (
-  leaving=${1:-} namespace=payments-cells
+# Deployed as a cell is, but with another namespace and other manifests; without the cell of the namespace that is named, if one is.
+roll_the_front_door_of_cells() {
+  local leaving=${1:-} namespace=payments-cells overlay=$work/door
   list_the_cells_that_serve | awk -v leaving="$leaving" '$3 != leaving' >"$work/serving"
   if [ ! -s "$work/serving" ]; then
     say "Removing the front door of cells, which has no cell any more"
@@ -12,7 +11,7 @@ roll_the_front_door_of_cells() (
     return
   fi
   write_the_overlay_of_the_front_door_of_cells
-  overlay=$work/door render_the_overlay
+  render_the_overlay
   name_the_image_in_the_manifests
   apply_part "front door of cells" app.kubernetes.io/part-of=payment-service
   wait_for_each_part
@@ -21,7 +20,7 @@ roll_the_front_door_of_cells() (
     "http://payment-service.$namespace.svc.cluster.local:8082 inside the cluster, and from here after"
   say "  kubectl --context $context port-forward --namespace $namespace service/payment-service 8082:8082"
   the_first_installation_has_a_name "$leaving"
-)
+}
 
 # Envoy's configuration is a cell's own, but for what it leads to: not functions, but cells, which the pod's first container writes.
 write_the_overlay_of_the_front_door_of_cells() {
@@ -36,6 +35,7 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: payments-cells
 resources: ["$(path_from "$work/door" "$here/cells-front-door")"]
+components: [$(watch_where_there_is_an_operator)]
 generatorOptions:
   labels: {app.kubernetes.io/component: configuration, app.kubernetes.io/part-of: payment-service}
 configMapGenerator:
@@ -46,10 +46,22 @@ configMapGenerator:
 KUSTOMIZATION
 }
 
+# What Prometheus and Grafana are told of all cells, once.
+watch_where_there_is_an_operator() {
+  k api-versions >"$work/versions"
+  ! grep -q '^monitoring\.coreos\.com/' "$work/versions" || path_from "$work/door" "$here/cells-front-door/monitoring"
+}
+
 # No cell, but number 0 all the same: what it gave out leads here to nobody.
 the_first_installation_has_a_name() {
   [ "$1" != payments ] && grep -qx payments "$work/doors" && ! grep -q ' payments$' "$work/serving" || return 0
   say "Beware: the service in the namespace payments is not among them: --cell NAME=0 makes it one"
+}
+
+# Which cells there are is a setting of each, and the other ones have it from before.
+the_consoles_of_the_others_are_behind() {
+  [ -s "$work/others" ] && ! grep -q " $namespace\$" "$work/served" || return 0
+  say "The consoles of the other cells name $cell_name when these are deployed again (--cells all)"
 }
 
 # Before it goes, so that nobody is sent to what is being removed. Its database, number and name stay.

@@ -52,7 +52,8 @@ the_namespace_is_no_cell() {
 
 # What the overlay makes, with the cell's settings: kustomize merges them, so that the names of settings go on telling their content.
 render_the_overlay_of_the_cell() {
-  list_the_cells_that_serve | awk -v here="$namespace" '$3 != here' >"$work/others"
+  list_the_cells_that_serve >"$work/served"
+  awk -v here="$namespace" '$3 != here' "$work/served" >"$work/others"
   mkdir "$work/cell"
   cat >"$work/cell/kustomization.yaml" <<KUSTOMIZATION
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -68,9 +69,12 @@ patches:
     patch: |
       - {op: add, path: /metadata/labels/payments~1cell, value: "$cell_number"}
       - {op: add, path: /metadata/labels/payments~1cell-name, value: "$cell_name"}
+  # Alerts, sums and the dashboard are of all cells: they are beside the front door of cells, once.
+  - target: {labelSelector: payments/all-cells=true}
+    patch: '{\$patch: delete, apiVersion: v1, kind: Any, metadata: {name: any}}'
 KUSTOMIZATION
   overlay=$work/cell render_the_overlay
-  [ "$namespace" = payments ] || move_to_the_namespace_of_the_cell
+  if [ "$namespace" = payments ]; then name_the_cell_in_figures; else move_to_the_namespace_of_the_cell; fi
 }
 
 # This one is among them from its first day.
@@ -92,6 +96,11 @@ move_to_the_namespace_of_the_cell() {
     -e "s#system:serviceaccount:payments:#system:serviceaccount:$namespace:#g" \
     -e "s#namespace=(\\\\?)\"payments\\\\?\"#namespace=\1\"$namespace\1\"#g" \
     -e '/^    nodePort: 30082$/d' "$work/rendered.yaml"
+}
+
+# Prometheus finds the name of a cell in that of its namespace; number 0 has none there.
+name_the_cell_in_figures() {
+  sed -i.before -E "/^ *(- )?regex: payments-\(\.\+\)\$/ {s/-\(\.\+\)//; n; s/\\\$1/$cell_name/;}" "$work/rendered.yaml"
 }
 
 # Each by a run of its own, so that what one leaves behind is nobody else's; they have the one image.

@@ -151,7 +151,7 @@ class FakeCluster:
             state["resource_versions"][key] = state["clock"]
         state["objects"][key] = merged
         if manifest["kind"] == "StatefulSet":
-            claim = key_in(self.namespace, "PersistentVolumeClaim/data-payment-postgres-0")
+            claim = key_in(manifest["metadata"]["namespace"], "PersistentVolumeClaim/data-payment-postgres-0")
             state["objects"].setdefault(claim, {"made": time.time()})
 
     def patch_the_secret(self, name: str, changed: dict[str, str]) -> None:
@@ -241,7 +241,8 @@ class FakeCluster:
             ):
                 return Answer(state["senders"].get(sender.partition("/")[2], ""))
             case ["brokers.eventing.knative.dev/payment-events", *_]:
-                return Answer(state["broker"].replace("/payments/", f"/{self.namespace}/"))
+                there = key_in(self.namespace, "Broker.eventing.knative.dev/payment-events") in state["objects"]
+                return Answer(state["broker"].replace("/payments/", f"/{self.namespace}/") if there else "")
             case ["revisions.serving.knative.dev", *_]:
                 return lines(state["named_by_revisions"])
             case ["services.serving.knative.dev", *_]:
