@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.platform.access_values import Issuer
-from shared.platform.log import function_name, log, set_level
+from shared.platform.log import function_name, log, set_cell, set_level
 from shared.platform.settings import Settings, read_settings
 from shared.web.problems import Problem
 from shared.web.routes import CLIENT_FUNCTIONS, LIVENESS, ROUTES
@@ -178,6 +178,7 @@ def main() -> None:
     function_name.set("front_door_access")
     settings = read_settings()
     set_level(settings.log_level)
+    set_cell(settings.cell_label)
     access = Access(Path(sys.argv[1]), settings)
     if sys.argv[2:] != ["--keep"]:
         access.write()

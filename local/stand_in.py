@@ -7,7 +7,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from local.ports import HOST
-from shared.platform.log import log, set_level
+from shared.platform.log import log, set_cell, set_level
 from shared.platform.settings import read_settings
 
 LARGEST_BODY = 1 << 20
@@ -48,7 +48,9 @@ class Server(ThreadingHTTPServer):
 
 def serve(handler: type[JsonHandler]) -> None:
     """Serves on the port that PORT names until SIGTERM or Ctrl-C, for this machine only unless LISTEN_ON says otherwise."""
-    set_level(read_settings().log_level)
+    settings = read_settings()
+    set_level(settings.log_level)
+    set_cell(settings.cell_label)
     with Server((os.environ.get("LISTEN_ON", HOST), int(os.environ["PORT"])), handler) as server:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:

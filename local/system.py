@@ -91,7 +91,7 @@ def programs(
     settings = Settings.read(environment)
     behind = {name: ports[name] for name in BEHIND_THE_DOOR}
     bootstrap = front_door.write(RUN, door, behind, settings=settings, figures=scraped[prometheus.FRONT_DOOR])
-    prometheus.write(RUN, door, scraped)
+    prometheus.write(RUN, door, scraped, settings.cell_label)
     made.append(Program("front_door", front_door.command(bootstrap), "front", 40))
     if settings.auth_issuers:
         keeping = [sys.executable, "-m", "local.front_door_access", str(RUN / front_door.ACCESS), "--keep"]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from shared.platform import http_client
 from shared.platform.bearer import NoToken, bearer
-from shared.platform.log import function_name, log, set_level
+from shared.platform.log import function_name, log, set_cell, set_level
 from shared.platform.settings import read_settings
 
 INTERVAL = 5.0  # seconds
@@ -43,6 +43,7 @@ def main() -> None:
     function_name.set("timer")
     settings = read_settings()
     set_level(settings.log_level)
+    set_cell(settings.cell_label)
     if sys.argv[1:] == ["--once"]:
         sys.exit(0 if _called(settings.event_token_file) else 1)
     for number in (signal.SIGTERM, signal.SIGINT):

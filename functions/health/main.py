@@ -44,6 +44,7 @@ def report_health() -> Answer:
     body = {
         "service": "payment-service",
         "version": VERSION,
+        **({"cell": settings.cell_label} if settings.cell_label else {}),
         "status": state,
         "database_status": state,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -25,10 +25,10 @@ def metrics(call: Call) -> Answer:
     wanted = TEXT if plain else call.prefers(JSON, TEXT, OPENMETRICS)
     headers = {"Vary": "Accept"}
     if wanted == JSON:
-        return Answer(200, json_totals(totals), headers=headers)
+        return Answer(200, json_totals(totals, settings.cell_label), headers=headers)
     from functions.metrics import prometheus  # a library that JSON does without
 
-    starts = read_cold_starts(database)
+    starts, cell = read_cold_starts(database), settings.cell_label
     if wanted == OPENMETRICS:
-        return Answer(200, prometheus.openmetrics_text(totals, starts), prometheus.OPENMETRICS, headers)
-    return Answer(200, prometheus.prometheus_text(totals, starts), prometheus.PROMETHEUS, headers)
+        return Answer(200, prometheus.openmetrics_text(totals, starts, cell), prometheus.OPENMETRICS, headers)
+    return Answer(200, prometheus.prometheus_text(totals, starts, cell), prometheus.PROMETHEUS, headers)

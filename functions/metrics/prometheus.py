@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
+from shared.platform.cell_labels import of_cell
 from shared.reading.cold_starts import ColdStarts
 from shared.reading.totals import MOST_COUNTED, Figures, Totals
 
@@ -17,23 +18,23 @@ PROMETHEUS = CONTENT_TYPE_PLAIN_0_0_4
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def prometheus_text(totals: Totals, starts: Sequence[ColdStarts]) -> str:
+def prometheus_text(totals: Totals, starts: Sequence[ColdStarts], cell: str = "") -> str:
     """All figures in the Prometheus text format, version 0.0.4. They are read from the database, whichever instance answers.
-    The totals are gauges: a count by status goes down as payments move on."""
-    return generate_latest(_registry(totals, starts)).decode()
+    The totals are gauges: a count by status goes down as payments move on. `cell`: the label that all bear, where there is
+    one."""
+    return generate_latest(_registry(totals, starts, cell)).decode()
 
 
-def openmetrics_text(totals: Totals, starts: Sequence[ColdStarts]) -> str:
+def openmetrics_text(totals: Totals, starts: Sequence[ColdStarts], cell: str = "") -> str:
     """The same in OpenMetrics 1.0, under the same names."""
-    text: bytes = openmetrics.generate_latest(_registry(totals, starts))  # type: ignore[no-untyped-call]
+    text: bytes = openmetrics.generate_latest(_registry(totals, starts, cell))  # type: ignore[no-untyped-call]
     return text.decode()
 
 
-def _registry(totals: Totals, starts: Sequence[ColdStarts]) -> CollectorRegistry:
+def _registry(totals: Totals, starts: Sequence[ColdStarts], cell: str) -> CollectorRegistry:
     class Collected(Collector):
         def collect(self) -> Iterator[Metric]:
-            yield from _families(totals)
-            yield _cold_starts(starts)
+            return of_cell(cell, [*_families(totals), _cold_starts(starts)])
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collected())

@@ -7,11 +7,12 @@ from shared.platform import json_text
 from shared.reading.totals import Figures, Totals
 
 
-def json_totals(totals: Totals) -> str:
+def json_totals(totals: Totals, cell: str = "") -> str:
     """The totals as JSON text, money with two decimals: the figures of the service's currency, and beside them the same of
-    every other."""
+    every other. `cell`: whose they are, where there are several."""
     return json_text.write(
-        _shown(totals.figures)
+        ({"cell": cell} if cell else {})
+        | _shown(totals.figures)
         | {
             "currency": totals.currency,
             "other_currencies": {currency: _shown(figures) for currency, figures in totals.others.items()},

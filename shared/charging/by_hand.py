@@ -142,6 +142,7 @@ def main() -> None:
     arguments = _arguments()
     settings = read_settings()
     log.set_level(settings.log_level)
+    log.set_cell(settings.cell_label)
     deps = Dependencies.of(settings)
     try:
         if arguments.settle:

@@ -43,6 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = read_settings()
     log.set_level(settings.log_level)
+    log.set_cell(settings.cell_label)
     database = Database(settings)
     try:
         if arguments.resend:

@@ -19,16 +19,19 @@ WAITING = 8
 
 class Exposition:
     """The figures of one function at an address (METRICS_PORT; None: nowhere). `pool`: the use of its connections to the
-    database, where it has any.
+    database, where it has any. `cell`: the label of its cell, empty where it is the only one.
 
     One thread answers one scrape after the other, and ends with the process. What writes the figures down is loaded with the
     first scrape.
     """
 
-    def __init__(self, function: str, address: Address | None, pool: Callable[[], PoolUse] | None = None) -> None:
+    def __init__(
+        self, function: str, address: Address | None, pool: Callable[[], PoolUse] | None = None, cell: str = ""
+    ) -> None:
         self._function = function
         self._address = address
         self._pool = pool
+        self._cell = cell
         self._first = threading.Lock()  # whoever gets it begins
 
     def due(self) -> bool:
@@ -64,7 +67,7 @@ class Exposition:
             limit.daemon = True
             limit.start()
             try:
-                scraped(connection, self._function, self._pool)
+                scraped(connection, self._function, self._pool, self._cell)
             finally:
                 limit.cancel()
         except OSError:

@@ -8,9 +8,10 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from pythonjsonlogger.json import JsonEncoder, JsonFormatter
@@ -18,6 +19,9 @@ from pythonjsonlogger.json import JsonEncoder, JsonFormatter
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 function_name: ContextVar[str | None] = ContextVar("function_name", default=None)
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+
+# What each line says of its cell: one process is of one.
+_cell: Mapping[str, str] = MappingProxyType({})
 
 # NaN and Infinity are no JSON. Made once: to make one takes as long as to write a line.
 _written = JsonEncoder(allow_nan=False).encode
@@ -54,6 +58,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname,
         "correlation_id": correlation_id.get(),
         "function": function_name.get(),
+        **_cell,
         **({} if trace is None else {"trace_id": trace}),
     }
 
@@ -127,6 +132,12 @@ def _logger() -> logging.Logger:
 def set_level(level: str) -> None:
     """What is logged from here on: DEBUG, INFO, WARNING or ERROR, and what is worse; INFO until somebody says."""
     log.setLevel(level)
+
+
+def set_cell(label: str) -> None:
+    """Every line from here on says which cell it is of; none does where the label is empty."""
+    global _cell
+    _cell = {"cell": label} if label else {}
 
 
 def keep_off_standard_output() -> None:

@@ -9,28 +9,33 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from shared.platform import counting
+from shared.platform.cell_labels import of_cell
 from shared.platform.counting import BOUNDS, PoolUse
 from shared.platform.exposition import LONGEST
 
 _BOUNDS = [*map(str, BOUNDS), "+Inf"]
 
 
-def scraped(connection: socket, function: str, pool: Callable[[], PoolUse] | None) -> None:
+def scraped(connection: socket, function: str, pool: Callable[[], PoolUse] | None, cell: str) -> None:
     """Reads a request and answers it: GET /metrics, in OpenMetrics or in Prometheus' text format, as it asks for. Raises
     OSError where the other side went away."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Own(function, pool))
+    registry.register(Own(function, pool, cell))
     _Request.factory(registry)(connection, "", None)  # it asks nothing of a server
 
 
 class Own(Collector):
-    """The figures of this process, each with the name of its function."""
+    """The figures of this process, each with the name of its function, and of its cell where that has one."""
 
-    def __init__(self, function: str, pool: Callable[[], PoolUse] | None) -> None:
+    def __init__(self, function: str, pool: Callable[[], PoolUse] | None, cell: str) -> None:
         self._function = function
         self._pool = pool
+        self._cell = cell
 
     def collect(self) -> Iterator[Metric]:
+        return of_cell(self._cell, self._counted())
+
+    def _counted(self) -> Iterator[Metric]:
         for each in counting.counts:
             counter = CounterMetricFamily(each.name, each.meaning, labels=["function", *each.labels])
             for labels, count in each.read().items():

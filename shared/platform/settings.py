@@ -143,6 +143,11 @@ class Settings:
         """What this cell is called beside others; empty where it is the only one."""
         return self.cell_name or (str(self.cell) if self.cell else "")
 
+    @property
+    def cell_names(self) -> tuple[str, ...]:
+        """What a caller may call this cell: its number, and its name where it has one."""
+        return (str(self.cell), self.cell_name) if self.cell_name else (str(self.cell),)
+
     def _shortest_lease(self) -> float:
         """A client waits for as long as this where its worker was killed, so it is no longer than what a lease covers: asking
         the gateway, reading what became of it, storing the outcome; and longer than trip and gateway together may take."""

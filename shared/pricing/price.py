@@ -29,7 +29,9 @@ class Pricing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._trips = TripService(settings.trip_service_url, settings.trip_service_timeout)
+        # The only cell asks no trip where it belongs: a Trip Service may call something else a cell.
+        cell_names = settings.cell_names if settings.cell_label or settings.cells else ()
+        self._trips = TripService(settings.trip_service_url, settings.trip_service_timeout, cell_names)
 
     def price(self, trip_id: int, amount: Decimal | None, driver_id: str | None, trace: Trace) -> Price:
         """The price of a completed trip, in CURRENCY: `amount` where it is given, else its fare. `driver_id` where it is given,

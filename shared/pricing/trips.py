@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -29,17 +30,19 @@ class Trip(NamedTuple):
 
 
 class TripService:
-    """The Trip Service at `url`, which answers within `timeout` seconds or counts as not answering."""
+    """The Trip Service at `url`, which answers within `timeout` seconds or counts as not answering. `cell_names`: what it may
+    call this cell; where there are none, whatever else it calls a trip's cell is no business of ours."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, cell_names: Sequence[str] = ()) -> None:
         self._url = url
         self._timeout = timeout
+        self._cell_names = cell_names
 
     def completed_trip(self, trip_id: int, trace: Trace) -> Trip:
         """Asks for a trip.
 
-        Raises Problem trip_not_found, trip_not_completed, or trip_service_unavailable where it does not answer, or not with
-        what a trip is.
+        Raises Problem trip_not_found, trip_not_completed, wrong_cell, or trip_service_unavailable where it does not answer, or
+        not with what a trip is.
         """
         trip = self._ask(trip_id, trace)
         distance = _first(trip, "distance_km", "distanceKm", "distance")
@@ -56,7 +59,7 @@ class TripService:
         return _driver(self._ask(trip_id, trace), trip_id)
 
     def _ask(self, trip_id: int, trace: Trace) -> dict[str, Any]:
-        """The trip, known to be the one that was asked for and completed."""
+        """The trip, known to be the one that was asked for, of this cell, and completed."""
         began, outcome = time.perf_counter(), "internal_error"
         try:
             trip = self._asked(trip_id, trace)
@@ -90,14 +93,32 @@ class TripService:
             raise _unavailable("did not answer with JSON") from nonsense
         if not isinstance(trip, dict):
             raise _unavailable("did not answer with a trip")
+        _refuse_another_trip(trip, trip_id)
+        self._refuse_another_cells(trip, trip_id)
         _refuse_what_is_not_completed(trip, trip_id)
         return trip
 
+    def _refuse_another_cells(self, trip: dict[str, Any], trip_id: int) -> None:
+        """So that a payment which was sent to another cell than its trip's is not taken there too: keys are each cell's own."""
+        cell = trip.get("cell")
+        if cell is None or not self._cell_names:
+            return
+        if isinstance(cell, bool) or not isinstance(cell, int | str):
+            raise _unavailable("answered with a cell that is neither a name nor a number")
+        if str(cell).lower() not in self._cell_names:
+            ours = " or ".join(self._cell_names)
+            raise Problem(
+                "wrong_cell", f"Trip {trip_id} is not of this cell, which is called {ours}. Nothing was charged."
+            )
 
-def _refuse_what_is_not_completed(trip: dict[str, Any], trip_id: int) -> None:
+
+def _refuse_another_trip(trip: dict[str, Any], trip_id: int) -> None:
     answered_for = _first(trip, "trip_id", "tripId")
     if answered_for is not None and str(answered_for) != str(trip_id):
         raise _unavailable("answered with another trip")
+
+
+def _refuse_what_is_not_completed(trip: dict[str, Any], trip_id: int) -> None:
     status = trip.get("status")
     if not isinstance(status, str):
         raise _unavailable("answered without a status")

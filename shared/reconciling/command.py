@@ -61,6 +61,7 @@ def main() -> None:
 def _reconcile(arguments: argparse.Namespace) -> list[Run]:
     settings = read_settings()
     log.set_level(settings.log_level)
+    log.set_cell(settings.cell_label)
     zone = ZoneInfo(settings.time_zone)
     window = read_window(arguments.begins or "", arguments.ends or "", zone, datetime.now(UTC))
     deps = Dependencies.of(settings)

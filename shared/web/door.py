@@ -1,6 +1,6 @@
 """What stands at every function's HTTP side: who may enter, by which route, how often. What is answered: responding.py."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 
 import flask
@@ -18,6 +18,9 @@ from shared.web.problems import Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
 from shared.web.responding import Responding, Shown
 from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
+
+# What a caller, or the front door of cells, asks for: a cell's name or number. RFC 9110, 15.5.20.
+CELL_HEADER = "Payment-Cell"
 
 Operation = Callable[[Call], Answer]
 # Who calls, where nobody may enter unknown. Raises Problem.
@@ -47,14 +50,18 @@ def door(
     is known.
     """
     log.set_level(settings.log_level)
+    log.set_cell(settings.cell_label)
     spans.begin(settings.otel_exporter_otlp_endpoint, function)
     usual = settings.rate_limit if limited else ""
     apart = "" if rate is None else function
     limiter = Limiter(usual if rate is None else rate, settings.rate_limit_storage, apart)
     start = ColdStart(function, counts, limiter.connect)
-    exposition = Exposition(function, settings.metrics_port, counts.pool_use if counts else None)
+    pool = counts.pool_use if counts else None
+    exposition = Exposition(function, settings.metrics_port, pool, settings.cell_label)
     responding = Responding(function, start, exposition, shown)
     guard = guard_of(function, settings)
+    # Whoever sends events was configured to, and knows of no cell.
+    cell_names = () if EVENTS in permissions_of(function) else settings.cell_names
     if guard is None and permissions_of(function) - {EVENTS}:
         log.log.warning("open to everybody: AUTH_ISSUERS is not set", extra={"function": function})
     if flask.has_app_context():
@@ -66,6 +73,7 @@ def door(
             def work(call: Call) -> Answer:
                 if call.path == LIVENESS and request.method in ("GET", "HEAD"):
                     return Answer(200, '{"status":"UP"}')
+                _refuse_another_cells(call, cell_names)
                 _let_in(function, guard, known, limiter, request, call)
                 return operation(call)
 
@@ -74,6 +82,15 @@ def door(
         return entrance
 
     return decorate
+
+
+def _refuse_another_cells(call: Call, cell_names: Sequence[str]) -> None:
+    """Raises Problem wrong_cell for a request that names another cell, before anything is done or asked of it. A header that
+    is repeated arrives as one with a comma, which is no cell's name."""
+    asked = call.headers.get(CELL_HEADER)
+    if asked is not None and cell_names and asked.lower() not in cell_names:
+        ours = " or ".join(cell_names)
+        raise Problem("wrong_cell", f"This cell is called {ours}, and {CELL_HEADER} names another. Nothing was done.")
 
 
 def _let_in(

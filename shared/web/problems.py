@@ -26,6 +26,7 @@ TITLES = {
     "payment_not_refundable": (409, "This payment cannot be refunded"),
     "payload_too_large": (413, "The body is larger than 64 KiB"),
     "unsupported_media_type": (415, "The body must be JSON, and not compressed"),
+    "wrong_cell": (421, "Another cell was meant than this one"),
     "idempotency_key_reused": (422, "This key was used with another request"),
     "trip_not_found": (422, "The Trip Service knows no such trip"),
     "trip_not_completed": (422, "The trip is not completed"),

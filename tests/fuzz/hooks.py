@@ -1,4 +1,4 @@
-"""What the requests of schemathesis have in common, and no schema can say: cursors that were given, days, and keys."""
+"""What the requests of schemathesis have in common, and no schema can say: cursors that were given, days, keys, the cell."""
 
 import itertools
 from typing import Any
@@ -7,10 +7,13 @@ import schemathesis
 from hypothesis import strategies
 from schemathesis import Case, GenerationMode, HookContext
 
+from shared.web.door import CELL_HEADER
 from shared.web.idempotency_key import FIELD, HEADER
 from tools.openapi import examples
 
 _numbers = itertools.count(1)
+# The cell that is asked: a request for another is valid, too, and refused by it.
+OURS = "0"
 
 schemathesis.openapi.format("cursor", strategies.just(examples.CURSOR))
 schemathesis.openapi.format("drivers-cursor", strategies.just(examples.DRIVERS_CURSOR))
@@ -25,6 +28,8 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         case.body, case.media_type = {}, "application/json"
     elif case.meta and case.meta.generation.mode is GenerationMode.POSITIVE:
         spell_integers(case)
+        if CELL_HEADER in case.headers:
+            case.headers[CELL_HEADER] = OURS
         if case.method == "POST":
             give_key(case)
 

@@ -172,11 +172,21 @@ POOLER = resource(
 )
 
 RELABELING = one(action=TEXT, regex=TEXT, sourceLabels=some(TEXT), targetLabel=TEXT, replacement=TEXT)
-ENDPOINT = one("port", port=TEXT, path=TEXT, interval=DURATION, scrapeTimeout=DURATION, relabelings=some(RELABELING))
+ENDPOINT = one(
+    "port",
+    port=TEXT,
+    path=TEXT,
+    interval=DURATION,
+    scrapeTimeout=DURATION,
+    relabelings=some(RELABELING),
+    honorLabels=YES,
+)
 SELECTOR = one(matchLabels=LABELS)
 SERVICE_MONITOR = resource(one("selector endpoints", selector=SELECTOR, endpoints=some(ENDPOINT), scrapeClass=TEXT))
 POD_MONITOR = resource(one("selector podMetricsEndpoints", selector=SELECTOR, podMetricsEndpoints=some(ENDPOINT)))
-RULE = one("alert expr", alert=TEXT, expr=TEXT, labels=LABELS, annotations=TEXTS, **{"for": DURATION})
+ALERT = one("alert expr", alert=TEXT, expr=TEXT, labels=LABELS, annotations=TEXTS, **{"for": DURATION})
+RECORD = one("record expr", record=TEXT, expr=TEXT, labels=LABELS)
+RULE: Schema = {"oneOf": [ALERT, RECORD]}
 PROMETHEUS_RULE = resource(
     one("groups", groups=some(one("name rules", name=TEXT, rules=some(RULE), interval=DURATION)))
 )

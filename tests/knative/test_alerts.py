@@ -60,10 +60,9 @@ def webhooks(**outcomes: int) -> Series:
 
 
 GATEWAY = 'gateway="stripe",how="charge"'
+MISSING = "PaymentTotalsMissing"
 CASES = {
-    "PaymentTotalsMissing": Case(
-        {"up": "1x60"}, {of("payment_total", 'status="FAILED"'): "0x60"}, {"namespace": "payments"}
-    ),
+    MISSING: Case({"up": "1x60"}, {of("payment_total", 'status="FAILED"'): "0x60"}),
     "PaymentsStuck": Case(
         {of("payment_pending_oldest_seconds"): "601x60"}, {of("payment_pending_oldest_seconds"): "600x60"}
     ),
@@ -132,14 +131,36 @@ CASES = {
 }
 
 
+_DELHI, _MUMBAI = (f'namespace="payments-{cell}",cell="{cell}"' for cell in ("delhi", "mumbai"))
+# Both front doors are there to be scraped, and one has no totals to show.
+ONE_OF_TWO = {
+    **{f'up{{{cell},job="payment-service"}}': "1x60" for cell in (_DELHI, _MUMBAI)},
+    f'payment_total{{{_MUMBAI},status="FAILED"}}': "0x60",
+}
+
+
 @pytest.fixture(scope="module")
 def groups(built: Callable[[str], list[Manifest]]) -> list[Manifest]:
     found: list[Manifest] = named(built("base+monitoring"), "PrometheusRule", "payment-service")["spec"]["groups"]
     return found
 
 
-def _tried(rule: Manifest, series: Series, case: Case, fires: bool) -> Manifest:
-    alert = {"exp_labels": rule["labels"] | case.labels, "exp_annotations": rule["annotations"]}
+def _of_cell(series: Series, cell: str) -> Series:
+    """The same of another cell."""
+    there = f'namespace="payments-{cell}",cell="{cell}"'
+    return {name.replace(NAMESPACE, there): values for name, values in series.items()}
+
+
+def _said(rule: Manifest, cell: str) -> dict[str, str]:
+    """Its annotations, as Prometheus fills them in."""
+    prefix = "{{ with $labels.cell }}Cell {{ . }}: {{ end }}"
+    assert rule["annotations"]["summary"].startswith(prefix), rule["alert"]
+    return {"summary": rule["annotations"]["summary"].replace(prefix, f"Cell {cell}: " if cell else "")}
+
+
+def _tried(rule: Manifest, series: Series, case: Case, fires: bool, cell: str = "") -> Manifest:
+    labels = rule["labels"] | case.labels | ({"cell": cell} if cell else {})
+    alert = {"exp_labels": labels, "exp_annotations": _said(rule, cell)}
     expected = {"eval_time": case.at, "alertname": rule["alert"], "exp_alerts": [alert] if fires else []}
     inputs = [{"series": name, "values": values} for name, values in series.items()]
     return {"interval": "1m", "input_series": inputs, "alert_rule_test": [expected]}
@@ -153,6 +174,13 @@ def test_every_alert_fires_when_it_should_and_only_then(groups: list[Manifest], 
         for name, case in CASES.items()
         for series, fires in ((case.fires, True), (case.silent, False))
     ]
+    # Of two cells the one that it is true of is named, whatever the figures of the other.
+    tests += [
+        _tried(rules[name], _of_cell(case.fires, "delhi") | _of_cell(case.silent, "mumbai"), case, True, "delhi")
+        for name, case in CASES.items()
+        if name != MISSING
+    ]
+    tests.append(_tried(rules[MISSING], ONE_OF_TWO, Case({}, {}, {"namespace": "payments-delhi"}), True, "delhi"))
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
     # Seldom enough for a day to be cheap, and as long as the longest `for`.
     trial = {"rule_files": ["rules.yaml"], "evaluation_interval": "10m", "tests": tests}

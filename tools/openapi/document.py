@@ -28,6 +28,12 @@ with a stable `code`. JSON numbers of money have two decimals, and are exact.
 **Who may ask.** Where the service is told whose tokens it takes, each operation wants a bearer token that permits it, or
 answers 401 or 403; the permission is named in its description. A service that is told nothing is open to whoever reaches it:
 this document describes both, so security is optional in it.
+
+**Cells.** The service may be several cells, such as a city each, which share nothing but a front door. It finds the cell of a
+path with an id by the id: ids of cell n are from n·2^40 + 1 to (n + 1)·2^40 - 1, and none is above 2^53 - 1. For `POST
+/payments`, and to list, a caller says which by `Payment-Cell`, by the host's name or by the prefix `/cells/{name}`; and sends
+each request of a trip, repeats above all, to the trip's cell: idempotency keys and fares collected are known to their cell
+alone. A cell refuses what names another, and trips that the Trip Service says are another's, with 421 `wrong_cell`.
 """
 _BEARER = {
     "type": "http",

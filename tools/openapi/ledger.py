@@ -5,7 +5,7 @@ from typing import Any
 from tools.openapi import examples
 from tools.openapi.answers import MONEY, answer, for_whom, json_of
 from tools.openapi.headers import LIMITED
-from tools.openapi.parameters import CORRELATION, CURRENCY, DRIVER_ID, DRIVERS_CURSOR, FIRST_DAY, LAST_DAY, LIMIT
+from tools.openapi.parameters import CURRENCY, DRIVER_ID, DRIVERS_CURSOR, FIRST_DAY, LAST_DAY, LIMIT, OF_ANY
 from tools.openapi.problems import problems
 
 Json = dict[str, Any]
@@ -59,7 +59,7 @@ def _reading(
         "summary": summary,
         "description": f"{description} Wants `payments:read`.",
         **for_whom("payments:read"),
-        "parameters": [*parameters, CORRELATION],
+        "parameters": [*parameters, *OF_ANY],
         "responses": {
             "200": answer("Found.", json_of(*page), MONEY, LIMITED),
             **problems(path, *codes, "database_unavailable", limited=True, permission="payments:read"),

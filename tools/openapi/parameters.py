@@ -1,13 +1,17 @@
 """What is asked with, beside the body."""
 
-from shared.rules.identifiers import GREATEST_ID
+from shared.rules.cells import GREATEST_CELL, first_id
+from shared.web.door import CELL_HEADER
 from tools.openapi import examples
+
+# Of the last cell the last: 2^53 - 1, as far as JavaScript reads whole numbers exactly.
+GREATEST_OF_OURS = first_id(GREATEST_CELL + 1) - 2
 
 PAYMENT_ID = {
     "name": "payment_id",
     "in": "path",
     "required": True,
-    "schema": {"type": "integer", "minimum": 1, "maximum": GREATEST_ID},
+    "schema": {"type": "integer", "minimum": 1, "maximum": GREATEST_OF_OURS},
     "example": examples.PAYMENT_ID,
 }
 KEY = {
@@ -24,6 +28,15 @@ CORRELATION = {
     "description": "Kept if it is 1 to 128 of A-Z a-z 0-9 . _ -, otherwise replaced by a new one; on every answer.",
     "schema": {"type": "string"},
 }
+CELL = {
+    "name": CELL_HEADER,
+    "in": "header",
+    "description": "Where there are several cells: which is meant, by its name or its number. Another than the one that it"
+    " reaches refuses it (421). With an id in the path, and where there is one cell, it may be left out.",
+    "schema": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,3}|[a-z]([a-z0-9-]{0,30}[a-z0-9])?)$"},
+}
+# Of every operation.
+OF_ANY = (CELL, CORRELATION)
 LIMIT = {
     "name": "limit",
     "in": "query",

@@ -8,7 +8,7 @@ from tools.openapi import examples
 from tools.openapi.answers import MONEY, answer, for_whom, json_of, text_of
 from tools.openapi.headers import LIMITED, headers
 from tools.openapi.links import OF_A_CHARGED, OF_A_LIST, OF_A_PENDING, OF_A_REFUND
-from tools.openapi.parameters import CORRELATION, CURSOR, KEY, LIMIT, PAYMENT_ID
+from tools.openapi.parameters import CURSOR, KEY, LIMIT, OF_ANY, PAYMENT_ID
 from tools.openapi.problems import problems
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ def _create_payment() -> Json:
             " declined, but where `customer_present` is true: then it waits. Wants `payments:write`."
         ),
         **for_whom("payments:write"),
-        "parameters": [KEY, CORRELATION],
+        "parameters": [KEY, *OF_ANY],
         "requestBody": {"required": True, "content": json_of("PaymentRequest", examples.PAYMENT_REQUESTS)},
         "responses": {
             "201": answer(
@@ -98,7 +98,7 @@ def _create_refund() -> Json:
             " a body, all that is left is given back. Wants `refunds:write`."
         ),
         **for_whom("refunds:write"),
-        "parameters": [KEY, CORRELATION],
+        "parameters": [KEY, *OF_ANY],
         "requestBody": {"required": False, "content": json_of("RefundRequest", examples.REFUND_REQUESTS)},
         "responses": {
             "201": answer("Given back.", json_of("Refund", refunded), MONEY, _REPLAYED, LIMITED, links=OF_A_REFUND),
@@ -214,6 +214,6 @@ def _reading(
         "summary": summary,
         "description": f"{description} Wants `payments:read`.",
         **for_whom("payments:read"),
-        "parameters": [*(parameters or []), CORRELATION],
+        "parameters": [*(parameters or []), *OF_ANY],
         "responses": {"200": found, **refused},
     }

@@ -23,7 +23,7 @@ FRONT_DOOR = {
 ALL = TITLES | FRONT_DOOR
 
 # With any request: what the front door answers, and what a function does when something breaks.
-EVERYWHERE = (*FRONT_DOOR, "invalid_request", "payload_too_large", "rate_limited", "internal_error")
+EVERYWHERE = (*FRONT_DOOR, "invalid_request", "payload_too_large", "wrong_cell", "rate_limited", "internal_error")
 # Where AUTH_ISSUERS is set, with every operation that wants a permission.
 _REFUSED_CALLERS = ("unauthorized", "invalid_token", "insufficient_scope", "issuer_unavailable")
 
@@ -34,6 +34,7 @@ SHARED = {
     408: ("request_timeout",),
     413: ("payload_too_large",),
     414: ("uri_too_long",),
+    421: ("wrong_cell",),
     429: ("rate_limited",),
     431: ("request_headers_too_large",),
     500: ("internal_error",),
@@ -64,6 +65,7 @@ _DETAILS = {
     "trip_not_chargeable": "Trip 101: the fare is 0.",
     "method_not_supported": "The gateway stripe cannot charge UPI.",
     "refund_exceeds_payment": f"200.00 is more than the 100.00 that is left of payment {PAYMENT_ID}.",
+    "wrong_cell": "This cell is called 2 or delhi, and Payment-Cell names another. Nothing was done.",
     "rate_limited": "At most 1000/second from one caller; wait a moment.",
     "internal_error": "The failure is logged under the correlation id.",
     "trip_service_unavailable": "The Trip Service does not answer. Nothing was charged; try again.",

@@ -5,10 +5,13 @@ from typing import Any, get_args
 from shared.gateways.protocol import NextAction
 from shared.reading.ledger import ACCOUNTS
 from shared.rules.states import DISPUTE_STATUSES, METHODS, REFUND_SOURCES, REFUND_STATUSES, STATUSES
+from tools.openapi.parameters import GREATEST_OF_OURS
 
 Json = dict[str, Any]
 
-_ID: Json = {"type": "integer", "minimum": 1}
+_ID: Json = {"type": "integer", "minimum": 1, "maximum": GREATEST_OF_OURS}
+_TRIP_ID: Json = {"type": "integer", "minimum": 1}
+_CELL: Json = {"description": "Which this is, by its name or number; only where there are several.", "type": "string"}
 _MONEY: Json = {"type": "number", "minimum": 0}
 _TIME: Json = {"type": "string", "format": "date-time"}
 _TEXT: Json = {"type": "string"}
@@ -105,7 +108,7 @@ SCHEMAS: Json = {
     "Payment": _object(
         {
             "payment_id": _ID,
-            "trip_id": _ID,
+            "trip_id": _TRIP_ID,
             "amount": _MONEY,
             "currency": _CURRENCY,
             "method": {"enum": list(METHODS)},
@@ -280,13 +283,16 @@ SCHEMAS: Json = {
         {
             "service": {"const": "payment-service"},
             "version": _TEXT,
+            "cell": _CELL,
             "status": {"enum": ["UP", "DOWN"]},
             "database_status": {"enum": ["UP", "DOWN"]},
             "timestamp": _TIME,
-        }
+        },
+        optional=("cell",),
     ),
     "Metrics": _object(
-        _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
+        {"cell": _CELL} | _FIGURES | {"currency": _CURRENCY, "other_currencies": _OTHER_CURRENCIES, "timestamp": _TIME},
+        optional=("cell",),
     ),
     "GatewayEvent": {
         "type": "object",

@@ -6,7 +6,7 @@ from shared import VERSION
 from tools.openapi import examples
 from tools.openapi.answers import MONEY, answer, for_everybody, for_whom, json_of, text_of
 from tools.openapi.headers import ALWAYS, LIMITED, headers
-from tools.openapi.parameters import CORRELATION, GATEWAY, SIGNATURE
+from tools.openapi.parameters import GATEWAY, OF_ANY, SIGNATURE
 from tools.openapi.problems import problems
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def _health() -> Json:
         "summary": "Is the service able to take payments",
         "description": "Says so within 2 seconds.",
         **for_everybody(),
-        "parameters": [CORRELATION],
+        "parameters": [*OF_ANY],
         "responses": {
             "200": answer("Payments are taken.", json_of("Health", {"up": examples.UP}), MONEY),
             **down,
@@ -61,7 +61,7 @@ def _metrics() -> Json:
             " Wants `metrics:read`."
         ),
         **for_whom("metrics:read"),
-        "parameters": [CORRELATION],
+        "parameters": [*OF_ANY],
         "responses": {
             "200": answer("The totals.", totals, MONEY, _VARY),
             **problems("/metrics", "database_unavailable", permission="metrics:read"),
@@ -79,7 +79,7 @@ def _prometheus() -> Json:
             " Wants `metrics:read`."
         ),
         **for_whom("metrics:read"),
-        "parameters": [CORRELATION],
+        "parameters": [*OF_ANY],
         "responses": {
             "200": answer("The totals.", text_of(_PLAIN, examples.PROMETHEUS), MONEY, _VARY),
             **problems("/metrics/prometheus", "database_unavailable", permission="metrics:read"),
@@ -98,7 +98,7 @@ def _webhook() -> Json:
             " what it is about is read from the gateway, and the books follow that. So it may come late, twice, or never."
         ),
         **for_everybody(),
-        "parameters": [SIGNATURE, CORRELATION],
+        "parameters": [SIGNATURE, *OF_ANY],
         "requestBody": {"required": True, "content": json_of("GatewayEvent", examples.GATEWAY_EVENTS)},
         "responses": {
             "204": {
@@ -141,6 +141,6 @@ def _open(name: str, summary: str, path: str, content: Json, named: dict[str, st
         "tags": ["service"],
         "summary": summary,
         **for_everybody(),
-        "parameters": [CORRELATION],
+        "parameters": [*OF_ANY],
         "responses": {"200": answer(f"{summary}.", content, named), **problems(path)},
     }
