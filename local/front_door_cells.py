@@ -16,6 +16,7 @@ from typing import Any
 
 from local import front_door
 from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, quoted, replace
+from shared.platform.settings import stop
 from shared.rules.cells import Cell, read_cells
 from shared.web.problems import Problem
 
@@ -43,7 +44,7 @@ WATCHED = {
 def write_list(folder: Path, cells: Sequence[Cell]) -> None:
     """Writes TOKENS, ANSWERS and CLUSTERS. Raises ValueError where a cell has no address, or there is none."""
     if not cells or not all(cell.address for cell in cells):
-        raise ValueError("CELLS must name each cell with the address of its own front door: NAME=NUMBER@HOST:PORT")
+        raise ValueError("a list that has the address of each cell's own front door: NAME=NUMBER@HOST:PORT")
     folder.mkdir(exist_ok=True)
     replace(folder / TOKENS, discovered("tokens", "jwt_authn.v3.JwtAuthentication", {}))
     program = {"default_source_code": {"inline_string": _program(cells)}}
@@ -83,9 +84,9 @@ def _program(cells: Sequence[Cell]) -> str:
 
 def _cluster(name: str, cells: Sequence[Cell], shares: int) -> dict[str, Any]:
     """Where these cells are; and how much of this front door they may hold at most, so that one that hangs leaves the rest to
-    the others."""
-    share = front_door.WAITING // shares
-    limits = {"max_connections": share, "max_pending_requests": share, "max_requests": share, "max_retries": share}
+    the others: one half for what is being answered, the other for what waits for a connection."""
+    half = front_door.WAITING // shares // 2
+    limits = {"max_connections": half, "max_pending_requests": half, "max_requests": half, "max_retries": half}
     http = {"common_http_protocol_options": KEPT, "explicit_http_config": {"http_protocol_options": {}}}
     options = f"{API}.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
@@ -121,7 +122,7 @@ def main() -> None:
     try:
         write_list(Path(sys.argv[1]), read_cells(os.environ.get("CELLS", "")))
     except ValueError as wrong:
-        sys.exit(f"The front door of cells cannot start: {wrong}")
+        stop(f"CELLS must be {wrong}")
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ class Stub(BaseHTTPRequestHandler):
 class Function(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, name: str) -> None:
-        super().__init__((HOST, 0), Stub)
+    def __init__(self, name: str, port: int = 0) -> None:
+        super().__init__((HOST, port), Stub)
         self.name = name
         self.requests = 0
         self.takes = 0.0  # seconds for a charge
@@ -143,16 +143,22 @@ def running(
     for word, other in (changes or {}).items():
         text = text.replace(word, other)
     bootstrap.write_text(text, encoding="utf-8")
+    with started(folder, bootstrap, Door(port, dict(functions), folder / "logs" / "log")) as door:
+        yield door
+
+
+@contextmanager
+def started(folder: Path, bootstrap: Path, door: Door) -> Iterator[Door]:
+    """The real Envoy with this bootstrap, from when it listens."""
     # Not in the folder itself, which Envoy watches: each line would wake it.
     (folder / "logs").mkdir()
-    log = folder / "logs" / "log"
-    with log.open("wb") as output:
+    with door.log.open("wb") as output:
         envoy = subprocess.Popen(front_door.command(bootstrap), stdout=output, stderr=output)
     try:
-        while free(port):
+        while free(door.port):
             with suppress(subprocess.TimeoutExpired):
-                raise AssertionError(f"it ended with {envoy.wait(0.02)}: {log.read_text()}")
-        yield Door(port, dict(functions), log)
+                raise AssertionError(f"it ended with {envoy.wait(0.02)}: {door.log.read_text()}")
+        yield door
     finally:
         envoy.terminate()
         envoy.wait(20)
