@@ -53,10 +53,16 @@ read_the_options() {
   test=yes action=deploy delete_data=no namespace=payments cell='' cells='' front_door=yes for_each_cell=()
   while [ $# -gt 0 ]; do
     case $1 in
-      --profile | --cpus | --memory | --context | --image | --load-command | --overlay | --cell | --cells | --timeout)
+      --profile | --cpus | --memory | --context | --image | --load-command | --overlay | --timeout)
         [ $# -ge 2 ] || stop "$1 wants a value"
         local name=${1#--}
         printf -v "${name//-/_}" '%s' "$2"
+        shift
+        ;;
+      # An empty one is a mistake, not the installation that is no cell.
+      --cell | --cells)
+        [ -n "${2:-}" ] || stop "$1 wants a value"
+        printf -v "${1#--}" '%s' "$2"
         shift
         ;;
       --no-test) test=no for_each_cell+=("$1") ;;

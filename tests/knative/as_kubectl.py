@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -61,7 +62,7 @@ def plural_of(manifest: Manifest) -> str:
 
 def without_namespace(arguments: list[str]) -> tuple[str, list[str]]:
     """Which namespace of ours is meant, and the other words. Knative's and Kourier's stay among these."""
-    for option, namespace in zip(arguments, arguments[1:], strict=False):
+    for option, namespace in pairwise(arguments):
         if option in ("--namespace", "-n"):
             ours = namespace.startswith("payments")
             words = [word for word in arguments if word != option]

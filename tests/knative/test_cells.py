@@ -1,6 +1,7 @@
 """deploy.sh and cells: each in a namespace of its own, two never alike, and one front door for all."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.knative.conftest import KNATIVE, Manifest
+from tests.knative.conftest import KNATIVE, ROOT, Manifest, own_overlay
 from tests.knative.machine import IMAGE, TO_A_CLUSTER, Deployed, Machine, machine_in, succeeded
 from tests.knative.test_manifests_are_valid import meets_restricted, validate
 
@@ -20,7 +22,7 @@ NO_NAMESPACE = re.compile(
     r"""payments/[a-z-]+(:|$|\n) | payments:(read|write|settle) | notify-of-payments | (/|\()payments(/|\()
     | (DB_NAME|database):\ payments | name:\ POSTGRES_DB\n\ +value:\ payments | ^\ +payments\ =\ host=\S+.*dbname=payments$
     | (cluster|route_config_name):\ payments | ^\ {4,}(-\ )?name:\ payments$
-    | (Stuck|of\ the|answer;|first)\s+payments | "payments" | payments\|payments-\.\+ """,
+    | ([Ss]tuck|the|answer;|cells:)\s+payments | "payments" | payments\|payments-\.\+ | regex:\ payments-\(\.\+\)$ """,
     re.X | re.M,
 )
 
@@ -59,7 +61,9 @@ def settings(state: State, cell: str) -> dict[str, str]:
 
 
 def list_of_the_door(state: State) -> str:
-    (found,) = [m["data"] for key, m in of(state, "cells").items() if re.match(r"ConfigMap/cells-(?!front-door)\w+$", key)]
+    (found,) = [
+        m["data"] for key, m in of(state, "cells").items() if re.match(r"ConfigMap/cells-(?!front-door)\w+$", key)
+    ]
     text: str = found["CELLS"]
     return text
 
@@ -130,6 +134,7 @@ def test_without_a_cell_the_manifests_are_what_kustomize_makes_and_nothing_is_sa
         ("goa=8192", "from 0 to 8191"),
         ("Goa=3", "NAME=NUMBER"),
         ("goa=", "NAME=NUMBER"),
+        ("", "--cell wants a value"),
         ("cells=3", "no cell is called cells"),
     ],
 )
@@ -227,7 +232,58 @@ def test_all_cells_are_upgraded_one_after_another_up_to_the_first_that_fails(wit
     assert settings(with_two.state, "mumbai")["CELLS"] == "mumbai=1,delhi=2", "its console names the new one"
 
 
-@pytest.mark.parametrize("asked", [("--cells", "some"), ("--cells", "all", "--delete"), ("--cells", "all", "--cell", "x")])
+def example_of_the_docs(folder: Path) -> Path:
+    """The overlay of a cell that docs/cells.md shows, on top of the one that docs/production.md shows."""
+    page = (ROOT / "docs" / "cells.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(# knative/cells/delhi.*?)```", page, re.S)
+    for name, below, overlay in (
+        ("ours", KNATIVE / "overlays" / "production", own_overlay()),
+        ("delhi", folder / "ours", yaml.safe_load(text)),
+    ):
+        (folder / name).mkdir()
+        overlay["resources"] = [os.path.relpath(below, folder / name)]
+        (folder / name / "kustomization.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    return folder / "delhi"
+
+
+def test_what_is_watched_of_all_cells_is_beside_their_front_door_and_a_cell_has_only_its_own(
+    tmp_path: Path, kustomize: str, built_text: Callable[[str], str]
+) -> None:
+    cluster = f"""
+      kubectl() {{ if [ "$1" = kustomize ]; then {kustomize} build "$2"; else echo monitoring.coreos.com/v1; fi; }}
+      list_the_cells_that_serve() {{ echo 1 mumbai payments-mumbai; }}; context=there"""
+    overlay = example_of_the_docs(tmp_path)
+    program = f"""{cluster}; overlay={overlay} cell_name=delhi cell_number=2 namespace=payments-delhi
+      render_the_overlay_of_the_cell; mv {tmp_path}/rendered.yaml {tmp_path}/cell.yaml
+      list_the_cells_that_serve >{tmp_path}/serving; write_the_overlay_of_the_front_door_of_cells
+      overlay={tmp_path}/door render_the_overlay"""
+    in_the_shell(tmp_path, program)
+    cell, door = ((tmp_path / name).read_text() for name in ("cell.yaml", "rendered.yaml"))
+    for what in ("kind: PrometheusRule", "name: payment-dashboard"):
+        assert what in built_text("overlays/production")
+        assert what not in cell
+        assert what in door
+    assert "kind: ServiceMonitor" in cell
+    for what in ("CURRENCY: USD", "TIME_ZONE: America/New_York", 'CELL: "2"', "CELLS: mumbai=1,delhi=2"):
+        assert f"  {what}\n" in cell
+    assert "payments/authentication: required" in cell, "as the overlay below says"
+    for manifest in yaml.load_all(door, yaml.CSafeLoader):
+        validate(manifest)
+        assert manifest["metadata"].get("namespace", "payments-cells") == "payments-cells"
+
+
+def test_the_figures_of_number_0_bear_its_name(tmp_path: Path, built_text: Callable[[str], str]) -> None:
+    rendered = tmp_path / "rendered.yaml"
+    rendered.write_text(built_text("base+monitoring"))
+    in_the_shell(tmp_path, "cell_name=pune; name_the_cell_in_figures")
+    text = rendered.read_text()
+    assert "payments-(.+)" not in text
+    assert len(re.findall(r"regex: payments\n +replacement: pune\n", text)) == 4
+
+
+@pytest.mark.parametrize(
+    "asked", [("--cells", "some"), ("--cells", "all", "--delete"), ("--cells", "all", "--cell", "x")]
+)
 def test_all_cells_are_deployed_and_never_removed_together(machine: Machine, asked: tuple[str, ...]) -> None:
     done = machine.deploy(*TO_A_CLUSTER, *asked)
     assert done.returncode == 1
