@@ -2,6 +2,7 @@
 
 import base64
 import json
+import subprocess
 import time
 from pathlib import Path
 from shlex import quote
@@ -22,6 +23,8 @@ from tests.knative.as_kubectl import (
 from tests.knative.stand_ins import STAYS, Answer, failed, line, lines, whether
 from tests.tools.kustomize import kustomize
 
+# By their files: the cells of several tests are alike.
+BUILT: dict[str, str] = {}
 KOURIER = "kourier.ingress.networking.knative.dev"
 
 
@@ -73,9 +76,7 @@ class FakeCluster:
 
     def kubectl(self, arguments: list[str], fed: str) -> Answer:
         if arguments[:1] == ["kustomize"]:
-            built = self.built / Path(arguments[1]).name
-            command = ["cat", str(built)] if built.exists() else [kustomize(), "build", arguments[1]]
-            return Answer(end=f"exec {' '.join(map(quote, command))}")
+            return Answer(end=f"exec cat {quote(str(self.kustomize(Path(arguments[1]))))}")
         assert arguments[0] == "--context", arguments
         self.namespace, words = without_namespace(arguments[2:])
         match words:
@@ -108,6 +109,18 @@ class FakeCluster:
                     return line(f"{name}.for.{audience}")
                 return failed(f'error: failed to create token: serviceaccounts "{name}" not found')
         return Answer()
+
+    def kustomize(self, folder: Path) -> Path:
+        """What was built of an overlay before; of one that deploy.sh wrote, by the real kustomize."""
+        built = self.built / folder.name
+        if built.exists():
+            return built
+        text = BUILT.get(files := "".join(sorted(path.read_text() for path in folder.iterdir())))
+        if text is None:
+            text = BUILT[files] = subprocess.check_output([kustomize(), "build", folder], text=True)
+        made = self.built / f"{folder.name}.made"
+        made.write_text(text)
+        return made
 
     def wait_for(self, name: str) -> Answer:
         if any(broken in name for broken in self.state["broken"]):

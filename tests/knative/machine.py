@@ -140,8 +140,9 @@ class Machine:
     def deploy(self, *options: str) -> "subprocess.CompletedProcess[str]":
         self.cluster.calls.clear()
         command = [str(self.path / "bash"), str(DEPLOY), "--timeout", "1", "--no-test", *options]
+        within = 180 if "--cells" in options else 60  # several at once
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+            command, env=self.environment, capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL
         )
         self.has_nothing_left()
         return done
