@@ -66,7 +66,7 @@ def service(cluster: Cluster, one_trip_server: TripServer) -> Iterator[Service]:
     with cluster.database() as place, StripeLike() as gateway, Sink() as told:
         settings = {"GATEWAY": "stripe", "STRIPE_API_KEY": "sk_test_x", "STRIPE_API_BASE": gateway.url}
         settings |= {"GATEWAY_TIMEOUT": "2", "TRIP_SERVICE_TIMEOUT": "2", "K_SINK": told.url}
-        settings |= {"TRIP_SERVICE_URL": one_trip_server.url}
+        settings |= {"TRIP_SERVICE_URL": one_trip_server.url, "CELL_NAME": "mumbai"}
         # Who calls the others needs a token, and who sends it events none: as on a cluster whose Eventing has no OIDC.
         settings |= {"AUTH_ISSUERS": '[{"issuer": "https://id.example", "keys": "https://id.example/keys"}]'}
         with Functions(["charge_trip"], place.environment | settings) as functions:
@@ -151,8 +151,9 @@ def test_an_event_that_came_with_other_content_charges_nothing(service: Service,
         (Says(500), 503),
         (Says(404), 400),
         ({"status": "COMPLETED", "distance_km": 1e12}, 400),
+        ({"status": "IN_PROGRESS", "cell": "delhi"}, 400),
     ],
-    ids=["not completed yet", "out of order", "unknown", "fare too large"],
+    ids=["not completed yet", "out of order", "unknown", "fare too large", "of another cell"],
 )
 def test_what_the_trip_service_says_decides_whether_the_event_comes_again(
     service: Service, trips: TripServer, trip: int, said: Any, status: int

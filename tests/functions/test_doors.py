@@ -10,10 +10,13 @@ import flask
 import pytest
 
 from shared.events.event import TRIP_COMPLETED
+from shared.platform import log
+from shared.platform.exposition import Exposition
 from shared.web.answers import Answer
 from shared.web.door import door
 from shared.web.problems import Problem
 from shared.web.rates.limiter import Limiter
+from shared.web.routes import CLIENT_FUNCTIONS
 from tests.support.settings import SETTINGS
 
 OWN = {
@@ -233,3 +236,48 @@ def test_a_function_with_a_rate_of_its_own_counts_its_callers_apart(monkeypatch:
     door("gateway_webhook", SETTINGS, rate="5/hour")
     door("get_payment", SETTINGS)
     assert made == [("5/hour", "", "gateway_webhook"), (SETTINGS.rate_limit, "", "")]
+
+
+@pytest.mark.parametrize("function", [*sorted(CLIENT_FUNCTIONS), "console"])
+def test_what_names_another_cell_is_refused_before_anything_is_asked_or_done(
+    serve: Any, problem: Any, function: str
+) -> None:
+    method, path = OWN.get(function, ("GET", "/console"))
+    for named in ("1", "mumbai", "", "00", "0,0"):
+        answer = serve(function).ask(method, path, **(good(function) | {"headers": {"Payment-Cell": named}}))
+        if function == "console":
+            assert (answer.status_code, answer.mimetype) == (421, "text/html")
+            assert "wrong_cell" in answer.text
+        else:
+            problem(answer, 421, "wrong_cell")
+    assert serve(function).ask(method, path, headers={"Payment-Cell": "0"}).status_code != 421
+    assert serve(function).ask("GET", "/healthz", headers={"Payment-Cell": "1"}).status_code == 200
+
+
+@pytest.mark.parametrize("function", sorted(OWN.keys() - CLIENT_FUNCTIONS))
+def test_who_sends_events_knows_of_no_cell(serve: Any, function: str) -> None:
+    request = good(function)
+    request["headers"] = request.get("headers", {}) | {"Payment-Cell": "1"}
+    assert serve(function).ask("POST", "/", **request).status_code != 421
+
+
+def test_a_cell_goes_by_its_name_or_number_and_says_so_in_the_log_and_in_its_figures(
+    log_lines: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels: list[str] = []
+    monkeypatch.setattr(log, "_cell", {})
+    monkeypatch.setattr("shared.web.door.Exposition", lambda *said: labels.append(said[-1]) or Exposition(*said))
+    app = flask.Flask("delhi")
+
+    @door("health", replace(SETTINGS, cell=2, cell_name="delhi"))
+    def delhi(call: object) -> Answer:
+        return Answer(200)
+
+    app.add_url_rule("/health", view_func=lambda: delhi(flask.request))
+    asked = {
+        cell: app.test_client().get("/health", headers={"Payment-Cell": cell}).status_code
+        for cell in ("2", "delhi", "Delhi", "0", "mumbai")
+    }
+    assert asked == {"2": 200, "delhi": 200, "Delhi": 200, "0": 421, "mumbai": 421}
+    assert {line["cell"] for line in log_lines()} == {"delhi"}
+    assert labels == ["delhi"]

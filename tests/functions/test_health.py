@@ -27,6 +27,11 @@ def test_a_database_that_does_not_answer_is_down_by_a_report_and_no_problem(serv
     assert body == {"service": "payment-service", "version": VERSION, "status": "DOWN", "database_status": "DOWN"}
 
 
+def test_one_of_several_cells_says_which_it_is(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve("health").module, "settings", replace(SETTINGS, cell=2))
+    assert serve("health").ask("GET", "/health").get_json()["cell"] == "2"
+
+
 def test_a_database_that_takes_connections_and_says_nothing_is_down_after_two_seconds(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

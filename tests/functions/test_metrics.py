@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from functions.metrics.prometheus import openmetrics_text, prometheus_text
+from functions.metrics.prometheus import OPENMETRICS, openmetrics_text, prometheus_text
 from functions.metrics.totals import json_totals
 from shared.reading.cold_starts import ColdStarts
 from shared.reading.totals import MOST_COUNTED, Figures, Totals
+from tests.support.settings import SETTINGS
 
 RUPEES = Figures(
     by_status={"PENDING": 1, "SUCCESS": 12345678, "FAILED": 0, "REFUNDED": 3},
@@ -203,3 +205,23 @@ def test_the_path_of_prometheus_always_answers_in_its_format(answer: Any, accept
     assert (
         answer(f"{prefix}/metrics/prometheus", accept).headers["Content-Type"].startswith("text/plain; version=0.0.4")
     )
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(prometheus_text, text_string_to_metric_families), (openmetrics_text, openmetrics_families)],
+)
+def test_of_several_cells_every_series_says_whose_it_is_and_is_the_same_besides(write: Any, read: Any) -> None:
+    def series(text: str) -> list[tuple[str, dict[str, str], float]]:
+        return [(each.name, each.labels, each.value) for family in read(text) for each in family.samples]
+
+    alone, labelled = series(write(TOTALS, STARTS)), series(write(TOTALS, STARTS, "delhi"))
+    assert labelled == [(name, labels | {"cell": "delhi"}, value) for name, labels, value in alone]
+
+
+def test_a_cell_s_answers_are_labelled_in_each_form(serve: Any, answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve("metrics").module, "settings", replace(SETTINGS, cell=2, cell_name="delhi"))
+    assert answer("/metrics").get_json()["cell"] == "delhi"
+    for accept in ("text/plain", OPENMETRICS):
+        assert 'payment_pending_count{cell="delhi"} 1.0' in answer("/metrics", accept).text
+    assert "cell" not in json.loads(json_totals(TOTALS))

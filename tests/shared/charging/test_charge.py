@@ -10,6 +10,7 @@ import pytest
 from shared.gateways.abilities import ABILITIES
 from shared.gateways.protocol import Declined, Succeeded, Unknown
 from shared.platform.database import Conflict, DatabaseUnavailable
+from shared.rules.cells import Cell
 from shared.web.problems import Problem
 from tests.fakes import trips as trip_service
 from tests.fakes.trips import COMPLETED, Says, TripServer
@@ -243,6 +244,23 @@ def test_a_refusal_before_the_claim_uses_up_nothing(
     assert till.gateway.calls == []
     trips.reset()
     assert till.pay(key="k", amount="7.00").status == 201
+
+
+@pytest.mark.parametrize("named", [{"cell_name": "mumbai"}, {"cells": (Cell("mumbai", 1),)}])
+def test_a_trip_of_another_cell_is_charged_there_and_uses_up_nothing_here(
+    till: Till, place: Place, trips: TripServer, named: dict[str, Any]
+) -> None:
+    trips.says(101, COMPLETED | {"cell": 2})
+    till.change(**named)
+    for amount in (None, "150.00"):
+        with pytest.raises(Problem, match="wrong_cell"):
+            till.pay(key="k", amount=amount)
+    assert nothing_is_written(place)
+    trips.says(101, COMPLETED | {"cell": "0"})
+    assert till.pay(key="k", amount="150.00").status == 201
+    till.change(cell_name="", cells=())
+    trips.says(101, COMPLETED | {"cell": 2})
+    assert till.pay(amount="150.00").status == 201, "the only cell does not mind"
 
 
 @pytest.mark.parametrize("method", ["CARD", "CASH"])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from local.place import CHECKOUT
 from local.ports import pick
+from shared.platform import log
 from shared.platform.log import Line
 
 TEXT = st.text(st.characters(), max_size=20)  # halves of characters, line breaks and all
@@ -149,3 +150,12 @@ def test_a_server_that_logs_in_its_own_form_has_all_that_it_writes_of_a_line() -
     record = logging.getLogger("gunicorn.error").makeRecord("gunicorn.error", logging.INFO, __file__, 1, "up", (), None)
     line = logging.Formatter("[%(process)d] [%(threadName)s] %(processName)s %(filename)s %(message)s").format(record)
     assert line == f"[{os.getpid()}] [MainThread] MainProcess {Path(__file__).name} up"
+
+
+def test_a_line_says_of_which_cell_it_is_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_cell", {})
+    assert "cell" not in line_of("x")
+    log.set_cell("delhi")
+    assert line_of("x")["cell"] == "delhi"
+    log.set_cell("")
+    assert "cell" not in line_of("x")

@@ -437,6 +437,8 @@ def test_a_cell_has_the_name_that_the_list_of_all_has() -> None:
     assert (settings.cell_name, settings.cell_label) == ("delhi", "delhi")
     assert settings.cells == (("mumbai", 1, ""), ("delhi", 2, "front-door.delhi:8082"))
     assert (Settings.read({"CELL": "3"}).cell_label, Settings.read({}).cell_label) == ("3", "")
+    assert settings.cell_names == ("2", "delhi")
+    assert (Settings.read({"CELL": "3"}).cell_names, Settings.read({}).cell_names) == (("3",), ("0",))
 
 
 @pytest.mark.parametrize("cell", [{"CELL": "1", "CELL_NAME": "delhi"}, {"CELL": "2", "CELL_NAME": "mumbai"}])

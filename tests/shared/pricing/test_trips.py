@@ -335,3 +335,38 @@ def test_a_call_without_time_fails_and_harms_no_connection(trips: TripServer) ->
 def test_fields_that_nobody_reads_do_not_matter(trips: TripServer, field: str) -> None:
     trips.says(101, Says(200, f'{{"status": "COMPLETED", "distance": 10.5, {field}}}'.encode(), JSON))
     assert ask().distance_km == Decimal("10.5")
+
+
+OURS = ("2", "delhi")
+OF_THIS_CELL: tuple[Any, ...] = (2, "2", "delhi", "Delhi", None)
+OF_ANOTHER: tuple[Any, ...] = (1, 0, -2, "1", "mumbai", "2.0", "", 2**80)
+NO_CELL: tuple[Any, ...] = (True, 2.0, [2], {"number": 2})
+
+
+@pytest.mark.parametrize("wrapped", [lambda trip: trip, lambda trip: {"status": "success", "data": {"trip": trip}}])
+@pytest.mark.parametrize("driver_alone", [False, True])
+def test_a_trip_of_another_cell_is_refused_whatever_is_asked_of_it(
+    trips: TripServer, wrapped: Any, driver_alone: bool
+) -> None:
+    here = TripService(URL, TIMEOUT, OURS)
+
+    def code(cell: object) -> str:
+        trips.says(101, wrapped(COMPLETED | {"cell": cell}))
+        try:
+            here.driver_of_completed(101, TRACE) if driver_alone else here.completed_trip(101, TRACE)
+        except Problem as refused:
+            return refused.code
+        return ""
+
+    assert [code(cell) for cell in OF_THIS_CELL] == [""] * len(OF_THIS_CELL)
+    assert [code(cell) for cell in OF_ANOTHER] == ["wrong_cell"] * len(OF_ANOTHER)
+    assert [code(cell) for cell in NO_CELL] == ["trip_service_unavailable"] * len(NO_CELL)
+    trips.says(101, wrapped({"status": "IN_PROGRESS", "cell": "mumbai"}))
+    with pytest.raises(Problem) as refused:
+        here.completed_trip(101, TRACE)
+    assert refused.value.code == "wrong_cell", "nothing to wait for here"
+
+
+def test_the_only_cell_does_not_mind_what_else_a_trip_calls_a_cell(trips: TripServer) -> None:
+    trips.says(101, COMPLETED | {"cell": {"h3": "8a2a1072b59ffff"}})
+    assert ask().distance_km == Decimal("10.5")
