@@ -14,8 +14,9 @@ local twice = "The header Payment-Cell is given more than once."
 local differ = "The request names two cells: its path, its header Payment-Cell and its host must name the same."
 local greatest = 2 ^ 53 - 1 -- numbers are exact as far as here, and no cell gives out a greater id
 local ids_of_a_cell = 2 ^ 40
-local patience = 5000 -- milliseconds, for all cells' health together
-local lately = {at = 0}
+-- Milliseconds: for all cells' health together, for one cell's, and for which it is remembered.
+local patience, patience_for_one, remembered = 5000, 2500, 1000
+local lately = {at = 0, asked = 0}
 
 -- The number of the cell that gave out this id; nil for what is none.
 function cell_of_id(id)
@@ -34,9 +35,11 @@ function given_out(path)
   if reference then return reference, number == "" and "0" or number end
 end
 
-function without_version(path)
-  local bare = path:gsub("^/v1$", "/"):gsub("^/v1/", "/"):gsub("(.)/$", "%1")
-  return bare
+-- The path without the prefix /v1 and without a slash at its end: it has the same meaning with them.
+function bare(path)
+  if path == "/v1" or path:find("^/v1/") then path = path:sub(4) end
+  if path:sub(-1) == "/" then path = path:sub(1, -2) end
+  return path == "" and "/" or path
 end
 
 function say(request, status, kind, body)
@@ -54,25 +57,39 @@ function say_not_found(request)
   say(request, "404", "application/problem+json", not_found[1] .. noted.instance .. not_found[2] .. noted.id .. not_found[3])
 end
 
--- All cells' health, one asked after the other, each with what is left of the time in equal parts. It is remembered for a
--- second, and while it is being asked anew, so that who asks often asks the cells no oftener.
+-- Whether a cell says within so many milliseconds that it is up.
+function is_up(request, cell, within)
+  local noted = request:streamInfo():dynamicMetadata():get("front_door")
+  local answer = request:httpCall(cell.number, {
+    [":method"] = "GET",
+    [":path"] = "/health",
+    [":authority"] = cell.name,
+    ["payment-cell"] = cell.number,
+    ["x-correlation-id"] = noted.id,
+  }, "", within)
+  return answer[":status"] == "200"
+end
+
+-- All cells' health, one asked after the other, each within its part of what is left of the time. While one request asks, and
+-- for a second after, others are told what was found last: who asks often asks the cells no oftener. (Who asked may have hung
+-- up, and nothing been found: that is waited for no longer than it could have taken.)
 function say_health(request)
-  local now = request:timestamp()
-  if not lately.text or (now - lately.at > 1000 and not lately.asking) then
-    lately.asking = true
-    local noted, states, any_up = request:streamInfo():dynamicMetadata():get("front_door"), {}, false
+  local began = request:timestamp()
+  if not lately.text or (began - lately.at > remembered and began - lately.asked > patience) then
+    lately.asked = began
+    local states, any = {}, false
     for index, cell in ipairs(cells) do
-      local left = math.max(patience - (request:timestamp() - now), 100 * (#cells - index + 1))
-      local answer = request:httpCall(cell.number, {
-        [":method"] = "GET", [":path"] = "/health", [":authority"] = cell.name, ["payment-cell"] = cell.number,
-        ["x-correlation-id"] = noted.id,
-      }, "", math.floor(left / (#cells - index + 1)))
-      local up = answer and answer[":status"] == "200"
-      any_up = any_up or up
+      local left = math.max(patience - (request:timestamp() - began), 100) / (#cells - index + 1)
+      local up = is_up(request, cell, math.ceil(math.min(left, patience_for_one)))
       states[index] = ('"%s":"%s"'):format(cell.name, up and "UP" or "DOWN")
+      any = any or up
     end
-    local text = ('{"status":"%s","cells":{%s}}\n'):format(any_up and "UP" or "DOWN", table.concat(states, ","))
-    lately = {at = request:timestamp(), text = text, status = any_up and "200" or "503"}
+    lately = {
+      text = ('{"status":"%s","cells":{%s}}\n'):format(any and "UP" or "DOWN", table.concat(states, ",")),
+      status = any and "200" or "503",
+      at = request:timestamp(),
+      asked = 0,
+    }
   end
   say(request, lately.status, "application/json", lately.text)
 end
@@ -110,17 +127,18 @@ end
 function envoy_on_request(request)
   local headers = request:headers()
   headers:remove("x-forwarded-prefix")
-  local reads = headers:get(":method") == "GET" or headers:get(":method") == "HEAD"
+  local method = headers:get(":method")
+  local reads = method == "GET" or method == "HEAD"
   local path, query = headers:get(":path"):match("^([^?#]*)(.*)$")
-  local version = (path == "/v1" or path:find("^/v1/")) and "/v1" or ""
+  local version = path:find("^/v1/") and "/v1" or ""
   local prefix, behind = path:sub(#version + 1):match("^/cells/([^/]+)(.*)$")
   if prefix then path = version .. behind end
   if path == "" then path = "/" end
-  local bare = without_version(path)
-  if not prefix and bare == "/cells" and reads then return say(request, "200", "application/json", list) end
+  local plain = bare(path)
+  if not prefix and reads and plain == "/cells" then return say(request, "200", "application/json", list) end
   local cell, why = named(headers, prefix)
   if why then return refuse(request, why) end
-  local id, number = given_out(bare)
+  local id, number = given_out(plain)
   if number then
     if not by_number[number] then return say_not_found(request) end
     if cell and cell.number ~= number then return refuse(request, differ) end
@@ -129,10 +147,10 @@ function envoy_on_request(request)
   cell = cell or (#cells == 1 and cells[1] or nil)
   if cell then return send(request, path .. query, cell, prefix) end
   if id then return say_not_found(request) end
-  if bare == "/health" and reads then return say_health(request) end
-  if bare == "/console" then return send(request, "/console/cells" .. query) end
+  if reads and plain == "/health" then return say_health(request) end
+  if plain == "/console" then return send(request, "/console/cells" .. query) end
   for _, pattern in ipairs(of_none) do
-    if bare:find(pattern) then return end
+    if plain:find(pattern) then return end
   end
   refuse(request, absent)
 end

@@ -14,15 +14,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local import front_door
 from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, quoted, replace
 from shared.platform.settings import stop
 from shared.rules.cells import Cell, read_cells
 from shared.web.problems import Problem
 
 CLUSTERS = "clusters.json"
-ROUTES = front_door.SHARED.parents[1] / "cells-front-door" / "routes.yaml"
+ROUTES = Path(__file__).parent.parent / "knative" / "cells-front-door" / "routes.yaml"
 LUA = Path(__file__).with_suffix(".lua")
+# As many connections as Envoy's bootstrap lets in: all cells together hold no more.
+ROOM = 4096
 # What no cell has for itself, as patterns of Lua's.
 OF_NONE = (
     *("^/$", "^/docs$", "^/docs/", "^/openapi%.json$", "^/healthz$", "^/health$", "^/cells$"),
@@ -65,6 +66,8 @@ def write(
     `figures` is the port for /stats/prometheus. `listener_changes` replaces words of the shared files, for tests. Raises
     ValueError as write_list.
     """
+    from local import front_door  # it has Envoy with it, which the image has not
+
     access = folder / front_door.ACCESS
     write_list(access, cells)
     front_door.write_shared(folder, port, ROUTES, listener_changes)
@@ -85,8 +88,8 @@ def _program(cells: Sequence[Cell]) -> str:
 def _cluster(name: str, cells: Sequence[Cell], shares: int) -> dict[str, Any]:
     """Where these cells are; and how much of this front door they may hold at most, so that one that hangs leaves the rest to
     the others: one half for what is being answered, the other for what waits for a connection."""
-    half = front_door.WAITING // shares // 2
-    limits = {"max_connections": half, "max_pending_requests": half, "max_requests": half, "max_retries": half}
+    half = ROOM // shares // 2
+    limits = {"max_connections": half, "max_pending_requests": half, "max_requests": half, "max_retries": 2 * half}
     http = {"common_http_protocol_options": KEPT, "explicit_http_config": {"http_protocol_options": {}}}
     options = f"{API}.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {

@@ -2,20 +2,22 @@
 
 import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.front_door_cells import write_list
+from local.front_door_cells import main, write_list
 from shared.rules.cells import GREATEST_CELL, IDS_OF_A_CELL, Cell
+from tests.fakes.issuer import Issuer
 from tests.local import http2
 from tests.local.cells import before, cells_at, id_of
-from tests.local.doors import Answer, Door, Function
+from tests.local.doors import HOST, Answer, Door, Function, functions, running
+from tests.local.test_front_door_access import of
 
 CELLS = [Cell("first", 0), Cell("mumbai", 1), Cell("new-delhi", 2), Cell("last", GREATEST_CELL)]
 NAMES = "first, mumbai, new-delhi, last"
@@ -350,11 +352,53 @@ def cells_port(cell: Cell) -> int:
     return int(cell.address.rpartition(":")[2])
 
 
+def test_through_both_front_doors_a_request_and_its_answer_are_what_they_were(tmp_path: Path) -> None:
+    """Each cell asks its own callers for tokens, and says itself what they are told."""
+    for name in ("cell", "cells"):
+        (tmp_path / name).mkdir()
+    with ExitStack() as ending:
+        issuer, behind = ending.enter_context(Issuer()), ending.enter_context(functions())
+        cell = ending.enter_context(running(tmp_path / "cell", behind, settings=of(issuer)))
+        door = ending.enter_context(before(tmp_path / "cells", cells_at({Cell("mumbai", 1): cell.port}), behind))
+        for method, path in (
+            ("GET", "/payments"),
+            ("POST", "/payments"),
+            ("GET", "/payments/x%2fy"),
+            ("GET", "/metrics"),
+        ):
+            direct, through = (
+                each.ask(method, path, b"{}" if method == "POST" else None, X_Correlation_ID="mine")
+                for each in (cell, door)
+            )
+            for answer in (direct, through):
+                answer.headers.pop("date")
+                answer.headers.pop("connection", None)  # of each connection alone
+            assert direct == through
+        token = f"Bearer {issuer.token()}"
+        seen = json.loads(door.ask("POST", "/cells/mumbai/payments", b"{}", Authorization=token, Host="a.b:9").body)
+        assert (seen["function"], seen["path"]) == ("create_payment", "/payments")
+        names = ("authorization", "payment-cell", "x-forwarded-prefix", "x-caller-address")
+        assert [seen["headers"][name] for name in names] == [token, "1", "/cells/mumbai", HOST]
+        seen = json.loads(door.ask("GET", "/cells/mumbai/console/x", Authorization=token, Host="a.b:9").body)
+        assert seen["headers"]["host"] == "a.b:9"
+
+
 @pytest.mark.parametrize("cells", ["", "mumbai=1", "mumbai=1@a:1,delhi=2", "mumbai=1@a:1,delhi=1@b:2"])
-def test_without_an_address_of_each_nothing_is_written(cells: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local.front_door_cells", str(tmp_path / "access")]
-    done = subprocess.run(command, env={"CELLS": cells}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith("payment-service cannot start: CELLS must be ")
+def test_without_an_address_of_each_nothing_is_written(
+    cells: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLS", cells)
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "access")])
+    with pytest.raises(SystemExit, match=r"^payment-service cannot start: CELLS must be a list"):
+        main()
     assert not (tmp_path / "access").exists()
+
+
+def test_the_list_is_written_for_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELLS", "mumbai=1@front-door.payments-mumbai.svc.cluster.local:8082")
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "access")])
+    main()
+    assert {path.name for path in (tmp_path / "access").iterdir()} == {"tokens.json", "answers.json", "clusters.json"}
+    clusters = json.loads((tmp_path / "access" / "clusters.json").read_text("utf-8"))["resources"]
+    assert [cluster["name"] for cluster in clusters] == ["1", "any"]
+    assert "front-door.payments-mumbai.svc.cluster.local" in json.dumps(clusters[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local import front_door
+from local import front_door_cells
 from local.ports import pick
 from shared.rules.cells import Cell
 from tests.local.cells import before, cells_at, id_of
@@ -91,7 +91,7 @@ def test_all_cells_down_is_down(tmp_path: Path) -> None:
 def test_a_cell_that_hangs_takes_its_share_and_no_more(
     mumbai: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(front_door, "WAITING", ROOM)
+    monkeypatch.setattr(front_door_cells, "ROOM", ROOM)
     share = ROOM // 2
     cells = {MUMBAI: mumbai.server_port}
     with ExitStack() as ending:
@@ -116,14 +116,20 @@ def test_a_cell_that_hangs_takes_its_share_and_no_more(
 def test_health_waits_for_a_cell_that_hangs_a_part_of_its_time_and_asks_the_others(
     mumbai: Function, tmp_path: Path
 ) -> None:
-    cells, changes = {MUMBAI: mumbai.server_port}, {"local patience = 5000": "local patience = 400"}
+    cells, changes = {MUMBAI: mumbai.server_port}, {"= 5000, 2500, 1000": "= 400, 200, 500"}
     with hanging() as port, before(tmp_path, cells_at({DELHI: port, **cells}), {"mumbai": mumbai}, changes) as door:
         began = time.monotonic()
         for _ in range(20):
             answer = door.ask("GET", "/health")
             assert answer.body == b'{"status":"UP","cells":{"delhi":"DOWN","mumbai":"UP"}}\n'
-        # Remembered for a second: who asks often asks the cells no oftener.
-        assert mumbai.requests <= 1 + (time.monotonic() - began)
+        # It is remembered for a while: who asks often asks the cells no oftener.
+        assert mumbai.requests <= 2 + 2 * (time.monotonic() - began)
+        # Who hangs up while he asks leaves nobody waiting for it.
+        while time.monotonic() < began + 1.5:
+            with door.connect() as connection:
+                connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        asked = mumbai.requests
+        _until(door, "/health", lambda _: mumbai.requests > asked)
 
 
 def test_only_a_read_is_sent_again_where_a_cell_died_over_it(mumbai: Function, tmp_path: Path) -> None:
