@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
-from local import cell, front_door_cells, place, service_port, shell
+from local import cell, front_door_cells, place, prometheus, service_port, shell
 from local.foreground import REVIVAL, CannotStartError, say
 from local.front_door import command
 from local.place import LOG, RUN
@@ -38,11 +39,12 @@ def run(listed: Sequence[Cell], ending: ExitStack) -> None:
     voices = [ending.enter_context(Voice(each.name, max(len(other.name) for other in cells))) for each in cells]
     supervisor.start("cells", "front")
     _wait_until_up(supervisor, voices, door)
+    _write_figures(cells)
     say(summary(cells, door))
     while True:
         supervisor.wait(REVIVAL)
-        for voice in voices:
-            voice.show()
+        if any([voice.show() for voice in voices]):  # one that started again has other ports
+            _write_figures(cells)
         supervisor.revive()
 
 
@@ -62,8 +64,8 @@ class Voice:
     def __exit__(self, *_: object) -> None:
         self._log.close()
 
-    def show(self) -> None:
-        """Shows what it has said since."""
+    def show(self) -> bool:
+        """Shows what it has said since; whether that was anything."""
         *lines, self._unended = (self._unended + self._log.read()).split("\n")
         for said in map(json.loads, lines):
             message = said.get("message", "")
@@ -72,6 +74,7 @@ class Voice:
                 continue
             say(f"{self.name:<{self._width}}  {message}")
             self.up = self.up or message.startswith(cell.UP)
+        return bool(lines)
 
 
 def _check(listed: Sequence[Cell]) -> None:
@@ -99,6 +102,11 @@ def _programs(cells: Sequence[Cell], door: int, figures: int) -> list[Program]:
     return [*made, Program("front_door", command(bootstrap), "front", 40)]
 
 
+def _write_figures(cells: Sequence[Cell]) -> None:
+    """What one Prometheus is told of all cells."""
+    prometheus.write_all(RUN, [_folder(each) / "run" / "prometheus.yml" for each in cells])
+
+
 def _wait_until_up(supervisor: Supervisor, voices: Sequence[Voice], door: int) -> None:
     """Every cell says that it is, and the front door that it finds them. Raises CannotStartError."""
     while not (all(voice.up for voice in voices) and answers(door, "/health")):
@@ -120,7 +128,7 @@ def summary(cells: Sequence[Cell], door: int) -> str:
     address = f"http://localhost:{door}"
     width = max(len(each.name) for each in cells)
     lines = [
-        f"  {each.name:<{width}}  {address}/cells/{each.name}, number {each.number}, data in {_data(each)},"
+        f"  {each.name:<{width}}  {address}/cells/{each.name}, number {each.number}, data in {place.shown(_folder(each))},"
         f" its own address http://{each.address}"
         for each in cells
     ]
@@ -139,5 +147,5 @@ Try:
 """
 
 
-def _data(each: Cell) -> str:
-    return place.shown(place.folder({"CELL": str(each.number)}))
+def _folder(each: Cell) -> Path:
+    return place.folder({"CELL": str(each.number)})
