@@ -43,7 +43,8 @@ def run(listed: Sequence[Cell], ending: ExitStack) -> None:
     say(summary(cells, door))
     while True:
         supervisor.wait(REVIVAL)
-        if any([voice.show() for voice in voices]):  # one that started again has other ports
+        said = [voice.show() for voice in voices]
+        if any(said):  # one that started again has other ports
             _write_figures(cells)
         supervisor.revive()
 
