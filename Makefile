@@ -33,7 +33,7 @@ run: venv
 # First what the tests need besides Python's packages, so that it is said at once if something cannot be had.
 test: lint
 	@$(BIN)/python -m tests.tools.get
-	@$(BIN)/python -m pytest -n 3
+	@$(BIN)/python -m pytest -n 4
 
 # SECONDS of storm (60), SEED (a random one, which is printed), CELLS=2 over two cells, REAL=1 with the time-outs of production.
 .PHONY: chaos

@@ -1,6 +1,6 @@
 """`make soak`: a day's requests at 70 % of the peak, for ten minutes, and whether anything grows, errs or slows.
 
-    .venv/bin/python -m benchmarks.soak [--seconds 600] [--share 0.7] [--rate 0] [--seed 1]
+    .venv/bin/python -m benchmarks.soak [--seconds 600] [--share 0.7] [--rate 0] [--warming 5] [--seed 1]
 
 Everything as it runs: Envoy in front, every function as the image serves it, sweeps every five seconds, events through notify
 to the Notification Service's stand-in, PostgreSQL with fsync. First the peak, by clients that ask again as soon as they are
@@ -29,7 +29,7 @@ from benchmarks.trend import Watch, growth, more
 
 CLIENTS = 16
 GARBAGE = 20_000  # objects that the clients make before they look for garbage
-WARMING, RAMP, SETTLING = 5.0, 15.0, 30.0
+RAMP, SETTLING = 15.0, 30.0
 SLOWER = 5.0  # p99 by p50, at most
 GROWS = 2.0  # memory, percent of it, by its trend over the second half, at most
 MORE = 10.0  # what comes and goes, percent, in the second half beside the first, at most
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--share", type=float, default=0.7)
     parser.add_argument("--rate", type=float, default=0, help="requests a second, in place of a share of the peak")
+    parser.add_argument("--warming", type=float, default=5, help="seconds of load before anything is measured")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -83,7 +84,7 @@ def _soak(stand: Stand, options: argparse.Namespace) -> list[Figure]:
             "the database grows", float(after["size"] - before["size"]) / len(told.payments) / 1024, "KiB a payment"
         ),
         Figure("write-ahead log", float(after["wal"] - before["wal"]) / len(told.payments) / 1024, "KiB a payment"),
-        Figure("processor of the clients", 100 * used / (WARMING + RAMP + options.seconds), "% of a core"),
+        Figure("processor of the clients", 100 * used / (options.warming + RAMP + options.seconds), "% of a core"),
     ]
     series = {name: held.series() for name, held in watch.held.items()}
     write("soak", f"A soak of {options.seconds:g} s", vars(options), figures, series)
@@ -97,7 +98,7 @@ async def _load(stand: Stand, watch: Watch, options: argparse.Namespace) -> tupl
     connector = aiohttp.TCPConnector(limit=open_loop.MOST_UNDER_WAY)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40)) as session:
         day = Day(session, stand.url, options.seed)
-        await open_loop.as_fast_as_answered(day, CLIENTS, WARMING)
+        await open_loop.as_fast_as_answered(day, CLIENTS, options.warming)
         # A pause of the clients would look like one of the service.
         gc.freeze()
         gc.set_threshold(GARBAGE)

@@ -23,6 +23,10 @@ source "$here/deploy/parts.sh"
 source "$here/deploy/leftovers.sh"
 # shellcheck source=knative/deploy/address.sh
 source "$here/deploy/address.sh"
+# shellcheck source=knative/deploy/cells.sh
+source "$here/deploy/cells.sh"
+# shellcheck source=knative/deploy/cells-front-door.sh
+source "$here/deploy/cells-front-door.sh"
 
 show_usage() {
   cat <<'USAGE'
@@ -33,6 +37,9 @@ knative/deploy.sh [options]        deploys on Minikube, which it starts unless i
   --image NAME                     this image, which is there already, instead of building one
   --load-command COMMAND           how to bring the image to the cluster's nodes; the image's name is put at its end
   --overlay NAME                   minikube (default) or production, or the path of another overlay
+  --cell NAME=NUMBER               a cell, in the namespace payments-NAME (payments for number 0); one that is there by NAME alone
+  --cells all                      every cell that is there, one after another, up to the first that fails
+  --no-front-door                  with --cell: leaves the front door of cells as it is
   --timeout SECONDS                how long each part may take (300)
   --no-test                        leaves test-k8s.sh to you
   --rotate-password                gives the functions a new role and password, without an interruption
@@ -43,7 +50,7 @@ USAGE
 
 read_the_options() {
   profile=minikube cpus=4 memory=6g context='' image='' load_command='' overlay=minikube timeout=300
-  test=yes action=deploy delete_data=no
+  test=yes action=deploy delete_data=no namespace=payments cell='' cells='' front_door=yes for_each_cell=()
   while [ $# -gt 0 ]; do
     case $1 in
       --profile | --cpus | --memory | --context | --image | --load-command | --overlay | --timeout)
@@ -52,8 +59,15 @@ read_the_options() {
         printf -v "${name//-/_}" '%s' "$2"
         shift
         ;;
-      --no-test) test=no ;;
-      --rotate-password) action=rotate ;;
+      # An empty one is a mistake, not the installation that is no cell.
+      --cell | --cells)
+        [ -n "${2:-}" ] || stop "$1 wants a value"
+        printf -v "${1#--}" '%s' "$2"
+        shift
+        ;;
+      --no-test) test=no for_each_cell+=("$1") ;;
+      --rotate-password) action=rotate for_each_cell+=("$1") ;;
+      --no-front-door) front_door=no ;;
       --delete) action=delete ;;
       --delete-data) delete_data=yes ;;
       --help | -h) show_usage && exit 0 ;;
@@ -62,6 +76,8 @@ read_the_options() {
     shift
   done
   [ "$delete_data" = no ] || [ "$action" = delete ] || stop "--delete-data goes with --delete"
+  [ -z "$cell" ] || read_the_cell
+  [[ -z $cells || $cells = all && -z $cell && $action != delete ]] || stop "--cells wants all, and neither --cell nor --delete beside it"
   [[ $timeout =~ ^[1-9][0-9]*$ ]] || stop "--timeout wants a number of seconds"
   if [ -n "$context" ] && [ "$action" != delete ] && [ -z "$image$load_command" ]; then
     stop "--context wants --image, an image that the cluster can pull or has, or --load-command, how to load the one built here"
@@ -71,13 +87,16 @@ read_the_options() {
 }
 
 deploy() {
-  render_the_overlay
-  the_overlay_says_who_may_call
-  if [ -z "$context" ]; then
-    start_minikube_unless_it_runs
-    install_what_is_missing_of_knative
+  if [ -n "$cell" ]; then
+    reach_the_cluster
+    choose_the_cell
+    render_the_overlay_of_the_cell
+  else
+    render_the_overlay
   fi
-  the_cluster_answers
+  the_overlay_says_who_may_call
+  reach_the_cluster
+  [ -n "$cell" ] || the_namespace_is_no_cell
   provide_the_image
   name_the_image_in_the_manifests
   set_the_clock_to_the_time_zone
@@ -95,12 +114,17 @@ deploy() {
   remove_the_leftovers
   find_the_address
   [ "$test" = no ] || test_what_was_deployed
+  if [ -n "$cell" ] && [ "$front_door" = yes ]; then
+    roll_the_front_door_of_cells
+    the_consoles_of_the_others_are_behind
+  fi
   say "The payment service answers at $address"
   [ -z "$address_hint" ] || say "$address_hint"
 }
 
 delete() {
   the_cluster_answers
+  if [ -n "$cell" ]; then take_the_cell_off_the_list; else the_namespace_is_no_cell; fi
   delete_the_service
   if [ "$delete_data" = yes ]; then
     delete_the_data
@@ -114,7 +138,7 @@ main() {
   work=$(mktemp -d)
   trap clean_up EXIT
   the_tools_are_there
-  if [ "$action" = delete ]; then delete; else deploy; fi
+  if [ "$action" = delete ]; then delete; elif [ -n "$cells" ]; then deploy_every_cell; else deploy; fi
 }
 
 main "$@"

@@ -2,9 +2,10 @@
 # Sees that a deployed service works: knative/test-k8s.sh [URL]. Each line ends in OK or in what was wrong; exit 1 if any was.
 # Without a URL, a port is forwarded. KUBE_CONTEXT names the cluster's context (kubectl's own, if not set). Where the service wants
 # to know who calls, it calls as payment-operator; or with PAYMENT_TOKEN, where another issuer than the cluster is trusted.
+# KUBE_NAMESPACE is a cell's, such as payments-delhi.
 set -euo pipefail
 
-namespace=payments
+namespace=${KUBE_NAMESPACE:-payments}
 patience=${PATIENCE:-300} # seconds; scaling to zero takes a window, a grace and the end of the pod
 failures=0
 

@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
-from local import cell, front_door_cells, place, service_port, shell
+from local import cell, front_door_cells, place, prometheus, service_port, shell
 from local.foreground import REVIVAL, CannotStartError, say
 from local.front_door import command
 from local.place import LOG, RUN
@@ -18,6 +19,7 @@ from shared.platform.settings import SettingError, Settings, stop
 from shared.rules.cells import Cell
 
 BETWEEN_LOOKS = 0.05  # seconds, while the cells start
+ENDS_WITHIN = 150  # seconds: its groups one after the other, each of which has 40
 
 
 def run(listed: Sequence[Cell], ending: ExitStack) -> None:
@@ -37,11 +39,13 @@ def run(listed: Sequence[Cell], ending: ExitStack) -> None:
     voices = [ending.enter_context(Voice(each.name, max(len(other.name) for other in cells))) for each in cells]
     supervisor.start("cells", "front")
     _wait_until_up(supervisor, voices, door)
+    _write_figures(cells)
     say(summary(cells, door))
     while True:
         supervisor.wait(REVIVAL)
-        for voice in voices:
-            voice.show()
+        said = [voice.show() for voice in voices]
+        if any(said):  # one that started again has other ports
+            _write_figures(cells)
         supervisor.revive()
 
 
@@ -52,6 +56,7 @@ class Voice:
         self.name = name
         self.up, self.why = False, ""
         self._width = width
+        self._unended = ""
         self._log = (LOG / f"{CELL}{name}.log").open("a+", encoding="utf-8")
 
     def __enter__(self) -> "Voice":
@@ -60,15 +65,17 @@ class Voice:
     def __exit__(self, *_: object) -> None:
         self._log.close()
 
-    def show(self) -> None:
-        """Shows what it has said since."""
-        for line in self._log:
-            said = json.loads(line)
-            if said["level"] == "CRITICAL" and not self.up:
-                self.why = said["message"]
+    def show(self) -> bool:
+        """Shows what it has said since; whether that was anything."""
+        *lines, self._unended = (self._unended + self._log.read()).split("\n")
+        for said in map(json.loads, lines):
+            message = said.get("message", "")
+            if said.get("level") == "CRITICAL" and not self.up:
+                self.why = message
                 continue
-            say(f"{self.name:<{self._width}}  {said['message']}")
-            self.up = self.up or said["message"].startswith(cell.UP)
+            say(f"{self.name:<{self._width}}  {message}")
+            self.up = self.up or message.startswith(cell.UP)
+        return bool(lines)
 
 
 def _check(listed: Sequence[Cell]) -> None:
@@ -91,9 +98,14 @@ def _programs(cells: Sequence[Cell], door: int, figures: int) -> list[Program]:
     made = []
     for each in cells:
         words = [sys.executable, "-m", "local.cell", each.name, each.address.rpartition(":")[2]]
-        made.append(Program(f"{CELL}{each.name}", words, "cells", 30, gives_up=cell.GIVES_UP))
+        made.append(Program(f"{CELL}{each.name}", words, "cells", 30, ends_within=ENDS_WITHIN, gives_up=cell.GIVES_UP))
     bootstrap = front_door_cells.write(RUN, door, cells, figures=figures)
     return [*made, Program("front_door", command(bootstrap), "front", 40)]
+
+
+def _write_figures(cells: Sequence[Cell]) -> None:
+    """What one Prometheus is told of all cells."""
+    prometheus.write_all(RUN, [_folder(each) / "run" / "prometheus.yml" for each in cells])
 
 
 def _wait_until_up(supervisor: Supervisor, voices: Sequence[Voice], door: int) -> None:
@@ -107,7 +119,7 @@ def _wait_until_up(supervisor: Supervisor, voices: Sequence[Voice], door: int) -
                 raise CannotStartError(
                     f"{voice.name} does not start: {voice.why or f'see {LOG}/{CELL}{voice.name}.log.'}"
                 )
-        if states["front_door"] in GIVEN_UP:
+        if states["front_door"] == "FATAL":
             raise CannotStartError(f"front_door does not start: see {LOG}/front_door.log.")
         supervisor.wait(BETWEEN_LOOKS)
 
@@ -117,7 +129,7 @@ def summary(cells: Sequence[Cell], door: int) -> str:
     address = f"http://localhost:{door}"
     width = max(len(each.name) for each in cells)
     lines = [
-        f"  {each.name:<{width}}  {address}/cells/{each.name}, number {each.number}, data in {_data(each)},"
+        f"  {each.name:<{width}}  {address}/cells/{each.name}, number {each.number}, data in {place.shown(_folder(each))},"
         f" its own address http://{each.address}"
         for each in cells
     ]
@@ -136,5 +148,5 @@ Try:
 """
 
 
-def _data(each: Cell) -> str:
-    return place.shown(place.folder({"CELL": str(each.number)}))
+def _folder(each: Cell) -> Path:
+    return place.folder({"CELL": str(each.number)})

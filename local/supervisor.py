@@ -38,6 +38,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     stop: str = "TERM"
+    ends_within: int = 40  # seconds, or it is killed
     gives_up: int | None = None
 
 
@@ -152,7 +153,7 @@ def _program(program: Program, without: list[str]) -> str:
         "startsecs": "1",
         "startretries": "1",
         "stopsignal": program.stop,
-        "stopwaitsecs": "40",
+        "stopwaitsecs": str(program.ends_within),
         "killasgroup": "true",
         "redirect_stderr": "true",
         "stdout_logfile": f"{_relative(LOG)}/{program.name}.log",

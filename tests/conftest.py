@@ -176,21 +176,22 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-# Whole systems of processes: one after the other, on one of the workers, so that they have the machine nearly to themselves.
-# The other files share the other workers, each as a whole: those first whose few tests take long, so that none of them is left
-# for the end, when the other workers have nothing more to do.
-SYSTEMS = ("chaos", "compose", "e2e", "faults", "fuzz")
-LONG = ("benchmarks", "model", "local", "knative", "functions", "sql")
+# Folders that one worker has as a whole: the service's, which is started once for all of them; that of the manifests, which are
+# built once; and one after the other those that start systems of their own. The other files are dealt to all workers, each as a
+# whole: those first whose few tests take long, so that none of them is left for the end, when nobody else has more to do.
+SYSTEMS = ("chaos", "compose", "faults", "fuzz")
+WHOLE = {"e2e": "e2e", "knative": "knative", **dict.fromkeys(SYSTEMS, "systems")}
+LONG = ("benchmarks", "model", "local", "functions", "sql")
 
 
 class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "systems" if file.split("/")[1] in SYSTEMS else file
+        return WHOLE.get(file.split("/")[1], file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    folders = (*SYSTEMS, *LONG)
+    folders = (*WHOLE, *LONG)
     place = {folder: number for number, folder in enumerate(folders)}
     items.sort(key=lambda item: place.get(item.nodeid.split("/")[1], len(folders)))
 

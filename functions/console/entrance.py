@@ -11,6 +11,7 @@ from shared.platform.settings import SettingError, Settings, stop
 from shared.web.access.caller import Caller
 from shared.web.access.guard import Guard, caller_of
 from shared.web.call import Call
+from shared.web.cell_prefix import prefix_of
 from shared.web.door import by_token
 from shared.web.problems import Problem
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Client(NamedTuple):
-    """What the console is to the company's provider."""
+    """What the console is to the company's provider; `base` stands before its paths."""
 
     issuer: Issuer
     id: str
@@ -27,6 +28,7 @@ class Client(NamedTuple):
     session_keys: tuple[str, ...]
     url: str
     scope: str
+    base: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -51,7 +53,7 @@ class Client(NamedTuple):
     @property
     def returns_to(self) -> str:
         """Where the provider sends people back to; it is to be registered there, to the letter."""
-        return f"{self.url}/console/signed-in"
+        return f"{self.url}{self.base}/console/signed-in"
 
 
 def _issuer(settings: Settings) -> Issuer:
@@ -75,7 +77,7 @@ class SignIn:
 
     def __init__(self, client: Client, audience: str) -> None:
         self.client = client
-        self.cookies = Cookies(client.session_keys, client.url)
+        self.cookies = Cookies(client.session_keys, client.url, client.base)
         self._audience = audience
 
     @cached_property
@@ -94,11 +96,12 @@ class SignIn:
 
 
 class Entrance:
-    """Knows who calls the console. `sign_in` is None where nobody can: the console is open, or closed to people."""
+    """Knows who calls the console."""
 
     def __init__(self, settings: Settings, client: Client | None) -> None:
         self._settings = settings
-        self.sign_in = SignIn(client, settings.auth_audience) if client else None
+        clients = [client._replace(base=base) for base in ("", prefix_of(settings.cell_name))] if client else []
+        self.ways = {each.base: SignIn(each, settings.auth_audience) for each in clients}
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -108,11 +111,17 @@ class Entrance:
         except SettingError as wrong:
             stop(str(wrong))
 
+    def sign_in(self, call: Call) -> SignIn | None:
+        """How whoever sends this signs in: at the front door of all cells, or at the console's own address, with cookies apart.
+        None where nobody can: the console is open, or closed to people."""
+        return self.ways.get(call.base)
+
     def known(self, guard: Guard, call: Call) -> Caller:
         """Whoever has the token that the call bears, or its session. Raises Problem."""
         if _bears_a_token(call):
             return by_token(guard, call)
-        session = self.sign_in and self.sign_in.session(call)
+        way = self.sign_in(call)
+        session = way and way.session(call)
         if not session:
             raise Problem("unauthorized", "Sign in to see this.")
         # What AUTH_SUBJECTS gives is looked up anew: it can be taken away while a session lasts.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from functions.console import (
     attention,
+    cells,
     payment,
     payments,
     payments_csv,
@@ -23,6 +24,8 @@ from shared.web.routes import bare
 
 PAGES: dict[str, Callable[[Desk, Call], Answer]] = {
     "GET /console": today.today,
+    "GET /console/cells": cells.side_by_side,
+    "GET /console/standing": cells.standing,
     "GET /console/payments": payments.listing,
     "GET /console/payments.csv": payments_csv.csv,
     "GET /console/payments/{payment_id}": payment.story,
@@ -58,6 +61,8 @@ def answer(desk: Desk, call: Call) -> Answer:
 
 def problem_page(desk: Desk, problem: Problem, call: Call) -> Answer:
     """A problem as a page, with the status it has: whoever looks at the console reads no JSON."""
+    if call.path == cells.STANDING:
+        return cells.not_told(desk, problem, call)
     if problem.code == "unauthorized":
         return sign_in.unknown(desk, problem, call)
     if bare(call.path).endswith("/json"):

@@ -121,4 +121,4 @@ def ask(desk: Desk, call: Call) -> Answer:
         raise invalid(("refund_id", "is no id of a refund"))
     told = ask_again(desk.deps, payment_id, who(call), int(refund_id) if refund_id else None)
     asked = ASKED if any(each.asked for each in told) else NOT_ASKED
-    return redirect(f"/console/payments/{payment_id}?asked={asked}")
+    return redirect(call, f"/console/payments/{payment_id}?asked={asked}")

@@ -14,7 +14,7 @@ def listing(desk: Desk, call: Call) -> Answer:
     too: that leads to the address without them."""
     form = Form.of(call)
     if form.is_cluttered:
-        return redirect(form.address)
+        return redirect(call, form.address)
     try:
         asked = form.read(desk.settings)
     except Problem as problem:
@@ -22,6 +22,6 @@ def listing(desk: Desk, call: Call) -> Answer:
     found = search(desk.deps.database, asked)
     is_named = any(asked.sought) and asked.is_first_page
     if is_named and len(found.rows) == 1 and not found.cursor and not is_fragment(call):
-        return redirect(f"/console/payments/{found.rows[0]['payment_id']}")
+        return redirect(call, f"/console/payments/{found.rows[0]['payment_id']}")
     template = "payments_found.html" if is_fragment(call) else "payments.html"
     return shown(desk, call, form, template, asked=asked, found=found, faults={})

@@ -32,7 +32,7 @@ SEEN = "seen"
 def form(desk: Desk, call: Call) -> Answer:
     payment_id, filled = read_payment_id(call.parameters["payment_id"]), read_address(call, *FIELDS, SEEN)
     if not filled["form"]:
-        return redirect(f"{_place(payment_id)}?form={uuid.uuid4()}")
+        return redirect(call, f"{_place(payment_id)}?form={uuid.uuid4()}")
     used = refunding.known(desk.deps, _key(filled), call.caller)
     if used:
         return _result(desk, call, payment_id, filled, used)
@@ -46,7 +46,7 @@ def confirm(desk: Desk, call: Call) -> Answer:
         used = refunding.known(desk.deps, _key(filled), call.caller)
         request = _read(filled)
         if used and refunding.is_same(used, payment_id, request):
-            return redirect(_place(payment_id, form=filled["form"]))
+            return redirect(call, _place(payment_id, form=filled["form"]))
         if used:
             raise Problem("idempotency_key_reused", "This form was sent already.")
         amount = _wanted(request)
@@ -78,7 +78,7 @@ def refund(desk: Desk, call: Call) -> Answer:
     except Problem as problem:
         if problem.code != "idempotency_in_progress":
             return _refused(desk, call, payment_id, filled, problem)
-    return redirect(_place(payment_id, form=key))
+    return redirect(call, _place(payment_id, form=key))
 
 
 def _key(filled: dict[str, str]) -> str:

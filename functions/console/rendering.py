@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.console import codes
+from functions.console.sections import SECTIONS, beside
 from shared.web.answers import PLAIN, Answer
 from shared.web.assets import Assets
 from shared.web.call import Call
@@ -16,24 +17,26 @@ if TYPE_CHECKING:
 
     from functions.console.desk import Desk
 
-# Nothing from elsewhere, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
+# Nothing from beside, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
 POLICY = "script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
 _OWN = Path(__file__).parent
-_FILES = ("vendor/pico.min.css", "vendor/htmx.min.js", "console.css", "today.css")
+_FILES = ("vendor/pico.min.css", "vendor/htmx.min.js", "console.css", "today.css", "cells.css", "cells.js")
 ASSETS = Assets(_OWN / name for name in _FILES)
 
 
 def render(
     template: str, call: Call, *, status: int = 200, headers: Mapping[str, str] = NO_HEADERS, **values: Any
 ) -> Answer:
-    """A page of the console from its template, which `layout.html` frames. Whatever a value holds is shown as text."""
-    html = _environment().get_template(template).render(call=call, files=ASSETS.names, **values)
+    """A page of the console from its template, which `layout.html` frames. Whatever a value holds is shown as text; an address
+    begins with /console, and the template puts `base` before it."""
+    shown = {"call": call, "base": call.base, "files": ASSETS.names, **values}
+    html = _environment().get_template(template).render(shown)
     return page(html, POLICY, headers, status=status, sends_forms=True)
 
 
-def redirect(place: str) -> Answer:
+def redirect(call: Call, place: str) -> Answer:
     """Leads to another page of ours, by GET whatever the request was (RFC 9110, 15.4.4)."""
-    return Answer(303, "", PLAIN, {"Location": place})
+    return Answer(303, "", PLAIN, {"Location": f"{call.base}{place}"})
 
 
 def is_fragment(call: Call) -> bool:
@@ -58,6 +61,8 @@ def _environment() -> "Environment":
         undefined=StrictUndefined,
     )
     environment.globals |= {
+        "sections": SECTIONS,
+        "beside": beside,
         "failure": codes.failure,
         "failures": codes.FAILURES,
         "gateway": codes.gateway,

@@ -53,7 +53,7 @@ def settle(desk: Desk, call: Call) -> Answer:
         return _not_pending(call, refusal)
     if not may(call, "payments:read"):
         return render("settled.html", call, done=done)  # the payment's page would say that nothing is permitted
-    return redirect(f"/console/payments/{named.payment_id}")
+    return redirect(call, f"/console/payments/{named.payment_id}")
 
 
 def _which(call: Call) -> str:

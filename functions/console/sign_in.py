@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from functions.console.desk import Desk
 from functions.console.rendering import render
-from functions.console.sign_in_cookies import end_of_attempt, end_of_session
+from functions.console.sign_in_cookies import end_of_session
 from shared.platform.log import log
 from shared.web.answers import Answer
 from shared.web.call import Call
@@ -21,9 +21,9 @@ AGAIN = ("again", "1")
 
 def sign_in(desk: Desk, call: Call) -> Answer:
     """Sends the browser to the provider."""
-    way, goes_on_to = desk.entrance.sign_in, own_address(dict(call.query).get("next", ""))
+    way, goes_on_to = desk.entrance.sign_in(call), own_address(dict(call.query).get("next", ""))
     if call.open or (way and way.session(call)):
-        return see_other(goes_on_to)
+        return _go_on(call, goes_on_to)
     if way is None:
         return closed(call)
     if call.headers.get("Sec-Fetch-Site") == "cross-site" and AGAIN not in call.query:
@@ -39,31 +39,31 @@ def sign_in(desk: Desk, call: Call) -> Answer:
 
 def signed_in(desk: Desk, call: Call) -> Answer:
     """Takes what the browser brings from the provider, and begins the session."""
-    way = desk.entrance.sign_in
+    way = desk.entrance.sign_in(call)
     if call.open:
-        return see_other(HOME)
+        return _go_on(call, HOME)
     if way is None:
         return closed(call)
     attempt = way.cookies.attempt(call.cookies, dict(call.query).get("state", ""))
     if attempt is None:
         if AGAIN not in call.query:
             return _once_more(call)
-        return see_other(HOME) if way.session(call) else _failed(call, 400, NOT_BEGUN_HERE, "no such attempt")
+        return _go_on(call, HOME) if way.session(call) else _failed(call, 400, NOT_BEGUN_HERE, "no such attempt")
     from functions.console.sign_in_provider import SignInFailed
 
     try:
         session = way.provider.session([each for each in call.query if each != AGAIN], attempt)
     except SignInFailed as failed:
-        return _failed(call, failed.status, failed.told, failed.why, end_of_attempt(attempt))
+        return _failed(call, failed.status, failed.told, failed.why, way.cookies.end_of_attempt(attempt))
     log.info("signed in", extra={"caller": f"{session.issuer} {session.subject}"})
-    return see_other(attempt.goes_on_to, way.cookies.of_session(session), end_of_attempt(attempt))
+    return _go_on(call, attempt.goes_on_to, way.cookies.of_session(session), way.cookies.end_of_attempt(attempt))
 
 
 def sign_out(desk: Desk, call: Call) -> Answer:
     """Ends the session of this browser, and says where the provider's ends."""
     if call.open:
-        return see_other(HOME)
-    way, elsewhere = desk.entrance.sign_in, None
+        return _go_on(call, HOME)
+    way, elsewhere = desk.entrance.sign_in(call), None
     if way:
         from functions.console.sign_in_provider import SignInFailed
 
@@ -71,20 +71,21 @@ def sign_out(desk: Desk, call: Call) -> Answer:
             elsewhere = way.provider.end_of_session()
         except SignInFailed as failed:
             log.warning("sign-in failed", extra={"why": failed.why})
-    return render("signed_out.html", call, elsewhere=elsewhere)._replace(cookies=(end_of_session(),))
+    return render("signed_out.html", call, elsewhere=elsewhere)._replace(cookies=(end_of_session(call.base),))
 
 
 def unknown(desk: Desk, problem: Problem, call: Call) -> Answer:
     """What whoever is not known is told: where to sign in."""
     if call.headers.get("HX-Request"):
         return Answer(problem.status, "", "text/html; charset=utf-8", {"HX-Refresh": "true"})
-    way = desk.entrance.sign_in
+    way = desk.entrance.sign_in(call)
     if way is None:
         return closed(call)
     if call.method not in ("GET", "HEAD"):
         return render("sign_in.html", call, status=problem.status, told="You are not signed in, and nothing was done.")
     query = f"?{urlencode(call.query)}" if call.query else ""
-    return see_other(f"{way.client.url}{HOME}/sign-in?{urlencode({'next': quote(call.path) + query})}")
+    asked = urlencode({"next": quote(call.path) + query})
+    return see_other(f"{way.client.url}{call.base}{HOME}/sign-in?{asked}")
 
 
 def closed(call: Call) -> Answer:
@@ -94,6 +95,10 @@ def closed(call: Call) -> Answer:
 
 def see_other(address: str, *cookies: str) -> Answer:
     return Answer(303, "", "text/html; charset=utf-8", {"Location": address}, cookies=cookies)
+
+
+def _go_on(call: Call, address: str, *cookies: str) -> Answer:
+    return see_other(f"{call.base}{address}", *cookies)
 
 
 def own_address(text: str) -> str:

@@ -13,7 +13,9 @@ from shared.rules.permissions import PERMISSIONS
 # The prefix has a browser take it over TLS alone, from this host itself and for all of it: no neighbour can plant one (RFC
 # 6265bis, 4.1.3.2).
 SESSION = "__Host-console"
-_ATTEMPT = "__Host-console-sign-in-"
+# Of one cell of several at a host, and sent to that cell alone: which a cookie for all of a host cannot be, so that this prefix
+# asks for TLS alone (4.1.3.1).
+SESSION_OF_CELL = "__Secure-console"
 # Seconds. Between the two a session ends with the ID token that began it.
 SHORTEST_SESSION, LONGEST_SESSION = 3600, 8 * 3600
 LONGEST_ATTEMPT = 600
@@ -38,20 +40,22 @@ class Attempt(NamedTuple):
 
 
 class Cookies:
-    """Cookies of one console, at its address: another's, signed with the same key, are none here."""
+    """Cookies of one console, at its address: another's, signed with the same key, are none here. `base` stands before its
+    paths, and there alone a browser sends them."""
 
-    def __init__(self, keys: Sequence[str], url: str) -> None:
-        self._sessions = _signed(keys, f"console session {url}")
-        self._attempts = _signed(keys, f"console sign-in {url}")
+    def __init__(self, keys: Sequence[str], url: str, base: str = "") -> None:
+        self._base = base
+        self._sessions = _signed(keys, f"console session {url}{base}")
+        self._attempts = _signed(keys, f"console sign-in {url}{base}")
 
     def of_session(self, session: Session) -> str:
         """The Set-Cookie that begins a session."""
         said = [session.issuer, session.subject, sorted(session.scope), session.expires]
-        return _cookie(SESSION, self._sessions.dumps(said), LONGEST_SESSION)
+        return _cookie(_session(self._base), self._sessions.dumps(said), LONGEST_SESSION, self._base)
 
     def session(self, cookies: Mapping[str, str]) -> Session | None:
         """The session in a request's cookies, also one that has expired; None without one that was signed here."""
-        said = _read(self._sessions, cookies.get(SESSION, ""), LONGEST_SESSION)
+        said = _read(self._sessions, cookies.get(_session(self._base), ""), LONGEST_SESSION)
         if said is None:
             return None
         issuer, subject, scope, expires = said
@@ -59,27 +63,29 @@ class Cookies:
 
     def of_attempt(self, attempt: Attempt) -> str:
         """Each has a cookie of its own: two windows may sign in at once."""
-        return _cookie(_name(attempt.state), self._attempts.dumps(attempt), LONGEST_ATTEMPT)
+        return _cookie(self._name(attempt.state), self._attempts.dumps(attempt), LONGEST_ATTEMPT, self._base)
 
     def attempt(self, cookies: Mapping[str, str], state: str) -> Attempt | None:
         """The sign-in with this state that was begun in this browser, ten minutes ago at most."""
-        said = _read(self._attempts, cookies.get(_name(state), ""), LONGEST_ATTEMPT)
+        said = _read(self._attempts, cookies.get(self._name(state), ""), LONGEST_ATTEMPT)
         attempt = Attempt(*said) if said else None
         return attempt if attempt and attempt.state == state else None
 
+    def end_of_attempt(self, attempt: Attempt) -> str:
+        """The Set-Cookie after which a sign-in cannot be gone on with."""
+        return _cookie(self._name(attempt.state), "", 0, self._base)
 
-def end_of_session() -> str:
+    def _name(self, state: str) -> str:
+        return f"{_session(self._base)}-sign-in-{re.sub(r'[^A-Za-z0-9]', '', state)[:12]}"
+
+
+def end_of_session(base: str) -> str:
     """The Set-Cookie after which a browser has no session."""
-    return _cookie(SESSION, "", 0)
+    return _cookie(_session(base), "", 0, base)
 
 
-def end_of_attempt(attempt: Attempt) -> str:
-    """The Set-Cookie after which a sign-in cannot be gone on with."""
-    return _cookie(_name(attempt.state), "", 0)
-
-
-def _name(state: str) -> str:
-    return _ATTEMPT + re.sub(r"[^A-Za-z0-9]", "", state)[:12]
+def _session(base: str) -> str:
+    return SESSION_OF_CELL if base else SESSION
 
 
 def _signed(keys: Sequence[str], purpose: str) -> URLSafeTimedSerializer:
@@ -98,5 +104,5 @@ def _read(signed: URLSafeTimedSerializer, text: str, seconds: int) -> Any:
         return None
 
 
-def _cookie(name: str, value: str, seconds: int) -> str:
-    return dump_cookie(name, value, seconds, path="/", secure=True, httponly=True, samesite="Strict")
+def _cookie(name: str, value: str, seconds: int, base: str) -> str:
+    return dump_cookie(name, value, seconds, path=base or "/", secure=True, httponly=True, samesite="Strict")

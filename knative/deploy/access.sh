@@ -42,7 +42,7 @@ kind: ConfigMap
 metadata:
   labels: {app.kubernetes.io/component: configuration, app.kubernetes.io/part-of: payment-service}
   name: payment-issuer-keys
-  namespace: payments
+  namespace: $namespace
 data:
   ${keys_file##*/}: '$(tr -d '\n' <"$work/keys" | sed "s/'/''/g")'
 MANIFEST
@@ -67,8 +67,8 @@ compare_the_senders_of_events() {
   it_is_set AUTH_EVENTS || return 0
   local sender found
   for sender in triggers.eventing.knative.dev/{notify-of-payments,charge-of-trips} pingsources.sources.knative.dev/{sweep,reconcile}-clock; do
-    found=$(k get "$sender" --namespace payments --ignore-not-found --output 'jsonpath={.status.auth.serviceAccountName}' 2>/dev/null) || continue
-    [ -z "$found" ] || grep -q "\"system:serviceaccount:payments:$found\"" "$work/all.yaml" ||
-      say "Beware: ${sender#*/} sends as system:serviceaccount:payments:$found, which AUTH_EVENTS does not name"
+    found=$(k get "$sender" --namespace "$namespace" --ignore-not-found --output 'jsonpath={.status.auth.serviceAccountName}' 2>/dev/null) || continue
+    [ -z "$found" ] || grep -q "\"system:serviceaccount:$namespace:$found\"" "$work/all.yaml" ||
+      say "Beware: ${sender#*/} sends as system:serviceaccount:$namespace:$found, which AUTH_EVENTS does not name"
   done
 }

@@ -5,7 +5,7 @@
 find_the_address() {
   address='' address_hint=''
   local port host
-  port=$(k get service payment-service --namespace payments --output 'jsonpath={.spec.ports[0].nodePort}')
+  port=$(k get service payment-service --namespace "$namespace" --output 'jsonpath={.spec.ports[0].nodePort}')
   for host in ${port:+$(list_the_nodes_addresses)}; do
     if answers "http://$host:$port"; then
       address=http://$host:$port
@@ -29,9 +29,9 @@ answers() {
 }
 
 forward_a_port() {
-  local forward="kubectl --context $context port-forward --namespace payments service/payment-service 8082:8082"
+  local forward="kubectl --context $context port-forward --namespace $namespace service/payment-service 8082:8082"
   # Not by k: of a function in the background only the shell would be ended, and kubectl stay.
-  kubectl --context "$context" port-forward --namespace payments service/payment-service :8082 >"$work/forwarded" 2>&1 &
+  kubectl --context "$context" port-forward --namespace "$namespace" service/payment-service :8082 >"$work/forwarded" 2>&1 &
   forwarding=$!
   wait_until 30 "A port to the front door is forwarded" explain_the_forwarding grep -q 'Forwarding from 127' "$work/forwarded"
   address=http://127.0.0.1:$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\).*/\1/p' "$work/forwarded" | head -n 1)
@@ -45,5 +45,5 @@ test_what_was_deployed() {
     say "Not tested: test-k8s.sh wants curl"
     return
   fi
-  KUBE_CONTEXT=$context "$here/test-k8s.sh" "$address" || stop "deployed, but test-k8s.sh is not content"
+  KUBE_CONTEXT=$context KUBE_NAMESPACE=$namespace "$here/test-k8s.sh" "$address" || stop "deployed, but test-k8s.sh is not content"
 }

@@ -15,6 +15,14 @@ the_tools_are_there() {
   fi
 }
 
+reach_the_cluster() {
+  if [ -z "$context" ]; then
+    start_minikube_unless_it_runs
+    install_what_is_missing_of_knative
+  fi
+  the_cluster_answers
+}
+
 k() { kubectl --context "$context" "$@"; }
 
 start_minikube_unless_it_runs() {

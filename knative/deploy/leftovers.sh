@@ -20,7 +20,7 @@ list_what_is_ours() {
       *) kinds+=,$kind ;;
     esac
   done
-  k get "${kinds#,}" --namespace payments --selector app.kubernetes.io/part-of=payment-service --ignore-not-found --no-headers \
+  k get "${kinds#,}" --namespace "$namespace" --selector app.kubernetes.io/part-of=payment-service --ignore-not-found --no-headers \
     --output 'custom-columns=A:.apiVersion,K:.kind,N:.metadata.name,R:.metadata.resourceVersion,L:.metadata.labels.payments/kept,O:.metadata.ownerReferences[*].kind' |
     name_as_kubectl_does
 }
@@ -47,7 +47,7 @@ list_the_leftovers() {
 
 # A revision that still finishes its requests, or is given traffic again by hand, starts pods by the settings it names.
 list_the_settings_of_revisions() {
-  k get revisions.serving.knative.dev --namespace payments --output \
+  k get revisions.serving.knative.dev --namespace "$namespace" --output \
     'jsonpath={range .items[*]}{.spec.containers[*].envFrom[*].configMapRef.name} {.spec.volumes[*].configMap.name}{"\n"}{end}' |
     tr ' ' '\n' | sed -n 's|^.|configmap/&|p'
 }
@@ -84,15 +84,15 @@ name_the_database_that_stays() {
   local database
   for database in statefulset.apps/payment-postgres cluster.postgresql.cnpg.io/payment-postgres; do
     if there_is "$database" && ! grep -qxF "$database" "$work/manifests"; then
-      say "Kept, with its data, though this overlay does not use it: $database (kubectl delete --namespace payments $database)"
+      say "Kept, with its data, though this overlay does not use it: $database (kubectl delete --namespace $namespace $database)"
     fi
   done
 }
 
 the_earlier_revisions_have_no_pod() {
-  k get services.serving.knative.dev --namespace payments --no-headers \
+  k get services.serving.knative.dev --namespace "$namespace" --no-headers \
     --output 'custom-columns=R:.status.latestReadyRevisionName' >"$work/latest" &&
-    k get pods --namespace payments --selector serving.knative.dev/revision --no-headers --ignore-not-found \
+    k get pods --namespace "$namespace" --selector serving.knative.dev/revision --no-headers --ignore-not-found \
       --output 'custom-columns=R:.metadata.labels.serving\.knative\.dev/revision' >"$work/running" || return
   ! grep -vxFf "$work/latest" "$work/running"
 }
@@ -108,7 +108,7 @@ remove_together() {
   local names
   names=$(cat)
   [ -z "$names" ] || printf '%s\n' "$names" |
-    xargs kubectl --context "$context" delete --namespace payments --ignore-not-found --timeout="${timeout}s"
+    xargs kubectl --context "$context" delete --namespace "$namespace" --ignore-not-found --timeout="${timeout}s"
 }
 
 # The StatefulSet's volume belongs to no manifest and stays; so do the Secret, without whose passwords it could not be read,
@@ -120,6 +120,6 @@ delete_the_service() {
 
 delete_the_data() {
   say "Removing the data"
-  k delete namespace payments --ignore-not-found --wait
+  k delete namespace "$namespace" --ignore-not-found --wait
   say "The namespace is gone, and the volume with it"
 }

@@ -39,12 +39,12 @@ apply_the_database_and_wait() {
   apply_part database 'app.kubernetes.io/component in (database,pooler)'
   if grep -q '^kind: StatefulSet$' "$work/all.yaml"; then
     wait_until "$timeout" "The database is ready" explain_the_pods \
-      k rollout status statefulset/payment-postgres --namespace payments --timeout=5s
+      k rollout status statefulset/payment-postgres --namespace "$namespace" --timeout=5s
     give_the_owner_its_password
   fi
   if grep -q '^apiVersion: postgresql.cnpg.io/' "$work/all.yaml"; then
     wait_until "$((timeout * 3))" "The database cluster is ready" explain_the_pods \
-      k wait --for=condition=Ready clusters.postgresql.cnpg.io/payment-postgres --namespace payments --timeout=5s
+      k wait --for=condition=Ready clusters.postgresql.cnpg.io/payment-postgres --namespace "$namespace" --timeout=5s
   fi
   wait_for_the_pooler
 }
@@ -55,7 +55,7 @@ wait_for_the_pooler() {
   local pooler
   pooler=$(list_what_was_applied | sed -n 's|^deployment\.apps/\(payment-pgbouncer\)$|\1|p; s|^pooler\.postgresql\.cnpg\.io/||p')
   [ -z "$pooler" ] || wait_until "$timeout" "The pooler is ready" explain_the_pods \
-    k rollout status "deployment/$pooler" --namespace payments --timeout=5s
+    k rollout status "deployment/$pooler" --namespace "$namespace" --timeout=5s
 }
 
 # A Job's template can't be changed, so one that differs is replaced. Which it is, a hash on the Job says.
@@ -68,7 +68,7 @@ run_the_migration_unless_it_ran() {
     say "The migration of this image ran already"
     return
   fi
-  k delete job payment-migrate --namespace payments --ignore-not-found --wait >/dev/null
+  k delete job payment-migrate --namespace "$namespace" --ignore-not-found --wait >/dev/null
   apply_part migration 'app.kubernetes.io/component=migration'
   wait_until "$timeout" "The database is migrated" explain_the_migration the_migration_ended
   the_migration_succeeded || {
@@ -77,7 +77,7 @@ run_the_migration_unless_it_ran() {
   }
 }
 
-ask_the_job() { k get job payment-migrate --namespace payments --ignore-not-found --output "jsonpath=$1"; }
+ask_the_job() { k get job payment-migrate --namespace "$namespace" --ignore-not-found --output "jsonpath=$1"; }
 
 the_migration_succeeded() { [ "$(ask_the_job '{.status.conditions[?(@.type=="Complete")].status}')" = True ]; }
 
@@ -96,7 +96,7 @@ wait_for_each_part() {
     case $part in
       deployment.apps/*)
         wait_until "$timeout" "Deployment $name" explain_the_pods \
-          k rollout status "deployment/$name" --namespace payments --timeout=5s
+          k rollout status "deployment/$name" --namespace "$namespace" --timeout=5s
         ;;
       service.serving.knative.dev/*) wait_for_condition services.serving.knative.dev "$name" "Function $name" ;;
       broker.eventing.knative.dev/*) wait_for_condition brokers.eventing.knative.dev "$name" "Broker $name" ;;
@@ -117,20 +117,20 @@ list_what_was_applied() {
 wait_for_condition() {
   explained=$1/$2
   wait_until "$timeout" "$3" explain_the_resource \
-    k wait --for=condition=Ready "$1/$2" --namespace payments --timeout=5s
+    k wait --for=condition=Ready "$1/$2" --namespace "$namespace" --timeout=5s
 }
 
 # K_SINK names the Broker's address as its class lays it out; a cluster with another class is told so.
 compare_the_brokers_address() {
   local wanted found
   wanted=$(sed -n 's/^  K_SINK: //p' "$work/all.yaml")
-  found=$(k get brokers.eventing.knative.dev/payment-events --namespace payments --ignore-not-found \
+  found=$(k get brokers.eventing.knative.dev/payment-events --namespace "$namespace" --ignore-not-found \
     --output 'jsonpath={.status.address.url}' 2>/dev/null) || return 0
   [ -z "$found" ] || [ "$found" = "$wanted" ] || say "Beware: the Broker listens at $found, but K_SINK is $wanted"
 }
 
 explain_the_resource() {
-  k get "$explained" --namespace payments --output \
+  k get "$explained" --namespace "$namespace" --output \
     'jsonpath={range .status.conditions[*]}{.type}={.status} {.reason} {.message}{"\n"}{end}' >&2 || true
   explain_the_pods
 }
@@ -138,21 +138,21 @@ explain_the_resource() {
 explain_the_pods() {
   {
     say "--- pods"
-    k get pods --namespace payments --output wide || true
+    k get pods --namespace "$namespace" --output wide || true
     say "--- events"
-    k get events --namespace payments --sort-by=.lastTimestamp | tail -n 20 || true
+    k get events --namespace "$namespace" --sort-by=.lastTimestamp | tail -n 20 || true
     local pod
-    for pod in $(k get pods --namespace payments --output \
+    for pod in $(k get pods --namespace "$namespace" --output \
       'jsonpath={range .items[?(@.status.phase!="Succeeded")]}{.metadata.name} {.status.containerStatuses[*].ready}{"\n"}{end}' |
       awk '!/true/ || /false/ {print $1}' | head -n 5); do
       say "--- logs of $pod"
-      k logs "$pod" --namespace payments --all-containers --tail=20 || true
+      k logs "$pod" --namespace "$namespace" --all-containers --tail=20 || true
     done
   } >&2
 }
 
 explain_the_migration() {
   say "--- logs of the migration" >&2
-  k logs --namespace payments --selector app.kubernetes.io/name=payment-migrate --all-containers --tail=30 >&2 || true
+  k logs --namespace "$namespace" --selector app.kubernetes.io/name=payment-migrate --all-containers --tail=30 >&2 || true
   explain_the_pods
 }

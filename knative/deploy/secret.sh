@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of deploy.sh, which includes this
 # The database's passwords: made once, never shown, never written to a file or a command line.
 
-secret_has() { [ -n "$(k get secret payment-database --namespace payments --output "jsonpath={.data.$1}" 2>/dev/null)" ]; }
+secret_has() { [ -n "$(k get secret payment-database --namespace "$namespace" --output "jsonpath={.data.$1}" 2>/dev/null)" ]; }
 
 random_password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
@@ -31,11 +31,11 @@ make_the_session_key_where_people_sign_in() {
 
 # On standard input: a command line can be read by every user of the machine.
 change_the_secret() {
-  printf '%s' "$1" | k patch secret payment-database --namespace payments --type merge --patch-file /dev/stdin >/dev/null
+  printf '%s' "$1" | k patch secret payment-database --namespace "$namespace" --type merge --patch-file /dev/stdin >/dev/null
 }
 
 read_the_secret() {
-  k get secret payment-database --namespace payments --output "jsonpath={.data.$1}" | base64 --decode
+  k get secret payment-database --namespace "$namespace" --output "jsonpath={.data.$1}" | base64 --decode
 }
 
 # A role of its own for each rotation: the pods that still run keep theirs until the last of them is gone.
@@ -61,5 +61,5 @@ give_the_owner_its_password() {
   local owner
   owner=$(read_the_secret username)
   printf "ALTER ROLE \"%s\" PASSWORD '%s';\n" "$owner" "$(read_the_secret password)" |
-    k exec --stdin --namespace payments payment-postgres-0 -- psql --quiet --username "$owner" --dbname payments >/dev/null
+    k exec --stdin --namespace "$namespace" payment-postgres-0 -- psql --quiet --username "$owner" --dbname payments >/dev/null
 }

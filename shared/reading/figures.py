@@ -86,9 +86,9 @@ def read_figures(database: Database, period: Period, currency: str) -> Figures:
     return Figures(
         period=period,
         currency=currency,
-        whole=_happened(ours),
-        columns=[_happened(row for row in ours if row["place"] == n) for n in range(len(period.starts) - 1)],
-        others={other: _happened(rows[other]) for other in sorted(rows) if not _happened(rows[other]).is_nothing},
+        whole=happened_of(ours),
+        columns=[happened_of(row for row in ours if row["place"] == n) for n in range(len(period.starts) - 1)],
+        others={other: happened for other in sorted(rows) if not (happened := happened_of(rows[other])).is_nothing},
         declines=[
             (row["code"], row["count"])
             for row in database.run_again("declines_by_code", methods=list(METHODS), **examined)
@@ -100,9 +100,9 @@ def read_figures(database: Database, period: Period, currency: str) -> Figures:
     )
 
 
-def _happened(rows: Iterable[Row]) -> Happened:
-    """What net moves say: whatever its status is afterwards, a payment that was made is one more. One that was charged is in
-    one of two statuses; a whole refund moves it from the one to the other."""
+def happened_of(rows: Iterable[Row]) -> Happened:
+    """What rows of the statement `figures` say, which are net moves: whatever its status is afterwards, a payment that was made
+    is one more. One that was charged is in one of two statuses; a whole refund moves it from the one to the other."""
     made = charged = declined = refunds = disputes = 0
     refunded = revenue = disputed = Decimal(0)
     for row in rows:

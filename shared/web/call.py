@@ -8,6 +8,7 @@ import flask
 from werkzeug.exceptions import ClientDisconnected
 
 from shared.platform import json_text, log
+from shared.rules.cells import Cell
 from shared.web.access.caller import Caller
 from shared.web.idempotency_key import FIELD, HEADER, KeyRejected, read_key
 from shared.web.origin import Origin
@@ -33,6 +34,10 @@ class Call:
         self.path = bare(raw)
         # Only links within a page depend on it.
         self.slashed = raw.endswith("/")
+        # What stands before our paths where this was sent to: a cell's prefix at the front door of all cells. Else empty.
+        self.base = ""
+        # All cells, where it came through the front door of all.
+        self.cells: tuple[Cell, ...] = ()
         self.body_was_read = False
         self.route: Route | None = None
         # Nobody is asked who he is, anywhere.

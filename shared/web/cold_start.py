@@ -26,6 +26,8 @@ class Counts(Protocol):
 
     def pool_use(self) -> PoolUse: ...
 
+    def refuse_another_cell(self) -> None: ...
+
 
 class ColdStart:
     """The start of one function in this process, from the process's own to its first successful answer. `then`: what can wait

@@ -13,6 +13,7 @@ from shared.web.access.caller import Caller
 from shared.web.access.guard import Guard, guard_of, permit
 from shared.web.answers import Answer
 from shared.web.call import Call
+from shared.web.cell_prefix import base_of
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
@@ -48,7 +49,7 @@ def door(
     It answers /healthz itself, gives the operation only requests on its own routes, and turns what is raised into problem
     documents; nothing else that is raised reaches a client. `counts`: where its starts are counted. `limited`: RATE_LIMIT
     applies, or `rate` in place of it. `shown`: how a problem is shown where it is not as a document. `known`: by what a caller
-    is known.
+    is known. A function of one of several cells whose database is another cell's does not start.
     """
     log.set_level(settings.log_level)
     log.set_cell(settings.cell_label)
@@ -61,6 +62,8 @@ def door(
     exposition = Exposition(function, settings.metrics_port, pool, settings.cell_label)
     responding = Responding(function, start, exposition, shown)
     guard = guard_of(function, settings)
+    if counts and settings.cell_label:
+        counts.refuse_another_cell()
     # Whoever sends events was configured to, and knows of no cell.
     cell_names = () if EVENTS in permissions_of(function) else settings.cell_names
     if guard is None and permissions_of(function) - {EVENTS}:
@@ -72,6 +75,8 @@ def door(
         @wraps(operation)
         def entrance(request: flask.Request) -> flask.Response:
             def work(call: Call) -> Answer:
+                call.base = base_of(settings, call.headers)
+                call.cells = settings.cells if call.base else ()
                 if call.path == LIVENESS and request.method in ("GET", "HEAD"):
                     return Answer(200, '{"status":"UP"}')
                 _refuse_another_cells(request, cell_names)

@@ -56,6 +56,8 @@ ROUTES = (
     Route("GET", "/metrics", "metrics", "metrics:read"),
     Route("GET", "/metrics/prometheus", "metrics", "metrics:read"),
     Route("GET", "/console", "console", "payments:read"),
+    Route("GET", "/console/cells", "console", None),
+    Route("GET", "/console/standing", "console", "payments:read"),
     Route("GET", "/console/payments", "console", "payments:read"),
     Route("GET", "/console/payments.csv", "console", "payments:read"),
     Route("GET", "/console/payments/{payment_id}", "console", "payments:read"),

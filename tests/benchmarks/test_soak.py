@@ -51,7 +51,7 @@ def test_totals_that_differ_from_the_tables_are_found(place: Place) -> None:
 
 def test_ctrl_c_leaves_nothing_running() -> None:
     soak = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.soak", "--seconds", "60", "--rate", "5"],
+        [sys.executable, "-m", "benchmarks.soak", "--seconds", "60", "--rate", "5", "--warming", "0.5"],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -108,8 +108,13 @@ def cells() -> Iterator[Cells]:
     assert running.end() == (0, [])
 
 
-# What was logged is looked at when everything else has been sent to the one service; and two cells run beside nothing else.
-LAST = ("tests/e2e/test_logs.py", "tests/e2e/test_cells")
+# What was logged is looked at when everything else has been sent to the one service; what takes its time beside the others is
+# awaited before; and two cells run beside nothing else.
+LAST = (
+    "tests/e2e/test_direct.py::test_reconcile_takes_an_event_from_a_clock",
+    "tests/e2e/test_logs.py",
+    "tests/e2e/test_cells",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

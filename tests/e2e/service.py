@@ -25,6 +25,8 @@ from local.postgres import Postgres
 from tests.support.frozen import frozen
 
 PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door", "knative/cells-front-door")
+# What is compiled already is copied too: each function would compile it for itself, all at once.
+BEING_WRITTEN = shutil.ignore_patterns("*.pyc.*")
 PATIENCE = 60.0
 # Shorter than the real ones, so that what a killed worker left is carried on within seconds.
 TIMES = {
@@ -142,7 +144,7 @@ class Service(Started):
         super().__init__(Path(tempfile.mkdtemp(prefix="payments-e2e-")).resolve())
         self.folder.chmod(0o755)
         for part in PARTS:
-            shutil.copytree(CHECKOUT / part, self.folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(CHECKOUT / part, self.folder / part, ignore=BEING_WRITTEN)
         self.port = port or pick(1)[0]
         self._output: list[str] = []
         own = {"SERVICE_PORT": str(self.port), "PYTHONPATH": str(self.folder), **TIMES, **settings}

@@ -1,6 +1,7 @@
 """Two cells on one machine by one command: what each has for itself, and that one starts again while the other goes on."""
 
 import json
+import re
 import urllib.request
 
 from shared.rules.cells import cell_of
@@ -49,6 +50,10 @@ def test_each_cell_has_its_own_neighbours_and_settings(cells: Cells) -> None:
         paid = json.load(answer)
     assert (cell_of(paid["payment_id"]), paid["currency"]) == (2, "USD")
     for name, number in NUMBERS.items():
+        scraped = (cells.cell(name).data / "run" / "prometheus.yml").read_text()
+        assert scraped.count(f'"cell": "{name}"') == 3  # the functions', the front door's, the totals'
+        of_all = (cells.folder / ".data" / "cells" / "run" / "prometheus.yml").read_text()
+        assert all(target in of_all for target in re.findall(r"127\.0\.0\.1:[0-9]+", scraped))
         for process in cells.cell(name).processes("/functions/create_payment/main.py"):
             its = process.environ()
             assert (its["CELL"], its["CELL_NAME"], "DELHI_CURRENCY" in its) == (str(number), name, False)

@@ -35,10 +35,10 @@ def event(service: Service) -> dict[str, str]:
     return event_of(service)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def reconciled(service: Service) -> Iterator["Future[urllib3.BaseHTTPResponse]"]:
     """What a clock's event to reconcile comes to, which takes half a minute, since the gateway does not answer: beside the
-    other tests."""
+    other tests, of this file and of those after it."""
     url, headers = f"http://127.0.0.1:{service.port_of('reconcile')}", event_of(service) | {"ce-type": PING}
     with ThreadPoolExecutor(1) as asking:
         yield asking.submit(

@@ -9,9 +9,10 @@ from shared.platform.database.connection import TRUSTED_FOR
 from tests.fakes.gateway import StripeLike
 from tests.faults.service import Answer, Service, eventually, load, more_are_paid, new_key
 from tests.faults.test_database import TERMINATE
-from tests.support.cluster import Place, migrate
+from tests.support.cluster import TEMPLATE, Place, migrate
 from tests.support.name_server import NameServer
 from tests.support.network import Network
+from tests.support.sql import Sql
 from tests.support.standby import Pair, pair
 
 NAME = "payments-database.test"
@@ -19,14 +20,24 @@ PRIMARY, STANDBY = "127.0.0.2", "127.0.0.3"
 READERS = ("get_payment", "health", "metrics")
 
 
-@pytest.fixture
-def servers() -> Iterator[Pair]:
-    """A primary and its synchronous standby, with a migrated database."""
+@pytest.fixture(scope="module")
+def both() -> Iterator[Pair]:
+    """A primary and its synchronous standby, which each test leaves running, in whichever order."""
     with pair() as servers:
-        servers.primary.create_database("payments")
-        migrate(servers.primary, "payments")
-        servers.catch_up()
+        servers.primary.create_database(TEMPLATE)
+        migrate(servers.primary, TEMPLATE)
         yield servers
+
+
+@pytest.fixture
+def servers(both: Pair) -> Iterator[Pair]:
+    """The two, with a migrated database of this test alone."""
+    with Sql(both.primary.environment()) as sql:
+        sql.run(f"CREATE DATABASE payments TEMPLATE {TEMPLATE}")
+    both.catch_up()
+    yield both
+    with Sql(both.primary.environment()) as sql:
+        sql.run("DROP DATABASE payments WITH (FORCE)")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-import functions_framework
 import pytest
 from werkzeug.test import Client, TestResponse
 
@@ -24,7 +23,7 @@ from local.place import CHECKOUT
 from shared.rules.permissions import PERMISSIONS
 from shared.web.routes import ROUTES, Route
 from tests.fakes.issuer import Issuer, bad_tokens, private_key, unsigned
-from tests.support.settings import ENVIRONMENT
+from tests.support.cells import console_of
 
 URL = "https://payments.example"
 KEYS = ("an old key, which was the first of the two".replace(" ", "-"), "another-key-of-some-other-console's")
@@ -41,18 +40,9 @@ def issuer() -> Iterator[Issuer]:
         yield running
 
 
-def served(**settings: str) -> Any:
-    """The console with these settings, and its module."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**ENVIRONMENT, **settings}.items():
-            patch.setenv(name, value)
-        app = functions_framework.create_app("console", str(CHECKOUT / "functions" / "console" / "main.py"))
-    return app, sys.modules["main"]
-
-
 @pytest.fixture(scope="module")
 def console(issuer: Issuer) -> Any:
-    return served(
+    return console_of(
         AUTH_ISSUERS=json.dumps([{"issuer": issuer.url, "audience": "payment-service"}]),
         AUTH_SUBJECTS=json.dumps({"bob": "payments:read payments:settle"}),
         CONSOLE_CLIENT_ID="the:console",
@@ -120,7 +110,7 @@ def browser(console: Any, issuer: Issuer) -> Iterator[Browser]:
 
 def forget(console: Any) -> None:
     """What the console knows of its provider."""
-    console[1].desk.entrance.sign_in.__dict__.pop("provider", None)
+    console[1].desk.entrance.ways[""].__dict__.pop("provider", None)
 
 
 def told(answer: TestResponse) -> str:
@@ -259,7 +249,10 @@ PROTECTED = [route for route in ROUTES if route.function == "console" and route.
 @pytest.mark.parametrize("route", PROTECTED, ids=lambda route: f"{route.method} {route.template}")
 def test_every_page_wants_somebody_who_may_see_it(browser: Browser, issuer: Issuer, route: Route, prefix: str) -> None:
     path = prefix + re.sub(r"\{\w+\}", "1", route.template)
-    assert browser.ask(route.method, path, FROM_HERE).status_code == (303 if route.method == "GET" else 401)
+    is_led_on = (
+        route.method == "GET" and route.template != "/console/standing"
+    )  # a part of a page, which a script asks for
+    assert browser.ask(route.method, path, FROM_HERE).status_code == (303 if is_led_on else 401)
     others = PERMISSIONS - {str(route.permission)}
     session = Session(issuer.url, "alice", others, int(time.time()) + 600)
     cookie = Cookies([KEYS[0]], URL).of_session(session).partition(";")[0]
@@ -270,9 +263,9 @@ def test_every_page_wants_somebody_who_may_see_it(browser: Browser, issuer: Issu
         assert f"This wants the permission {route.permission}." in answer.text or path.endswith("/json")
 
 
-def test_what_pages_load_and_signing_in_ask_nobody_who_he_is() -> None:
+def test_what_pages_load_and_signing_in_and_the_names_of_cells_ask_nobody_who_he_is() -> None:
     free = {route.template for route in ROUTES if route.function == "console" and not route.permission}
-    assert free == {f"/console/{name}" for name in ("sign-in", "signed-in", "sign-out", "files/{file}")}
+    assert free == {f"/console/{name}" for name in ("sign-in", "signed-in", "sign-out", "files/{file}", "cells")}
 
 
 WRONG_CLAIMS: dict[str, dict[str, Any]] = {
@@ -612,7 +605,7 @@ TWO = '[{"issuer": "https://id.example"}, {"issuer": "https://two.example"}]'
 )
 def test_settings_that_do_not_fit_stop_the_start_with_one_line(changed: dict[str, str], says: str) -> None:
     with pytest.raises(SystemExit) as stopped:
-        served(**{**COMPLETE, **changed})
+        console_of(**{**COMPLETE, **changed})
     assert str(stopped.value).startswith(f"payment-service cannot start: {says}")
     assert "s3cr3t" not in str(stopped.value)
     assert "\n" not in str(stopped.value)
@@ -626,14 +619,14 @@ def test_settings_that_do_not_fit_stop_the_start_with_one_line(changed: dict[str
     ],
 )
 def test_settings_that_fit_do_not(changed: dict[str, str]) -> None:
-    _, module = served(**{**COMPLETE, **changed})
-    client = module.desk.entrance.sign_in.client
+    _, module = console_of(**{**COMPLETE, **changed})
+    client = module.desk.entrance.ways[""].client
     assert client.issuer.name == changed.get("CONSOLE_ISSUER", "https://id.example")
     assert client.returns_to == f"{changed.get('CONSOLE_URL', URL).rstrip('/')}/console/signed-in"
 
 
 def test_without_a_client_the_console_is_closed_to_people_and_says_what_to_set(issuer: Issuer) -> None:
-    app, _ = served(AUTH_ISSUERS=json.dumps([{"issuer": issuer.url}]))
+    app, _ = console_of(AUTH_ISSUERS=json.dumps([{"issuer": issuer.url}]))
     browser = Browser(app, issuer)
     for method, path in (
         ("GET", NOTHING),

@@ -92,6 +92,7 @@ def test_a_gateway_that_says_our_key_back_is_not_quoted(
     place: Place, trips: TripServer, echo: str, status: int
 ) -> None:
     stripe = {"GATEWAY": "stripe", "STRIPE_API_KEY": KEY, "STRIPE_API_BASE": f"{echo}/status-{status}"}
+    stripe |= {"GATEWAY_TIMEOUT": "2"}
     told = said_and_logged({**place.environment, "TRIP_SERVICE_URL": trips.url, **stripe})
     assert SECRET not in told
 

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -37,7 +38,15 @@ def key_of(manifest: Manifest) -> str:
     """The name by which the tests know it: with the group only where Kubernetes itself has none such."""
     group = group_of(manifest)
     own = group in ("", "apps", "batch", "policy", "networking.k8s.io")
-    return f"{manifest['kind']}{'' if own else f'.{group}'}/{manifest['metadata']['name']}"
+    metadata = manifest["metadata"]
+    return key_in(
+        metadata.get("namespace", "payments"), f"{manifest['kind']}{'' if own else f'.{group}'}/{metadata['name']}"
+    )
+
+
+def key_in(namespace: str, key: str) -> str:
+    """The namespace is told where it is a cell's, or the cells' own."""
+    return key if namespace == "payments" else f"{namespace}:{key}"
 
 
 def said_of(manifest: Manifest) -> str:
@@ -49,6 +58,18 @@ def plural_of(manifest: Manifest) -> str:
     """The kind as kubectl is asked for it."""
     kind = manifest["kind"].lower()
     return _with_group(f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s", manifest)
+
+
+def without_namespace(arguments: list[str]) -> tuple[str, list[str]]:
+    """Which namespace of ours is meant, and the other words. Knative's and Kourier's stay among these."""
+    for option, namespace in pairwise(arguments):
+        if option in ("--namespace", "-n"):
+            ours = namespace.startswith("payments")
+            words = [word for word in arguments if word != option]
+            if ours:
+                words.remove(namespace)
+            return (namespace if ours else "payments"), words
+    return "payments", arguments
 
 
 def _with_group(kind: str, manifest: Manifest) -> str:

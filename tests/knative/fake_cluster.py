@@ -2,14 +2,29 @@
 
 import base64
 import json
+import subprocess
 import time
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tests.knative.as_kubectl import Manifest, chosen, columns_of, key_of, labels_of, manifests_of, plural_of, said_of
+from tests.knative.as_kubectl import (
+    Manifest,
+    chosen,
+    columns_of,
+    key_in,
+    key_of,
+    labels_of,
+    manifests_of,
+    plural_of,
+    said_of,
+    without_namespace,
+)
 from tests.knative.stand_ins import STAYS, Answer, failed, line, lines, whether
+from tests.tools.kustomize import kustomize
 
+# By their files: the cells of several tests are alike.
+BUILT: dict[str, str] = {}
 KOURIER = "kourier.ingress.networking.knative.dev"
 
 
@@ -19,6 +34,7 @@ class FakeCluster:
 
     def __init__(self, built: Path) -> None:
         self.built = built
+        self.namespace = "payments"
         self.state: dict[str, Any] = {}
         self.calls: list[dict[str, Any]] = []
 
@@ -60,9 +76,9 @@ class FakeCluster:
 
     def kubectl(self, arguments: list[str], fed: str) -> Answer:
         if arguments[:1] == ["kustomize"]:
-            return Answer(end=f"exec cat {quote(str(self.built / Path(arguments[1]).name))}")
+            return Answer(end=f"exec cat {quote(str(self.kustomize(Path(arguments[1]))))}")
         assert arguments[0] == "--context", arguments
-        words = [word for word in arguments[2:] if word not in ("--namespace", "payments", "-n")]
+        self.namespace, words = without_namespace(arguments[2:])
         match words:
             case ["version"]:
                 return whether(self.state["reachable"])
@@ -77,7 +93,7 @@ class FakeCluster:
             case ["get", *what]:
                 return self.get(what)
             case ["rollout", "status", name, *_] | ["wait", _, name, *_]:
-                return self.wait_for(name)
+                return self.wait_for(key_in(self.namespace, name))
             case ["delete", *what]:
                 return self.delete(what)
             case ["port-forward", *_]:
@@ -93,6 +109,18 @@ class FakeCluster:
                     return line(f"{name}.for.{audience}")
                 return failed(f'error: failed to create token: serviceaccounts "{name}" not found')
         return Answer()
+
+    def kustomize(self, folder: Path) -> Path:
+        """What was built of an overlay before; of one that deploy.sh wrote, by the real kustomize."""
+        built = self.built / folder.name
+        if not folder.parent.name.startswith("tmp."):  # the working folder
+            return built
+        text = BUILT.get(files := "".join(sorted(path.read_text() for path in folder.iterdir())))
+        if text is None:
+            text = BUILT[files] = subprocess.check_output([kustomize(), "build", folder], text=True)
+        made = self.built / f"{folder.name}.made"
+        made.write_text(text)
+        return made
 
     def wait_for(self, name: str) -> Answer:
         if any(broken in name for broken in self.state["broken"]):
@@ -136,23 +164,26 @@ class FakeCluster:
             state["resource_versions"][key] = state["clock"]
         state["objects"][key] = merged
         if manifest["kind"] == "StatefulSet":
-            state["objects"].setdefault("PersistentVolumeClaim/data-payment-postgres-0", {"made": time.time()})
+            claim = key_in(manifest["metadata"]["namespace"], "PersistentVolumeClaim/data-payment-postgres-0")
+            state["objects"].setdefault(claim, {"made": time.time()})
 
     def patch_the_secret(self, name: str, changed: dict[str, str]) -> None:
-        objects, key = self.state["objects"], f"Secret/{name}"
+        objects, key = self.state["objects"], key_in(self.namespace, f"Secret/{name}")
         encoded = {field: base64.b64encode(value.encode()).decode() for field, value in changed.items()}
         objects[key] = {**objects[key], "data": {**objects[key]["data"], **encoded}}
 
     def delete(self, words: list[str]) -> Answer:
         objects = self.state["objects"]
         match words:
-            case ["namespace", *_]:
-                objects.clear()
+            case ["namespace", name, *_]:
+                for key in [key for key in objects if is_in(name, key) or key == f"Namespace/{name}"]:
+                    self.forget(key)
                 return Answer()
             case ["job", name, *_]:
-                self.forget(f"Job/{name}")
+                self.forget(key_in(self.namespace, f"Job/{name}"))
                 return Answer()
-        going = {key: said_of(m) for key, m in objects.items() if "apiVersion" in m and said_of(m) in words}
+        here = {key: m for key, m in objects.items() if is_in(self.namespace, key) and "apiVersion" in m}
+        going = {key: said_of(m) for key, m in here.items() if said_of(m) in words}
         for key in going:
             self.forget(key)
         return Answer("".join(f"{said} deleted\n" for said in going.values()))
@@ -165,7 +196,12 @@ class FakeCluster:
         if words[0] in self.state["unanswered"]:
             return failed("the server was unable to return a response in the time allotted")
         path = (option(words, "--output") or "").removeprefix("jsonpath=")
-        return self.get_of_the_cluster(words) or self.get_of_the_service(words, path) or Answer()
+        return (
+            self.get_of_the_cluster(words)
+            or self.get_of_cells(words)
+            or self.get_of_the_service(words, path)
+            or Answer()
+        )
 
     def get_of_the_cluster(self, words: list[str]) -> Answer | None:
         """What is there before the service: Kubernetes and Knative."""
@@ -186,6 +222,28 @@ class FakeCluster:
                 return line(state["node"])
         return None
 
+    def get_of_cells(self, words: list[str]) -> Answer | None:
+        """Which cells there are, by the labels of their namespaces, and which of them have a front door."""
+        objects = self.state["objects"]
+        match words:
+            case ["namespaces", "--selector", "payments/cell", *_]:
+                cells = [m["metadata"] for m in objects.values() if "payments/cell" in labels_of(m)]
+                cells = [each for each in cells if each["labels"]["payments/cell"]]
+                rows = [
+                    f"{each['labels']['payments/cell']}   {each['labels']['payments/cell-name']}   {each['name']}\n"
+                    for each in cells
+                ]
+                return Answer("".join(rows))
+            case ["namespace", name, *_]:
+                return Answer(labels_of(objects.get(f"Namespace/{name}", {})).get("payments/cell-name", ""))
+            case ["services", "--all-namespaces", *_]:
+                doors = [key for key in objects if key.endswith("Service/payment-service")]
+                return lines([key.partition(":")[0] if ":" in key else "payments" for key in doors])
+            case ["deployment", "cells-front-door", *_]:
+                found = objects.get(key_in(self.namespace, "Deployment/cells-front-door"))
+                return Answer(found["spec"]["template"]["spec"]["initContainers"][0]["image"] if found else "")
+        return None
+
     def get_of_the_service(self, words: list[str], path: str) -> Answer | None:
         state = self.state
         match words:
@@ -196,7 +254,8 @@ class FakeCluster:
             ):
                 return Answer(state["senders"].get(sender.partition("/")[2], ""))
             case ["brokers.eventing.knative.dev/payment-events", *_]:
-                return Answer(state["broker"])
+                there = key_in(self.namespace, "Broker.eventing.knative.dev/payment-events") in state["objects"]
+                return Answer(state["broker"].replace("/payments/", f"/{self.namespace}/") if there else "")
             case ["revisions.serving.knative.dev", *_]:
                 return lines(state["named_by_revisions"])
             case ["services.serving.knative.dev", *_]:
@@ -204,23 +263,24 @@ class FakeCluster:
             case ["pods", *_]:
                 return self.get_pods(words, path)
             case ["secret", name, *_]:
-                secret = state["objects"].get(f"Secret/{name}")
+                secret = state["objects"].get(key_in(self.namespace, f"Secret/{name}"))
                 field = path.removeprefix("{.data.").removesuffix("}")
                 return Answer(secret["data"].get(field, "")) if secret else whether(False)
             case ["job", name, *_]:
-                job = state["objects"].get(f"Job/{name}")
+                job = state["objects"].get(key_in(self.namespace, f"Job/{name}"))
                 return Answer(self.told_of(job, path) if job else "")
             case ["service", *_]:
                 return Answer(str(state["node_port"] or ""))
             case ["deployment", name, *_]:
-                return whether(f"Deployment/{name}" in state["objects"])
+                return whether(key_in(self.namespace, f"Deployment/{name}") in state["objects"])
             case ["events", *_]:
                 return line("Warning  Failed  pod/payment-postgres-0  no such image")
         return None
 
     def list_labelled(self, plurals: list[str], selector: str) -> Answer:
         label, value = selector.split("=")
-        found = {key: m for key, m in self.state["objects"].items() if labels_of(m).get(label) == value}
+        here = {key: m for key, m in self.state["objects"].items() if is_in(self.namespace, key)}
+        found = {key: m for key, m in here.items() if labels_of(m).get(label) == value}
         versions = self.state["resource_versions"]
         rows = [columns_of(m, versions.get(key, 1)) for key, m in found.items() if plural_of(m) in plurals]
         return Answer("".join(f"{row}\n" for row in rows))
@@ -242,6 +302,10 @@ class FakeCluster:
         if '"Complete"' in path:
             return "True" if self.state["migration"] == "succeeds" else ""
         return "True" if '"Failed"' in path and self.state["migration"] == "fails" else ""
+
+
+def is_in(namespace: str, key: str) -> bool:
+    return key.partition(":")[0] == namespace if ":" in key else namespace == "payments"
 
 
 def option(words: list[str], name: str) -> str | None:

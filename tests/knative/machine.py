@@ -26,6 +26,7 @@ MACHINE = frozenset(
         "base64",
         "bash",
         "cat",
+        "cp",
         "curl",
         "cut",
         "date",
@@ -34,6 +35,7 @@ MACHINE = frozenset(
         "find",
         "grep",
         "head",
+        "mkdir",
         "mktemp",
         "mv",
         "od",
@@ -138,8 +140,9 @@ class Machine:
     def deploy(self, *options: str) -> "subprocess.CompletedProcess[str]":
         self.cluster.calls.clear()
         command = [str(self.path / "bash"), str(DEPLOY), "--timeout", "1", "--no-test", *options]
+        within = 180 if "--cells" in options else 60  # several at once
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+            command, env=self.environment, capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL
         )
         self.has_nothing_left()
         return done

@@ -21,7 +21,7 @@ NO_NAMESPACE = {"Namespace"}
 VALID: set[str] = set()
 
 
-def _validate(manifest: Manifest) -> None:
+def validate(manifest: Manifest) -> None:
     schema = kinds.SCHEMAS.get((manifest["apiVersion"], manifest["kind"]))
     if schema is None:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
@@ -70,7 +70,7 @@ def test_every_manifest_has_only_fields_that_exist(built: Built, form: str) -> N
         text = json.dumps(manifest)
         if text not in VALID:  # most are the same in every form
             try:
-                _validate(manifest)
+                validate(manifest)
             except Exception as wrong:
                 pytest.fail(f"{manifest['kind']} {manifest['metadata']['name']}: {wrong}")
             VALID.add(text)
@@ -80,11 +80,11 @@ def test_a_field_that_does_not_exist_is_found(built: Built) -> None:
     manifest = copy.deepcopy(functions(built("base"))[0])
     manifest["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]["httpGet"]["pth"] = "/"
     with pytest.raises(Exception, match="pth"):
-        _validate(manifest)
+        validate(manifest)
     manifest = copy.deepcopy(functions(built("base"))[0])
     manifest["spec"]["template"]["spec"]["initContainers"] = []
     with pytest.raises(AssertionError):
-        _validate(manifest)
+        validate(manifest)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -106,10 +106,10 @@ def test_the_namespace_enforces_the_restricted_level_and_every_pod_meets_it(buil
     (namespace,) = [m for m in manifests if m["kind"] == "Namespace"]
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for manifest, template in pods(manifests):
-        _meets_restricted(manifest["metadata"]["name"], template)
+        meets_restricted(manifest["metadata"]["name"], template)
 
 
-def _meets_restricted(name: str, template: Manifest) -> None:
+def meets_restricted(name: str, template: Manifest) -> None:
     spec = template["spec"]
     pod = spec.get("securityContext", {})
     assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}, name

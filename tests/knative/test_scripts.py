@@ -287,12 +287,16 @@ def test_with_a_notification_service_of_others_the_outbox_must_be_empty(
     assert lines["trip"] == "OK (not asked: the Trip Service is another team's)"
 
 
-def test_without_a_url_a_port_is_forwarded_and_let_go(machine: Machine, service: tuple[type[Service], str]) -> None:
-    _notified(machine)
+def test_without_a_url_a_port_is_forwarded_and_let_go_and_all_is_asked_of_the_namespace_that_is_named(
+    machine: Machine, service: tuple[type[Service], str]
+) -> None:
     machine.set(service_port=int(service[1].rpartition(":")[2]))
-    status, lines = _test(machine)
+    service[0].wants = "payment-operator.for.payment-service"
+    status, lines = _test(machine, KUBE_NAMESPACE="payments-delhi")
     assert status == 0, lines
-    assert machine.said("port-forward")
+    assert machine.said("--namespace payments-delhi port-forward")
+    assert machine.said("--namespace payments-delhi create token payment-operator")
+    assert all("--namespace payments-delhi" in " ".join(call["arguments"]) for call in machine.calls)
 
 
 def test_a_service_that_is_not_there_fails_every_check_of_it(machine: Machine) -> None:

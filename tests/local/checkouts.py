@@ -21,6 +21,8 @@ from local.place import CHECKOUT, MARKER
 from local.ports import pick
 
 PARTS = ("functions", "shared", "sql", "seed", "local", "knative/base/front-door", "knative/cells-front-door")
+# What is compiled already is copied too: each function would compile it for itself, all at once.
+BEING_WRITTEN = shutil.ignore_patterns("*.pyc.*")
 PATIENCE = 120.0
 RUNNER = (sys.executable, "-m", "local.run")
 
@@ -32,7 +34,7 @@ class Copy:
         self.folder = folder
         self.port = pick(1)[0]
         for part in PARTS:
-            shutil.copytree(CHECKOUT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(CHECKOUT / part, folder / part, ignore=BEING_WRITTEN)
 
     @classmethod
     @contextmanager

@@ -93,7 +93,7 @@ class Function(ThreadingHTTPServer):
         self.requests = 0
         self.takes = 0.0  # seconds for a charge
         self.released = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @dataclass

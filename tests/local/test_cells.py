@@ -3,9 +3,11 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from local import cells
 from tests.local.checkouts import Copy, await_that
 
 CELLS = "mumbai=1,delhi=2"
@@ -53,3 +55,25 @@ def test_what_is_set_wrong_for_a_cell_is_one_line_before_anything_is_made(
     refused = copy.run(**{"CELLS": CELLS, **wrong})
     assert refused.wait() == 1
     assert refused.lines == [f"payment-service cannot start: {said}\n"]
+
+
+def test_what_a_cell_says_is_shown_under_its_name_as_whole_lines_and_why_it_cannot_start_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cells, "LOG", tmp_path)
+    log = tmp_path / "cell_delhi.log"
+    log.write_text("of an earlier start\n")
+    with cells.Voice("delhi", 6) as voice, log.open("a", encoding="utf-8") as said:
+
+        def says(text: str) -> str:
+            said.write(text)
+            said.flush()
+            voice.show()
+            return capsys.readouterr().out
+
+        assert says('{"level": "INFO", "message": "One') == ""
+        assert says('."}\n{"level": "CRITICAL", "message": "No."}\n') == "delhi   One.\n"
+        assert (voice.up, voice.why) == (False, "No.")
+        assert says('{"level": "INFO", "message": "Answers at x"}\n') == "delhi   Answers at x\n"
+        assert voice.up
+        assert says('{"level": "CRITICAL", "message": "No."}\n{}\n') == "delhi   No.\ndelhi   \n"

@@ -82,6 +82,8 @@ def running(copy: Copy) -> Iterator[Running]:
     yield started
     started.end()
     assert copy.processes() == []
+    assert "Stopped.\n" in started.lines
+    assert "database system is shut down" in copy.log("postgres")
 
 
 def has(copy: Copy, name: str) -> set[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 from psycopg2 import errors
@@ -238,12 +239,16 @@ def test_what_the_sink_refused_is_sent_again(role: Sql) -> None:
     assert row == {"event_id": "undelivered"}
 
 
+@pytest.fixture(scope="module")
+def scenes(place: Place) -> list[dict[str, Any]]:
+    return [set_scene(place.sql, payment, refund, None) for payment, refund in SCENES]
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in STATEMENTS.glob("*.sql")))
-def test_every_statement_has_the_rights_that_it_uses(place: Place, role: Sql, name: str) -> None:
+def test_every_statement_has_the_rights_that_it_uses(scenes: list[dict[str, Any]], role: Sql, name: str) -> None:
     """In every scene, so that all that it may set off is set off: a race for a key is the only refusal."""
     role.run("ROLLBACK")
-    for payment, refund in SCENES:
-        scene = set_scene(place.sql, payment, refund, None)
+    for scene in scenes:
         for parameters in ways_to_ask(name, scene):
             role.run("BEGIN")
             try:

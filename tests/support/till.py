@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from shared.charging import charge as charging
@@ -28,6 +28,12 @@ from shared.web.tracing import Trace
 from tests.support.gateway import ScriptedGateway
 
 
+@cache
+def names_of_statements() -> dict[str, str]:
+    """The name of each statement by its text."""
+    return {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
+
+
 class Died(BaseException):
     """The worker's process ended here: no `except Exception` sees it."""
 
@@ -40,10 +46,9 @@ class WatchedDatabase(Database):
         self.ran: list[str] = []
         self.dies_before = ""
         self.dies_after = ""
-        self._names = {statement(path.stem): path.stem for path in STATEMENTS.glob("*.sql")}
 
     def _try(self, what: Prepared, parameters: Row, *arguments: Any) -> list[Row]:
-        names = [self._names[each] for each in what.text.split("; ")]
+        names = [names_of_statements()[each] for each in what.text.split("; ")]
         if self.dies_before in names:
             raise Died(self.dies_before)
         self.ran += names

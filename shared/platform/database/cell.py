@@ -22,9 +22,17 @@ def question(cell: int) -> str:
 def end(reason: str) -> NoReturn:
     """Ends this process with one clear line: by SystemExit where that does it, else at once. What was under way is another
     process's then, as after any death."""
-    line = f"payment-service cannot start: {reason}"
     if threading.current_thread() is threading.main_thread():
-        sys.exit(line)
+        sys.exit(_line(reason))
+    end_at_once(reason)
+
+
+def end_at_once(reason: str) -> NoReturn:
+    """Ends this process with one clear line and BOOT_ERROR, and the server whose worker it is too."""
     with _ending:  # whoever comes second waits for the end
-        print(line, file=sys.stderr, flush=True)
+        print(_line(reason), file=sys.stderr, flush=True)
         os._exit(BOOT_ERROR)
+
+
+def _line(reason: str) -> str:
+    return f"payment-service cannot start: {reason}"

@@ -38,6 +38,7 @@ class Database:
     """A database that DB_* name, over at most DB_POOL_SIZE connections, all of them to a server that takes writes."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._pool = Pool(settings)
         self._breaker = Breaker(self._commits_are_waiting)
         self._patience = settings.db_statement_timeout + 1  # the server's own time-out comes first
@@ -77,6 +78,12 @@ class Database:
             return bool(self._run(prepared("ping"), {}, deadline=deadline)[0]["writable"])
         except DatabaseUnavailable:
             return False
+
+    def refuse_another_cell(self) -> None:
+        """Ends this process, at its start, where the database answers and is another cell's."""
+        from shared.platform.database.at_start import refuse_another_cell
+
+        refuse_another_cell(self._settings)
 
     def pool_use(self) -> PoolUse:
         """How many connections there may be, are in use, and are idle."""

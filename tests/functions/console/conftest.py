@@ -13,6 +13,7 @@ from functions.console.pages import answer, problem_page
 from shared.web.access.caller import Caller
 from shared.web.answers import Answer
 from shared.web.call import Call
+from shared.web.cell_prefix import base_of
 from shared.web.problems import Problem
 from shared.web.routes import find_route
 from tests.support.till import Till, shown, trace
@@ -86,6 +87,8 @@ class Visitor:
             assert found, f"no page has {method} {call.path}"
             call.route, call.parameters = found
             call.caller, call.open = self.caller, self.caller is None
+            call.base = base_of(self.till.settings, call.headers)
+            call.cells = self.till.settings.cells if call.base else ()
             desk = Desk(self.till.settings, self.till.deps, Entrance.of(self.till.settings))
             try:
                 return answer(desk, call)

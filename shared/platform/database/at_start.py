@@ -1,0 +1,34 @@
+"""A function of one of several cells that is led to another cell's database does not start."""
+
+import threading
+import time
+
+import psycopg2
+
+from shared.platform.database.cell import ANOTHER_CELL, end_at_once
+from shared.platform.database.connection import open_connection
+from shared.platform.settings import Settings
+
+
+def refuse_another_cell(settings: Settings) -> None:
+    """Ends this process with one clear line where the database is another cell's. Where it does not answer at once, the first
+    statement will find out: a start waits for a database that is down no longer than DB_CONNECT_TIMEOUT, seconds.
+
+    The connection is closed again, and no thread is left: a server may fork after this.
+    """
+    try:
+        connection = open_connection(settings, time.monotonic() + settings.db_connect_timeout)
+    except (psycopg2.Error, OSError):
+        return
+    too_long = threading.Timer(settings.db_connect_timeout, connection.cut)
+    too_long.start()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(connection.preface)
+    except psycopg2.Error as refusal:
+        if refusal.pgcode == ANOTHER_CELL:
+            end_at_once(refusal.diag.message_primary or "")
+    finally:
+        too_long.cancel()
+        too_long.join()
+        connection.close()
