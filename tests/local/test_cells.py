@@ -82,7 +82,9 @@ def test_what_a_cell_says_is_shown_under_its_name_as_whole_lines_and_why_it_cann
         assert says('{"level": "CRITICAL", "message": "No."}\n{}\n') == "delhi   No.\ndelhi   \n"
 
 
-@pytest.mark.parametrize(("silent", "named"), [(True, "delhi does not start: see "), (False, "front_door does not start")])
+@pytest.mark.parametrize(
+    ("silent", "named"), [(True, "delhi does not start: see "), (False, "front_door does not start")]
+)
 def test_what_runs_and_never_is_up_is_waited_for_no_longer_than_a_start_may_take(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent: bool, named: str
 ) -> None:
