@@ -3,12 +3,13 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from local import cell, front_door_cells, place, prometheus, service_port, shell
-from local.foreground import REVIVAL, CannotStartError, say
+from local.foreground import REVIVAL, START_PATIENCE, CannotStartError, say
 from local.front_door import command
 from local.place import LOG, RUN
 from local.ports import HOST, pick
@@ -109,17 +110,19 @@ def _write_figures(cells: Sequence[Cell]) -> None:
 
 
 def _wait_until_up(supervisor: Supervisor, voices: Sequence[Voice], door: int) -> None:
-    """Every cell says that it is, and the front door that it finds them. Raises CannotStartError."""
+    """Every cell says that it is, and the front door that it finds them. Raises CannotStartError, also where that takes
+    longer than one after the other would."""
+    deadline = time.monotonic() + START_PATIENCE * (len(voices) + 1)
     while not (all(voice.up for voice in voices) and answers(door, "/health")):
-        states = supervisor.states()
+        states, is_late = supervisor.states(), time.monotonic() > deadline
         for voice in voices:
             voice.show()
-            if states[f"{CELL}{voice.name}"] in GIVEN_UP:
+            if states[f"{CELL}{voice.name}"] in GIVEN_UP or (is_late and not voice.up):
                 voice.show()
                 raise CannotStartError(
                     f"{voice.name} does not start: {voice.why or f'see {LOG}/{CELL}{voice.name}.log.'}"
                 )
-        if states["front_door"] == "FATAL":
+        if is_late or states["front_door"] == "FATAL":
             raise CannotStartError(f"front_door does not start: see {LOG}/front_door.log.")
         supervisor.wait(BETWEEN_LOOKS)
 

@@ -146,7 +146,7 @@ def _answers() -> str:
     from shared.web.access.guard import invalid_token, unauthorized
 
     of_all = [each.template for each in ROUTES if each.function in CLIENT_FUNCTIONS and each.permission is None]
-    patterns = [_pattern(template) for template in (LIVENESS, *of_all)]
+    patterns = [pattern(template) for template in (LIVENESS, *of_all)]
     patterns += OF_PEOPLE
     lists = [f"local open = {{{', '.join(map(quoted, patterns))}}}"]
     for problem in (unauthorized(), invalid_token()):
@@ -154,7 +154,7 @@ def _answers() -> str:
     return "\n".join([*lists, LUA.read_text(encoding="utf-8")])
 
 
-def _pattern(template: str) -> str:
+def pattern(template: str) -> str:
     """A path of the route table as a pattern of Lua's."""
     parts = [re.sub(r"([^A-Za-z0-9/])", r"%\1", part) for part in re.split(r"\{\w+\}", template)]
     return f"^{'[^/]+'.join(parts)}$"

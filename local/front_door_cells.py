@@ -14,20 +14,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, quoted, replace
+from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, pattern, quoted, replace
 from shared.platform.settings import stop
 from shared.rules.cells import Cell, read_cells
 from shared.web.problems import Problem
+from shared.web.routes import LIVENESS, ROUTES
 
 CLUSTERS = "clusters.json"
-ROUTES = Path(__file__).parent.parent / "knative" / "cells-front-door" / "routes.yaml"
+ROUTES_FILE = Path(__file__).parent.parent / "knative" / "cells-front-door" / "routes.yaml"
 LUA = Path(__file__).with_suffix(".lua")
 # As many connections as Envoy's bootstrap lets in: all cells together hold no more.
 ROOM = 4096
-# What no cell has for itself, as patterns of Lua's.
+# What no cell has for itself: what health answers, and of the console what has no figures.
 OF_NONE = (
-    *("^/$", "^/docs$", "^/docs/", "^/openapi%.json$", "^/healthz$", "^/health$", "^/cells$"),
-    *("^/console/cells$", "^/console/files/"),
+    *(each.template for each in ROUTES if each.function == "health"),
+    *(LIVENESS, "/cells", "/console/cells", "/console/files/{file}"),
 )
 # Kept shorter than a cell's front door keeps a connection (75 and 600 s), which so never closes one that is being used.
 KEPT = {"idle_timeout": "30s", "max_connection_duration": "300s"}
@@ -43,15 +44,17 @@ WATCHED = {
 
 
 def write_list(folder: Path, cells: Sequence[Cell]) -> None:
-    """Writes TOKENS, ANSWERS and CLUSTERS. Raises ValueError where a cell has no address, or there is none."""
+    """Writes TOKENS, CLUSTERS and ANSWERS. Raises ValueError where a cell has no address, or there is none."""
     if not cells or not all(cell.address for cell in cells):
         raise ValueError("a list that has the address of each cell's own front door: NAME=NUMBER@HOST:PORT")
     folder.mkdir(exist_ok=True)
     replace(folder / TOKENS, discovered("tokens", "jwt_authn.v3.JwtAuthentication", {}))
+    shares = len(cells) + 1
+    clusters = [*(_cluster(str(cell.number), [cell], shares) for cell in cells), _cluster("any", cells, shares)]
+    replace(folder / CLUSTERS, json.dumps({"resources": clusters}, indent=1))
+    # Last: nothing is to be sent to a cell before it is known where that is.
     program = {"default_source_code": {"inline_string": _program(cells)}}
     replace(folder / ANSWERS, discovered("access", "lua.v3.Lua", program))
-    clusters = [*(_cluster(str(cell.number), [cell], len(cells)) for cell in cells), _cluster("any", cells, 1)]
-    replace(folder / CLUSTERS, json.dumps({"resources": clusters}, indent=1))
 
 
 def write(
@@ -70,7 +73,7 @@ def write(
 
     access = folder / front_door.ACCESS
     write_list(access, cells)
-    front_door.write_shared(folder, port, ROUTES, listener_changes)
+    front_door.write_shared(folder, port, ROUTES_FILE, listener_changes)
     clusters = {"dynamic_resources": {"cds_config": front_door.from_file(access / CLUSTERS)}}
     return front_door.write_bootstrap(folder, figures, clusters)
 
@@ -79,7 +82,7 @@ def _program(cells: Sequence[Cell]) -> str:
     named = ", ".join(f"{{name = {quoted(cell.name)}, number = {quoted(str(cell.number))}}}" for cell in cells)
     lists = [
         f"local cells = {{{named}}}",
-        f"local of_none = {{{', '.join(map(quoted, OF_NONE))}}}",
+        f"local of_none = {{{', '.join(quoted(pattern(each)) for each in OF_NONE)}}}",
         f"local not_found = {{{document(Problem('payment_not_found', 'There is no payment with this id.'))}}}",
     ]
     return "\n".join([*lists, LUA.read_text(encoding="utf-8")])
@@ -95,7 +98,7 @@ def _cluster(name: str, cells: Sequence[Cell], shares: int) -> dict[str, Any]:
     return {
         "@type": f"{API}.config.cluster.v3.Cluster",
         "name": name,
-        "alt_stat_name": cells[0].name if len(cells) == 1 and name != "any" else name,
+        "alt_stat_name": name if name == "any" else cells[0].name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "1s",

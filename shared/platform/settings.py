@@ -230,7 +230,12 @@ def _name_among(cells: tuple[Cell, ...], number: int) -> str:
 
 def stop(message: str) -> NoReturn:
     """Ends the start of this process with one clear line."""
-    sys.exit(f"payment-service cannot start: {message}")
+    sys.exit(cannot_start(message))
+
+
+def cannot_start(why: str) -> str:
+    """The line."""
+    return f"payment-service cannot start: {why}"
 
 
 def read_settings() -> Settings:

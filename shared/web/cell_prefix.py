@@ -1,8 +1,11 @@
-"""The prefix of a cell's paths at the front door of all cells, which takes it off, and says so in a header."""
+"""What the front door of all cells tells a cell: that it is meant, and the prefix of its paths, which is taken off."""
 
 from collections.abc import Mapping
 
 from shared.platform.settings import Settings
+
+# What a caller, or the front door of cells, asks for: a cell's name or number. RFC 9110, 15.5.20.
+CELL_HEADER = "Payment-Cell"
 
 
 def prefix_of(cell: str) -> str:
@@ -19,7 +22,7 @@ def base_of(settings: Settings, headers: Mapping[str, str]) -> str:
     own = prefix_of(settings.cell_name)
     if not own:
         return ""
-    found_by_front_door = headers.get("Payment-Cell") in (str(settings.cell), settings.cell_name)
+    found_by_front_door = headers.get(CELL_HEADER) in settings.cell_names
     found_by_id = len(settings.cells) > 1 and found_by_front_door and settings.cell_name not in _first_labels(headers)
     return own if headers.get("X-Forwarded-Prefix") == own or found_by_id else ""
 

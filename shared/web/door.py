@@ -13,15 +13,13 @@ from shared.web.access.caller import Caller
 from shared.web.access.guard import Guard, guard_of, permit
 from shared.web.answers import Answer
 from shared.web.call import Call
-from shared.web.cell_prefix import base_of
+from shared.web.cell_prefix import CELL_HEADER, base_of
 from shared.web.cold_start import ColdStart, Counts
 from shared.web.problems import Problem, of_status
 from shared.web.rates.limiter import Limiter, address_of
 from shared.web.responding import Responding, Shown
 from shared.web.routes import EVENTS, LIVENESS, allowed_methods, find_route, is_open, permissions_of
 
-# What a caller, or the front door of cells, asks for: a cell's name or number. RFC 9110, 15.5.20.
-CELL_HEADER = "Payment-Cell"
 _CELL_VARIABLE = "HTTP_PAYMENT_CELL"
 
 Operation = Callable[[Call], Answer]

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from local.front_door_cells import CLUSTERS, ROUTES, write_list
+from local.front_door_cells import CLUSTERS, ROUTES_FILE, write_list
 from local.ports import pick
 from shared.rules.cells import Cell
 from tests.compose.conftest import ROOT
@@ -57,7 +57,7 @@ def test_the_front_door_of_cells_is_as_locked_up_as_that_of_a_cell() -> None:
 def test_the_container_s_files_lead_to_a_cell(tmp_path: Path) -> None:
     files = _mounted(CELLS["services"]["front-door"])
     assert files["/etc/envoy/listener.yaml"] == LISTENER
-    assert files["/etc/envoy/routes.yaml"] == ROUTES
+    assert files["/etc/envoy/routes.yaml"] == ROUTES_FILE
     port, admin, nobody = pick(3)
     mumbai = Function("mumbai")
     write_list(tmp_path / "access", cells_at({Cell("mumbai", 1): mumbai.server_port, Cell("delhi", 2): nobody}))

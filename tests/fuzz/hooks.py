@@ -7,7 +7,7 @@ import schemathesis
 from hypothesis import strategies
 from schemathesis import Case, GenerationMode, HookContext
 
-from shared.web.door import CELL_HEADER
+from shared.web.cell_prefix import CELL_HEADER
 from shared.web.idempotency_key import FIELD, HEADER
 from tools.openapi import examples
 

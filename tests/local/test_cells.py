@@ -4,10 +4,13 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from local import cells
+from local.foreground import CannotStartError
+from local.supervisor import Supervisor
 from tests.local.checkouts import Copy, await_that
 
 CELLS = "mumbai=1,delhi=2"
@@ -77,3 +80,19 @@ def test_what_a_cell_says_is_shown_under_its_name_as_whole_lines_and_why_it_cann
         assert says('{"level": "INFO", "message": "Answers at x"}\n') == "delhi   Answers at x\n"
         assert voice.up
         assert says('{"level": "CRITICAL", "message": "No."}\n{}\n') == "delhi   No.\ndelhi   \n"
+
+
+@pytest.mark.parametrize(
+    ("silent", "named"), [(True, "delhi does not start: see "), (False, "front_door does not start")]
+)
+def test_what_runs_and_never_is_up_is_waited_for_no_longer_than_a_start_may_take(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent: bool, named: str
+) -> None:
+    monkeypatch.setattr(cells, "LOG", tmp_path)
+    monkeypatch.setattr(cells, "START_PATIENCE", 0.01)
+    monkeypatch.setattr(cells, "answers", lambda *_: False)
+    running = Mock(Supervisor, states=lambda: {"cell_delhi": "RUNNING", "front_door": "RUNNING"})
+    with cells.Voice("delhi", 6) as voice:
+        voice.up = not silent
+        with pytest.raises(CannotStartError, match=named):
+            cells._wait_until_up(running, [voice], 1)

@@ -88,25 +88,25 @@ def test_all_cells_down_is_down(tmp_path: Path) -> None:
         assert door.ask("GET", "/cells").status == 200
 
 
-def test_a_cell_that_hangs_takes_its_share_and_no_more(
+def test_a_cell_that_hangs_takes_its_share_and_that_of_what_is_no_cells_and_no_more(
     mumbai: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(front_door_cells, "ROOM", ROOM)
-    share = ROOM // 2
-    cells = {MUMBAI: mumbai.server_port}
+    share = ROOM // 3
     with ExitStack() as ending:
-        cells[DELHI] = ending.enter_context(hanging())
+        cells = {DELHI: ending.enter_context(hanging()), MUMBAI: mumbai.server_port}
         door = ending.enter_context(before(tmp_path, cells_at(cells), {}))
-        crowd = [ending.enter_context(door.connect()) for _ in range(share + 3)]
-        for one in crowd:
-            one.sendall(f"GET /payments/{id_of(2)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        # What is more than its share is refused at once, while those wait.
-        refused: list[socket.socket] = []
-        while len(refused) < 3:
-            told, _, _ = select.select([one for one in crowd if one not in refused], [], [], 20)
-            assert told
-            refused += told
-        assert all(one.recv(4096).startswith(b"HTTP/1.1 503 ") for one in refused)
+        for line in (f"GET /payments/{id_of(2)}", "POST /docs"):
+            crowd = [ending.enter_context(door.connect()) for _ in range(share + 3)]
+            for one in crowd:
+                one.sendall(f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+            # What is more than a share is refused at once, while those wait.
+            refused: list[socket.socket] = []
+            while len(refused) < 3:
+                told, _, _ = select.select([one for one in crowd if one not in refused], [], [], 20)
+                assert told
+                refused += told
+            assert all(one.recv(4096).startswith(b"HTTP/1.1 503 ") for one in refused)
         for _ in range(20):
             began = time.monotonic()
             assert door.ask("POST", "/payments", b"{}", Payment_Cell="mumbai").status == 200

@@ -126,6 +126,15 @@ def test_it_is_told_once_and_asked_by_whoever_uses_it(place: Place) -> None:
         place.sql.run("INSERT INTO cell VALUES (4)")
 
 
+def test_functions_that_still_run_when_the_version_before_is_deployed_again_ask_on(place: Place) -> None:
+    """It gives their role the rights that it knows of, and takes all others away."""
+    place.sql.run("BEGIN")
+    place.sql.run(f"REVOKE ALL ON cell FROM {place.environment['DB_USER']}")
+    place.sql.run(f"SET LOCAL ROLE {place.environment['DB_USER']}")
+    place.sql.run("SELECT in_cell(0)")
+    place.sql.run("ROLLBACK")
+
+
 def test_one_that_is_no_cell_s_yet_is_not_migrated(place: Place) -> None:
     place.sql.run("DELETE FROM cell")
     with pytest.raises(errors.ObjectNotInPrerequisiteState):

@@ -1,7 +1,7 @@
 """What is asked with, beside the body."""
 
 from shared.rules.cells import GREATEST_CELL, first_id
-from shared.web.door import CELL_HEADER
+from shared.web.cell_prefix import CELL_HEADER
 from tools.openapi import examples
 
 # Of the last cell the last: 2^53 - 1, as far as JavaScript reads whole numbers exactly.

@@ -12,15 +12,17 @@ from shared.platform.settings import Settings
 
 def refuse_another_cell(settings: Settings) -> None:
     """Ends this process with one clear line where the database is another cell's. Where it does not answer at once, the first
-    statement will find out: a start waits for a database that is down no longer than DB_CONNECT_TIMEOUT, seconds.
+    statement will find out: a start waits for the database no longer than DB_CONNECT_TIMEOUT, seconds, or for the two that
+    `open_connection` takes at least.
 
-    The connection is closed again, and no thread is left: a server may fork after this.
+    The connection is closed again: a server may fork after this.
     """
+    deadline = time.monotonic() + settings.db_connect_timeout
     try:
-        connection = open_connection(settings, time.monotonic() + settings.db_connect_timeout)
+        connection = open_connection(settings, deadline)
     except (psycopg2.Error, OSError):
         return
-    too_long = threading.Timer(settings.db_connect_timeout, connection.cut)
+    too_long = threading.Timer(max(0.0, deadline - time.monotonic()), connection.cut)
     too_long.start()
     try:
         with connection.cursor() as cursor:

@@ -6,6 +6,8 @@ import sys
 import threading
 from typing import NoReturn
 
+from shared.platform.settings import cannot_start, stop
+
 # The SQLSTATE by which a database refuses another cell (in_cell, sql/migrations/0028_cells.sql).
 ANOTHER_CELL = "WCELL"
 # A worker that ends with it is not started again: its server ends too (gunicorn.arbiter.Arbiter.WORKER_BOOT_ERROR).
@@ -23,16 +25,12 @@ def end(reason: str) -> NoReturn:
     """Ends this process with one clear line: by SystemExit where that does it, else at once. What was under way is another
     process's then, as after any death."""
     if threading.current_thread() is threading.main_thread():
-        sys.exit(_line(reason))
+        stop(reason)
     end_at_once(reason)
 
 
 def end_at_once(reason: str) -> NoReturn:
     """Ends this process with one clear line and BOOT_ERROR, and the server whose worker it is too."""
     with _ending:  # whoever comes second waits for the end
-        print(_line(reason), file=sys.stderr, flush=True)
+        print(cannot_start(reason), file=sys.stderr, flush=True)
         os._exit(BOOT_ERROR)
-
-
-def _line(reason: str) -> str:
-    return f"payment-service cannot start: {reason}"
