@@ -104,7 +104,7 @@ function named(headers, prefix)
   local header = headers:get("payment-cell")
   if header then
     if headers:getNumValues("payment-cell") > 1 then return nil, twice end
-    local cell = by_name[header] or by_number[header]
+    local cell = by_name[header:lower()] or by_number[header]
     if not cell then return nil, wrong end
     found[#found + 1] = cell
   end

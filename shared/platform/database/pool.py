@@ -80,6 +80,12 @@ class Pool:
             connection.reused, connection.used_at = True, time.monotonic()
         self._put_back(connection)
 
+    def keep(self, connection: Connection) -> None:
+        """One that somebody else opened is there to be taken."""
+        with self._changed:
+            self._idle.append(connection)
+            self._changed.notify()
+
     def proved(self, connection: Connection) -> None:
         """The connection, which was unproven, answered; the next one may be tried."""
         connection.unproven = False

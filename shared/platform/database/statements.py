@@ -1,6 +1,7 @@
 """PostgreSQL, by named statements: each one round trip and one commit, tried again where that cannot do harm."""
 
 import math
+import os
 import re
 import time
 from functools import cache
@@ -18,6 +19,9 @@ from shared.platform.spans import span
 
 __all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
 
+# What gunicorn writes into the environment before it forks. On a developer's machine functions-framework loads a function
+# before that, and two processes would share the connection.
+FORKED = "SERVER_SOFTWARE"
 STATEMENTS = Path(__file__).parents[3] / "sql" / "statements"
 
 
@@ -81,9 +85,13 @@ class Database:
 
     def refuse_another_cell(self) -> None:
         """Ends this process, at its start, where the database answers and is another cell's."""
-        from shared.platform.database.at_start import refuse_another_cell
+        from shared.platform.database.at_start import of_own_cell
 
-        refuse_another_cell(self._settings)
+        asked = of_own_cell(self._settings)
+        if asked and FORKED in os.environ:
+            self._pool.keep(asked)
+        elif asked:
+            asked.close()
 
     def pool_use(self) -> PoolUse:
         """How many connections there may be, are in use, and are idle."""

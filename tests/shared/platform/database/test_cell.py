@@ -1,5 +1,6 @@
 """A process that was led to another cell's database does nothing there, and ends."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -77,3 +78,24 @@ def test_a_database_that_is_not_migrated_is_unavailable(place: Place, lacks: str
     place.sql.run(lacks)
     with closing(Database(place.settings())) as database, pytest.raises(DatabaseUnavailable):
         database.run("ping")
+
+
+@pytest.mark.parametrize(("server", "idle"), [("gunicorn/23", 1), ("", 0)])
+def test_what_a_start_asked_with_is_kept_for_the_first_request_unless_a_fork_may_follow(
+    place: Place, monkeypatch: pytest.MonkeyPatch, server: str, idle: int
+) -> None:
+    if server:
+        monkeypatch.setenv("SERVER_SOFTWARE", server)
+    with closing(Database(place.settings())) as database:
+        database.refuse_another_cell()
+        assert database.pool_use().idle == idle
+        assert database.run("ping") == [{"writable": True}]
+        assert database.pool_use().idle == 1
+
+
+def test_a_start_waits_no_longer_than_a_connection_may_take(place: Place, wire: Wire) -> None:
+    with closing(Database(place.settings(db_port=wire.port, db_connect_timeout=0.3))) as database:
+        wire.freeze()
+        began = time.monotonic()
+        database.refuse_another_cell()
+        assert time.monotonic() - began < 4
