@@ -50,7 +50,8 @@ def run(listed: Sequence[Cell], ending: ExitStack) -> None:
 
 
 class Voice:
-    """What a cell says from now on, shown line by line under its name. Why it cannot start is kept in `why`."""
+    """What a cell says from now on, shown line by line under its name. Why it cannot start is kept in `why`, and shown once for
+    as long as it is tried again and that stays so."""
 
     def __init__(self, name: str, width: int) -> None:
         self.name = name
@@ -70,11 +71,15 @@ class Voice:
         *lines, self._unended = (self._unended + self._log.read()).split("\n")
         for said in map(json.loads, lines):
             message = said.get("message", "")
-            if said.get("level") == "CRITICAL" and not self.up:
-                self.why = message
-                continue
+            is_up = message.startswith(cell.UP)
+            if said.get("level") == "CRITICAL":
+                known, self.why = self.why, message
+                if message == known or not self.up:
+                    continue
+            elif is_up:
+                self.why = ""
             say(f"{self.name:<{self._width}}  {message}")
-            self.up = self.up or message.startswith(cell.UP)
+            self.up = self.up or is_up
         return bool(lines)
 
 
