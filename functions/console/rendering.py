@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from functions.console.desk import Desk
 
-# Nothing from beside, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
+# Nothing from elsewhere, and no script or style within the page. (Pico's pictures are data: in its style sheet.)
 POLICY = "script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
 _OWN = Path(__file__).parent
 _FILES = ("vendor/pico.min.css", "vendor/htmx.min.js", "console.css", "today.css", "cells.css", "cells.js")
