@@ -51,7 +51,8 @@ def run(listed: Sequence[Cell], ending: ExitStack) -> None:
 
 
 class Voice:
-    """What a cell says from now on, shown line by line under its name. Why it cannot start is kept in `why`."""
+    """What a cell says from now on, shown line by line under its name. Why it cannot start is kept in `why`, and shown once for
+    as long as it is tried again and that stays so."""
 
     def __init__(self, name: str, width: int) -> None:
         self.name = name
@@ -71,11 +72,15 @@ class Voice:
         *lines, self._unended = (self._unended + self._log.read()).split("\n")
         for said in map(json.loads, lines):
             message = said.get("message", "")
-            if said.get("level") == "CRITICAL" and not self.up:
-                self.why = message
-                continue
+            is_up = message.startswith(cell.UP)
+            if said.get("level") == "CRITICAL":
+                known, self.why = self.why, message
+                if message == known or not self.up:
+                    continue
+            elif is_up:
+                self.why = ""
             say(f"{self.name:<{self._width}}  {message}")
-            self.up = self.up or message.startswith(cell.UP)
+            self.up = self.up or is_up
         return bool(lines)
 
 
@@ -117,7 +122,7 @@ def _wait_until_up(supervisor: Supervisor, voices: Sequence[Voice], door: int) -
         states, is_late = supervisor.states(), time.monotonic() > deadline
         for voice in voices:
             voice.show()
-            if states[f"{CELL}{voice.name}"] in GIVEN_UP or (is_late and not voice.up):
+            if not voice.up and (is_late or states[f"{CELL}{voice.name}"] in GIVEN_UP):
                 voice.show()
                 raise CannotStartError(
                     f"{voice.name} does not start: {voice.why or f'see {LOG}/{CELL}{voice.name}.log.'}"

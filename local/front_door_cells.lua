@@ -20,8 +20,9 @@ local lately = {at = 0, asked = 0}
 
 -- The number of the cell that gave out this id; nil for what is none.
 function cell_of_id(id)
-  local digits = id:match("^0*(%d+)$")
-  if not digits or #id > 19 or #digits > 16 then return nil end
+  -- Before it is looked at: a pattern takes the square of its length.
+  local digits = #id <= 19 and id:match("^0*(%d+)$")
+  if not digits or #digits > 16 then return nil end
   local number = tonumber(digits)
   if number < 1 or number > greatest then return nil end
   return tostring(math.floor(number / ids_of_a_cell))
@@ -31,7 +32,9 @@ end
 function given_out(path)
   local id = path:match("^/payments/([^/]+)") or path:match("^/console/payments/([^/]+)")
   if id then return id, cell_of_id(id) end
-  local reference, number = path:match("^/console/settle/(%u+%-%d+%-%w+%-?(%d*))$")
+  local settled = path:match("^/console/settle/([^/]+)$")
+  if not settled or #settled > 40 then return end -- no reference is as long
+  local reference, number = settled:match("^(%u+%-%d+%-%w+%-?(%d*))$")
   if reference then return reference, number == "" and "0" or number end
 end
 

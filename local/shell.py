@@ -35,6 +35,8 @@ def ours(shell: Mapping[str, str]) -> dict[str, str]:
     own = settings_of_each(shell, cells)
     meant = shell.get("CELL")
     if meant:
+        if cells and meant not in {str(cell.number) for cell in cells}:
+            raise SettingError(f"CELL is {meant}, and CELLS has no cell of that number")
         return taken({**shell, **next((own[cell] for cell in cells if str(cell.number) == meant), {})})
     if len(cells) > 1 and shell.get("DB_HOST"):
         each = ", ".join(f"{prefix(cell)}DB_HOST" for cell in cells)

@@ -11,6 +11,9 @@ GREATEST_CELL = 2**13 - 1
 
 # A label of a host name, for a cell is found by that too; and no number, since a cell is also called by its own.
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+# What means something else where a cell's name may stand: all cells, whichever answers, the namespace of their front door, and
+# the first label of hosts that name no cell.
+NO_NAMES = frozenset({"all", "any", "cells", "localhost", "payment-service"})
 
 
 class Cell(NamedTuple):
@@ -58,6 +61,8 @@ def _read(text: str) -> Cell:
         raise ValueError(
             "NAME=NUMBER, parted by commas, such as mumbai=1,delhi=2: small letters, digits and - in a name"
         )
+    if name in NO_NAMES:
+        raise ValueError(f"a list of cells, none of which is called {name}, which means something else")
     try:
         found = read_number(number)
     except ValueError as wrong:

@@ -79,7 +79,11 @@ def test_what_a_cell_says_is_shown_under_its_name_as_whole_lines_and_why_it_cann
         assert (voice.up, voice.why) == (False, "No.")
         assert says('{"level": "INFO", "message": "Answers at x"}\n') == "delhi   Answers at x\n"
         assert voice.up
-        assert says('{"level": "CRITICAL", "message": "No."}\n{}\n') == "delhi   No.\ndelhi   \n"
+        no = '{"level": "CRITICAL", "message": "No."}\n'
+        assert says(no + "{}\n") == "delhi   No.\ndelhi   \n"
+        assert says(no + no) == "", "it is tried again every two seconds"
+        assert says(no.replace("No", "Never") + no) == "delhi   Never.\ndelhi   No.\n"
+        assert says('{"level": "INFO", "message": "Answers at x"}\n' + no) == "delhi   Answers at x\ndelhi   No.\n"
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,21 @@ def test_a_reference_leads_to_its_cell(door: Door, ending: str, name: str) -> No
     assert _seen(door.ask("POST", path, b""))["function"] == name
 
 
+LONG = ["/payments/" + "0" * 3900 + "x", "/console/settle/PAY-1-" + "1" * 3900 + "!"]
+
+
+@pytest.mark.parametrize("path", LONG)
+def test_no_path_takes_long_to_look_at_however_it_is_made(door: Door, path: str) -> None:
+    """Nothing else is answered meanwhile, of no cell. A pattern that tries each way to part it takes a tenth of a second."""
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        assert door.ask("GET", path).status in (400, 404)
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.05
+
+
 # How a request names a cell, other than by an id: target, and headers.
 NAMING = [
     ("/payments", {"Payment_Cell": "new-delhi"}),

@@ -36,6 +36,14 @@ def test_what_no_cell_can_have_of_its_own_is_refused_by_name(name: str) -> None:
             ours(TWO | cell | {f"DELHI_{name}": "1"})
 
 
+@pytest.mark.parametrize("cell", ["0", "3", "01", "delhi"])
+def test_a_cell_that_the_list_has_not_is_none(cell: str) -> None:
+    """Or a slip would make a database beside those of the list."""
+    with pytest.raises(SettingError, match=f"^CELL is {cell}, and CELLS has no cell of that number$"):
+        ours(TWO | {"CELL": cell})
+    assert ours({"CELL": cell}) == {"CELL": cell}
+
+
 def test_several_cells_are_not_given_one_database() -> None:
     with pytest.raises(SettingError, match="set MUMBAI_DB_HOST, DELHI_DB_HOST"):
         ours(TWO | {"DB_HOST": "db"})

@@ -37,6 +37,7 @@ def test_a_list_of_cells_has_a_name_and_a_number_and_perhaps_an_address_of_each(
         ("a=1,a=2", "a name of its own: a is there twice"),
         ("a=x", "the number of a cell, from 0 to 8191 after a="),
         ("a=1@nowhere", "the address of a front door after a=1@"),
+        ("mumbai=1,any=2", "none of which is called any"),
         ("7=1", "small letters, digits and - in a name"),
     ],
 )
