@@ -108,7 +108,7 @@ def card(page: Page, cell: str) -> Any:
 
 def test_in_a_browser_each_card_has_figures_or_says_why_not(cities: Cities, browser: Browser, place: Place) -> None:
     a_payment(place.sql)
-    with served(cities.address) as url, browser.open(base_url=url, bypass_csp=True) as tab:
+    with served(cities.address) as url, browser.open(base_url=url, reduced_motion="reduce", bypass_csp=True) as tab:
         page = tab.page
         page.clock.install()
         page.route("**/cells/goa/**", lambda route: route.abort(), times=1)
