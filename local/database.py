@@ -1,7 +1,8 @@
 """Runs a command on the database: `python -m local.database sql.migrate`.
 
-On the one that DB_* names; without DB_HOST on the embedded one, which is started for as long as the command takes unless
-`make run` runs it already. It ends with the command's exit status, and with 2 where there was no running it.
+On the one that DB_* names; without DB_HOST on the embedded one, which a migration makes where there is none. It is started
+for as long as the command takes unless `make run` runs it already. The exit status is the command's, and 2 where it could not
+be run.
 """
 
 import os
@@ -18,6 +19,7 @@ from shared.platform.settings import read_settings
 from sql.owner import DatabaseUnavailableError
 
 NOT_RUN = 2
+MIGRATION = "sql.migrate"
 
 
 def main() -> None:
@@ -31,6 +33,8 @@ def main() -> None:
     if settings.cells and not os.environ.get("CELL") and not os.environ.get("DB_HOST"):
         each = " or ".join(f"CELL={cell.number} for {cell.name}" for cell in settings.cells)
         _end(f"Each cell of CELLS has a database of its own. Say which is meant: {each}.")
+    if module != MIGRATION and not os.environ.get("DB_HOST") and not (place.DATA / "postgres").exists():
+        _end(f"There is no database in {place.shown(place.DATA)} yet: make run makes it, or make migrate.")
     with ExitStack() as ending:
         try:
             database = {} if os.environ.get("DB_HOST") else _embedded(ending)

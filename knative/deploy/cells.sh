@@ -43,11 +43,15 @@ choose_the_cell() {
   [ ! -f "$here/cells/$cell_name/kustomization.yaml" ] || overlay=$here/cells/$cell_name
 }
 
-# Deployed as if it were none, a cell would lose its name, and its namespace the labels.
+# Deployed as if it were none, a cell would lose its name, and its namespace the labels. And whoever forgets the name among
+# cells would make an installation more.
 the_namespace_is_no_cell() {
   local name
   name=$(k get namespace payments --ignore-not-found --output 'jsonpath={.metadata.labels.payments/cell-name}')
   [ -z "$name" ] || stop "the namespace payments is the cell $name: say --cell $name"
+  list_the_cells >"$work/cells"
+  [ ! -s "$work/cells" ] || [ -n "$(k get namespace payments --ignore-not-found --output name)" ] ||
+    stop "this cluster's services are cells: say --cell NAME, of $(awk '{printf "%s%s", comma, $2; comma = ", "}' "$work/cells")"
 }
 
 # What the overlay makes, with the cell's settings: kustomize merges them, so that the names of settings go on telling their content.

@@ -189,6 +189,15 @@ def test_the_first_installation_becomes_cell_0_by_a_name_and_is_then_not_deploye
     assert second.state["objects"] == after
 
 
+def test_among_cells_nothing_is_deployed_and_nothing_removed_without_a_name(with_two: Machine) -> None:
+    before = with_two.state
+    for asked in ([], ["--delete"]):
+        done = with_two.deploy(*TO_A_CLUSTER, *asked)
+        assert done.returncode == 1
+        assert "this cluster's services are cells: say --cell NAME, of mumbai, delhi" in done.stderr
+    assert with_two.state["objects"] == before["objects"]
+
+
 def test_a_cell_that_is_removed_leaves_the_list_and_the_others_as_they_are(with_two: Machine) -> None:
     others = of(with_two.state, "mumbai")
     succeeded(with_two.deploy("--context", "there", "--cell", "delhi", "--delete"))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -11,7 +12,7 @@ import pytest
 from local import cells
 from local.foreground import CannotStartError
 from local.supervisor import Supervisor
-from tests.local.checkouts import Copy, await_that
+from tests.local.checkouts import Copy, Running, await_that
 
 CELLS = "mumbai=1,delhi=2"
 
@@ -31,6 +32,13 @@ def test_a_cell_that_cannot_start_is_named_in_one_line_with_the_reason_and_nothi
     assert [line for line in refused.lines if "delhi" in line] == refused.lines[-1:]
     assert copy.processes() == []
     cluster.rmdir()
+
+
+def test_who_asks_a_cell_that_was_never_there_is_told_so_and_nothing_is_made(copy: Copy) -> None:
+    asked = Running(copy, {"CELL": "3"}, [sys.executable, "-m", "local.database", "shared.charging.by_hand"])
+    assert asked.wait() == 2
+    assert asked.lines == ["There is no database in .data/cells/3 yet: make run makes it, or make migrate.\n"]
+    assert not (copy.folder / ".data" / "cells" / "3").exists()
 
 
 def test_when_what_runs_all_cells_is_killed_they_end_too(copy: Copy) -> None:

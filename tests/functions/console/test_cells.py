@@ -108,7 +108,7 @@ def card(page: Page, cell: str) -> Any:
 
 def test_in_a_browser_each_card_has_figures_or_says_why_not(cities: Cities, browser: Browser, place: Place) -> None:
     a_payment(place.sql)
-    with served(cities.address) as url, browser.open(base_url=url, bypass_csp=True) as tab:
+    with served(cities.address) as url, browser.open(base_url=url, reduced_motion="reduce", bypass_csp=True) as tab:
         page = tab.page
         page.clock.install()
         page.route("**/cells/goa/**", lambda route: route.abort(), times=1)
@@ -136,6 +136,16 @@ def test_in_a_browser_each_card_has_figures_or_says_why_not(cities: Cities, brow
         expect(card(page, "mumbai")).not_to_contain_text("Up")
 
 
+def fits_a_phone_with_the_longest_name(page: Page) -> None:
+    whole = page.viewport_size
+    assert whole
+    last = page.get_by_role("link", name="goa")
+    last.evaluate("link => { link.textContent = 'm'.repeat(32) }")
+    page.set_viewport_size({"width": 390, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size(whole)
+
+
 def test_the_choice_of_a_cell_works_by_keyboard_and_without_a_script(cities: Cities, browser: Browser) -> None:
     cities.front["/cells/delhi"] = cities.front["/cells/mumbai"]
     with served(cities.address) as url, browser.open(base_url=url, java_script_enabled=False) as tab:
@@ -146,6 +156,7 @@ def test_the_choice_of_a_cell_works_by_keyboard_and_without_a_script(cities: Cit
         page.get_by_role("link", name="Payments", exact=True).click()
         page.locator("summary", has_text="mumbai").press("Enter")
         expect(page.get_by_role("link", name="mumbai")).to_have_attribute("aria-current", "true")
+        fits_a_phone_with_the_longest_name(page)
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
