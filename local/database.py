@@ -33,7 +33,7 @@ def main() -> None:
     if settings.cells and not os.environ.get("CELL") and not os.environ.get("DB_HOST"):
         each = " or ".join(f"CELL={cell.number} for {cell.name}" for cell in settings.cells)
         _end(f"Each cell of CELLS has a database of its own. Say which is meant: {each}.")
-    if module != MIGRATION and not os.environ.get("DB_HOST") and not (place.DATA / "postgres").exists():
+    if module != MIGRATION and not os.environ.get("DB_HOST") and _has_none():
         _end(f"There is no database in {place.shown(place.DATA)} yet: make run makes it, or make migrate.")
     with ExitStack() as ending:
         try:
@@ -43,6 +43,16 @@ def main() -> None:
         except (DatabaseUnavailableError, place.DataUnusableError, OSError) as reason:
             _end(" ".join(str(reason).split()))
         sys.exit(_run(module, arguments, database | operator))
+
+
+def _has_none() -> bool:
+    """Whether no start has made a database here. Where that cannot be seen, the attempt to use one will say why."""
+    try:
+        return "postgres" not in os.listdir(place.DATA)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _end(why: str) -> NoReturn:
