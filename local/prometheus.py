@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from local.front_door_access import replace
 from local.ports import HOST
 
 Job = dict[str, Any]
@@ -48,5 +49,6 @@ def _job(name: str, path: str, labels: Mapping[str, str], *ports: int) -> Job:
 def _written(folder: Path, jobs: list[Job]) -> Path:
     path = folder / "prometheus.yml"
     configuration = {"global": {"scrape_interval": "15s"}, "scrape_configs": jobs}
-    path.write_text(json.dumps(configuration, indent=1), encoding="utf-8")  # which is YAML too
+    # Which is YAML too; and whole at any moment, since whoever looks after all cells reads what each writes.
+    replace(path, json.dumps(configuration, indent=1))
     return path
