@@ -1,6 +1,7 @@
 -- Which cell a request goes to: that of the id in its path; else the one that its path prefix, its header or its host names;
 -- else the only one. What no cell has for itself any of them answers. Before this (local/front_door_cells.py) stand `cells`,
--- each with name and number (a text), `of_none`, the paths that any cell answers, and `not_found`, a problem in three parts.
+-- each with name and number (a text), `service_version`, `of_none`, the paths that any cell answers, and `not_found`, a problem in
+-- three parts.
 local by_name, by_number, names, told = {}, {}, {}, {}
 for index, cell in ipairs(cells) do
   by_name[cell.name], by_number[cell.number] = cell, cell
@@ -87,10 +88,13 @@ function say_health(request)
       states[index] = ('"%s":"%s"'):format(cell.name, up and "UP" or "DOWN")
       any = any or up
     end
+    local now, state = request:timestamp(), any and "UP" or "DOWN"
+    local stamp = os.date("!%Y-%m-%dT%H:%M:%S", math.floor(now / 1000)) .. (".%03dZ"):format(now % 1000)
     lately = {
-      text = ('{"status":"%s","cells":{%s}}\n'):format(any and "UP" or "DOWN", table.concat(states, ",")),
+      text = ('{"service":"payment-service","version":"%s","status":"%s","database_status":"%s","cells":{%s},"timestamp":"%s"}\n')
+        :format(service_version, state, state, table.concat(states, ","), stamp),
       status = any and "200" or "503",
-      at = request:timestamp(),
+      at = now,
       asked = 0,
     }
   end

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local.front_door_access import ANSWERS, API, TOKENS, discovered, document, pattern, quoted, replace
+from shared import VERSION
 from shared.platform.settings import stop
 from shared.rules.cells import Cell, read_cells
 from shared.web.problems import Problem
@@ -81,7 +82,7 @@ def write(
 def _program(cells: Sequence[Cell]) -> str:
     named = ", ".join(f"{{name = {quoted(cell.name)}, number = {quoted(str(cell.number))}}}" for cell in cells)
     lists = [
-        f"local cells = {{{named}}}",
+        f"local cells, service_version = {{{named}}}, {quoted(VERSION)}",
         f"local of_none = {{{', '.join(quoted(pattern(each)) for each in OF_NONE)}}}",
         f"local not_found = {{{document(Problem('payment_not_found', 'There is no payment with this id.'))}}}",
     ]
