@@ -111,9 +111,9 @@ def scraping(
 def test_every_expression_of_the_dashboard_and_of_the_alerts_finds_what_it_names(scraping: Prometheus) -> None:
     counted = 'sum(increase(payment_gateway_seconds_count{outcome="unknown"}[1m])) > 0'
     await_that(lambda: bool(scraping.query(counted)), "a rate of what was unknown")
-    await_that(
-        lambda: bool(scraping.query("gateway_outcome:payment_gateway_asked:ratio_rate5m")), "the last of the sums"
-    )
+    # Not the last of them alone: Envoy's are later than the functions' own, from which that one is made.
+    sums = [rule["record"] for group in groups("sums.yaml") for rule in group["rules"]]
+    await_that(lambda: all(map(scraping.query, sums)), "every sum")
     found = expressions()
     assert len(found) >= 50
     for place, expression in found.items():
