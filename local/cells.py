@@ -103,7 +103,7 @@ def _written(cells: Sequence[Cell]) -> str:
 def _programs(cells: Sequence[Cell], door: int, figures: int) -> list[Program]:
     made = []
     for each in cells:
-        words = [sys.executable, "-m", "local.cell", each.name, each.address.rpartition(":")[2]]
+        words = [sys.executable, "-m", "local.cell", each.name, str(each.place[1])]
         made.append(Program(f"{CELL}{each.name}", words, "cells", 30, ends_within=ENDS_WITHIN, gives_up=cell.GIVES_UP))
     bootstrap = front_door_cells.write(RUN, door, cells, figures=figures)
     return [*made, Program("front_door", command(bootstrap), "front", 40)]

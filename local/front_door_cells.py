@@ -121,8 +121,8 @@ def _cluster(name: str, cells: Sequence[Cell], shares: int) -> dict[str, Any]:
 
 
 def _address(cell: Cell) -> dict[str, Any]:
-    host, _, port = cell.address.rpartition(":")
-    return {"socket_address": {"address": host, "port_value": int(port)}}
+    host, port = cell.place
+    return {"socket_address": {"address": host, "port_value": port}}
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ def _prepare(environment: dict[str, str], settings: Settings) -> Start:
 
 def _doors(settings: Settings) -> set[int]:
     """Where other cells listen, or are about to."""
-    return {int(cell.address.rpartition(":")[2]) for cell in settings.cells if cell.address}
+    return {cell.place[1] for cell in settings.cells if cell.address}
 
 
 def _turn(settings: Settings) -> tuple[int, int]:

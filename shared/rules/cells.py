@@ -23,6 +23,12 @@ class Cell(NamedTuple):
     number: int
     address: str = ""
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port of that address, which is known."""
+        host, _, port = self.address.rpartition(":")
+        return host, int(port)
+
 
 def cell_of(number: int) -> int:
     """The number of the cell that gave out this payment or refund id."""

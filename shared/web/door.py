@@ -73,8 +73,9 @@ def door(
         @wraps(operation)
         def entrance(request: flask.Request) -> flask.Response:
             def work(call: Call) -> Answer:
-                call.base = base_of(settings, call.headers)
-                call.cells = settings.cells if call.base else ()
+                if shown:  # pages alone have addresses in them
+                    call.base = base_of(settings, call.headers)
+                    call.cells = settings.cells if call.base else ()
                 if call.path == LIVENESS and request.method in ("GET", "HEAD"):
                     return Answer(200, '{"status":"UP"}')
                 _refuse_another_cells(request, cell_names)
