@@ -9,15 +9,12 @@ import functions_framework
 
 from shared import VERSION
 from shared.platform import json_text
-from shared.platform.database import Database
+from shared.platform.database import HEALTH_WITHIN, Database
 from shared.platform.settings import read_settings
 from shared.web.answers import Answer
 from shared.web.call import Call
 from shared.web.door import door
 from shared.web.routes import endpoints
-
-# Seconds, the contract's: whoever probes waits little longer.
-PATIENCE = 2.0
 
 settings = read_settings()
 database = Database(settings)
@@ -39,7 +36,7 @@ def health(call: Call) -> Answer:
 
 def report_health() -> Answer:
     """UP (200) where a database that takes payments answers within 2 seconds, else DOWN (503)."""
-    up = database.writable_within(PATIENCE)
+    up = database.writable_within(HEALTH_WITHIN)
     state = "UP" if up else "DOWN"
     body = {
         "service": "payment-service",

@@ -2,14 +2,11 @@
 
 from typing import NamedTuple
 
-from shared.platform.database import Database
+from shared.platform.database import HEALTH_WITHIN, Database
 from shared.reading.attention import count_attention
 from shared.reading.figures import Happened, happened_of
 from shared.reading.periods import Period
 from shared.reading.totals import MOST_COUNTED
-
-# Seconds for which a database may take to say whether it takes writes: as long as GET /health waits.
-PATIENCE = 2.0
 
 
 class Standing(NamedTuple):
@@ -34,5 +31,5 @@ def read_standing(database: Database, period: Period, currency: str) -> Standing
         pending_count=pending["pending_count"],
         pending_oldest=pending["pending_oldest"],
         attention=count_attention(database),
-        is_up=database.writable_within(PATIENCE),
+        is_up=database.writable_within(HEALTH_WITHIN),
     )

@@ -22,6 +22,8 @@ __all__ = ["Conflict", "Database", "DatabaseUnavailable", "Row", "statement"]
 # What gunicorn writes into the environment before it forks. On a developer's machine functions-framework loads a function
 # before that, and two processes would share the connection.
 FORKED = "SERVER_SOFTWARE"
+# Seconds, the contract's for GET /health: whoever probes waits little longer.
+HEALTH_WITHIN = 2.0
 STATEMENTS = Path(__file__).parents[3] / "sql" / "statements"
 
 
